@@ -1,0 +1,1 @@
+"""``stemtool``: daw-bridge from a shell, one file a command."""

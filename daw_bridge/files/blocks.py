@@ -1,0 +1,84 @@
+"""Blocks of audio: the currency of the pipeline."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daw_bridge.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Block: TypeAlias = NDArray[np.float32]
+"""(channels, frames)"""
+
+BLOCK_FRAMES = 1 << 16
+
+
+class Fifo:
+    """A queue of frames: goes in as blocks of any size, comes out as blocks of the size asked."""
+
+    def __init__(self, first: Block) -> None:
+        self._blocks = deque([first])
+        self.frames = first.shape[-1]
+
+    def push(self, block: Block) -> None:
+        """Append a block (…, frames)."""
+        self._blocks.append(block)
+        self.frames += block.shape[-1]
+
+    def peek(self, frames: int) -> Block:
+        """Return the first frames without taking them; there must be as many."""
+        head = self._blocks.popleft()
+        if head.shape[-1] < frames:
+            parts, count = [head], head.shape[-1]
+            while count < frames:
+                parts.append(self._blocks.popleft())
+                count += parts[-1].shape[-1]
+            head = np.concatenate(parts, axis=-1)
+        self._blocks.appendleft(head)
+        return head[..., :frames]
+
+    def take(self, frames: int) -> Block:
+        """Return the first frames and forget them; there must be as many."""
+        block = self.peek(frames)
+        self._blocks[0] = self._blocks[0][..., frames:]
+        self.frames -= frames
+        return block
+
+
+def rechunk(blocks: Iterable[Block], frames: int = BLOCK_FRAMES) -> Iterator[Block]:
+    """Yield the same audio in blocks of ``frames`` frames; the last may be shorter."""
+    fifo: Fifo | None = None
+    for block in blocks:
+        if fifo is None:
+            fifo = Fifo(block)
+        else:
+            fifo.push(block)
+        while fifo.frames >= frames:
+            yield fifo.take(frames)
+    if fifo is not None and fifo.frames:
+        yield fifo.take(fifo.frames)
+
+
+def check_finite(block: Block, where: str, *, start: int = 0) -> None:
+    """Raise :class:`AudioError` if a sample is infinite or not a number.
+
+    Args:
+        block: float (channels, frames).
+        where: what the block is a part of, for the message.
+        start: the block's position there, in frames.
+    """
+    if not np.isfinite(block).all():
+        frame = start + int(np.flatnonzero(~np.isfinite(block).all(axis=0))[0])
+        raise AudioError(f"{where}: frame {frame} is infinite or not a number; repair the file.")
+
+
+def energy(samples: NDArray[np.float32]) -> float:
+    """Return the sum of squares of an array of any shape."""
+    flat = samples.ravel()
+    return float(np.dot(flat, flat))

@@ -1,0 +1,159 @@
+"""Files → float32 blocks of one size, whatever the container.
+
+soundfile reads what libsndfile knows (WAV and its kin, FLAC, Ogg, Opus, MP3, AIFF); PyAV the rest
+(MP4, Matroska, AAC …).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import soundfile
+
+from daw_bridge.errors import AudioError
+from daw_bridge.files.blocks import BLOCK_FRAMES, check_finite, rechunk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+    from daw_bridge.files.blocks import Block
+
+class Reader(Protocol):
+    """An open audio file."""
+
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    """The length; an estimate where the container does not say it exactly."""
+
+    def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
+        """Yield ``length`` frames from ``start`` on (None: to the end), BLOCK_FRAMES at a time."""
+        ...
+
+
+@contextmanager
+def open_audio(path: Path) -> Iterator[Reader]:
+    """Open an audio file for reading.
+
+    Blocks that it yields are finite numbers only.
+
+    Raises:
+        AudioError: the file is missing, is no audio, or holds none; also while blocks are read.
+    """
+    _check_readable(path)
+    with ExitStack() as stack:
+        try:
+            reader: _SoundFileReader | _ContainerReader = _SoundFileReader(
+                stack.enter_context(soundfile.SoundFile(path))
+            )
+        except soundfile.LibsndfileError as error:
+            reader = _open_container(path, stack, reason=error.error_string)
+        yield _CheckedReader(reader, path)
+
+
+class _CheckedReader:
+    """A reader that gives only finite samples, and at least one of them."""
+
+    def __init__(self, reader: Reader, path: Path) -> None:
+        self.sample_rate_hz = reader.sample_rate_hz
+        self.channels = reader.channels
+        self.frames = reader.frames
+        self._reader = reader
+        self._path = path
+
+    def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
+        position = start
+        try:
+            for block in rechunk(self._reader.blocks(start, length)):
+                check_finite(block, str(self._path), start=position)
+                position += block.shape[1]
+                yield block
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"{self._path} breaks off at frame {position}: {error.error_string}"
+            ) from error
+        if position == start:
+            raise AudioError(f"{self._path} holds no audio" + (" there." if start else "."))
+
+
+class _SoundFileReader:
+    def __init__(self, file: soundfile.SoundFile) -> None:
+        self.sample_rate_hz: int = file.samplerate
+        self.channels: int = file.channels
+        self.frames: int = file.frames
+        self._file = file
+
+    def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
+        left = max(self.frames - start, 0)
+        left = left if length is None else min(length, left)
+        if left:
+            self._file.seek(start)
+        while left:
+            block = self._file.read(min(BLOCK_FRAMES, left), "float32", always_2d=True)
+            if not len(block):
+                return
+            left -= len(block)
+            yield np.ascontiguousarray(block.T)
+
+
+class _ContainerReader:
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self.sample_rate_hz = stream.rate
+        self.channels = stream.channels
+        duration_us = container.duration or 0
+        self.frames = duration_us * stream.rate // 1_000_000
+        self._container = container
+        self._stream = stream
+
+    def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
+        """Decode from the beginning: seeking in lossy containers is not exact to the frame."""
+        end = None if length is None else start + length
+        position = 0
+        for block in self._decode():
+            first, position = position, position + block.shape[1]
+            yield block[:, max(start - first, 0) : None if end is None else max(end - first, 0)]
+            if end is not None and position >= end:
+                return
+
+    def _decode(self) -> Iterator[Block]:
+        import av  # noqa: PLC0415 - slow to load and seldom needed
+
+        planar = av.AudioResampler("fltp", self._stream.layout, self._stream.rate)
+        try:
+            for frame in self._container.decode(self._stream):
+                yield from (part.to_ndarray() for part in planar.resample(frame))
+            yield from (part.to_ndarray() for part in planar.resample(None))
+        except av.FFmpegError as error:
+            raise AudioError(f"{self._container.name} breaks off: {error.strerror}.") from error
+
+
+def _open_container(path: Path, stack: ExitStack, *, reason: str) -> _ContainerReader:
+    """Open what libsndfile refused, for the reason given."""
+    import av  # noqa: PLC0415
+
+    try:
+        container = stack.enter_context(av.open(str(path)))
+    except (av.FFmpegError, OSError) as error:
+        raise AudioError(f"{path} cannot be read as audio: {reason}") from error
+    if not container.streams.audio or not container.streams.audio[0].rate:
+        raise AudioError(f"{path} cannot be read as audio: there is no audio track in it.")
+    return _ContainerReader(container, container.streams.audio[0])
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise AudioError(f"{path} is empty.")
+    except FileNotFoundError as error:
+        raise AudioError(f"There is no file {path}.") from error
+    except IsADirectoryError as error:
+        raise AudioError(f"{path} is a folder; name the audio files in it.") from error
+    except OSError as error:
+        raise AudioError(f"{path} cannot be read: {error.strerror}.") from error

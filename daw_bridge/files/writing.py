@@ -1,0 +1,237 @@
+"""Float32 blocks of several stems → files that appear whole or not at all.
+
+Samples are spooled as they come, to files without a name, and encoded when all is known: a gain
+that keeps integers from clipping is then shared by every stem. Encoded files get their names by a
+rename, all together at the end.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from daw_bridge.errors import DiskFullError, OutputError
+from daw_bridge.files.blocks import BLOCK_FRAMES, energy
+from daw_bridge.files.tags import copy_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from daw_bridge.files.containers import OutputFormat
+    from daw_bridge.files.blocks import Block
+
+_RF64_FROM_BYTES = (1 << 32) - (1 << 20)  # RIFF counts in 32 bits; leave room for headers and tags
+_LIBSNDFILE_FORMATS = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG", "mp3": "MP3"}
+_MP3_BEST = 0.0
+_OGG_QUALITY = 0.2  # libsndfile counts from 0, the best, to 1
+_AAC_BITS_PER_SECOND = 256_000
+_FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a set of files.
+
+    Attributes:
+        paths: the files, in the order of the stems.
+        gain: what every sample was multiplied by, so that none clips.
+        rounding_energy: for each stem, the sum of squares of what rounding to integers changed.
+    """
+
+    paths: tuple[Path, ...]
+    gain: float
+    rounding_energy: tuple[float, ...]
+
+
+class StemFiles:
+    """Files of equal length that are written together.
+
+    Use it in a ``with`` block, which removes what :meth:`commit` did not make whole.
+
+    Args:
+        paths: the files, one a stem. Folders are made; a symbolic link is followed.
+        audio_format: the format of every file.
+        sample_rate_hz: frames a second.
+        channels: channels of each stem.
+        tags_from: a file whose tags and cover the stems get.
+
+    Raises:
+        OutputError: a folder cannot be made or written to; also from its methods.
+        OptionError: the format cannot hold this sample rate.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        audio_format: OutputFormat,
+        *,
+        sample_rate_hz: int,
+        channels: int,
+        tags_from: Path | None = None,
+    ) -> None:
+        audio_format.check_sample_rate(sample_rate_hz)
+        self._paths = tuple(path.resolve() for path in paths)
+        self._format = audio_format
+        self._sample_rate_hz = sample_rate_hz
+        self._channels = channels
+        self._tags_from = tags_from
+        self._peak = 0.0
+        self.frames = 0
+        self._spools: list[IO[bytes]] = []
+        self._made_folders: list[Path] = []
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> StemFiles:
+        with ExitStack() as on_failure:
+            on_failure.push(self._cleanup)
+            for path in self._paths:
+                with _output_errors(path):
+                    self._make_folder(path.parent)
+                    spool = TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed with the rest
+                    self._spools.append(self._cleanup.enter_context(spool))
+            on_failure.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cleanup.close()
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        """Append a block: float32 (stems, channels, frames)."""
+        if not samples.size:
+            return
+        self._peak = max(self._peak, float(samples.max()), -float(samples.min()))
+        self.frames += samples.shape[-1]
+        for path, spool, block in zip(self._paths, self._spools, samples, strict=True):
+            with _output_errors(path):
+                spool.write(np.ascontiguousarray(block.T).data)
+
+    def commit(self) -> Written:
+        """Encode the files and give them their names."""
+        gain = 1.0 if self._format.is_float else min(1.0, 1 / max(self._peak, 1.0))
+        parts = [path.with_name(f".{secrets.token_hex(4)}-{path.name}") for path in self._paths]
+        for part in parts:
+            self._cleanup.callback(part.unlink, missing_ok=True)
+        with ThreadPoolExecutor() as pool:
+            energies = list(
+                pool.map(lambda part, spool: self._encode(part, spool, gain), parts, self._spools)
+            )
+        for part, path in zip(parts, self._paths, strict=True):
+            with _output_errors(path):
+                part.replace(path)
+        self._made_folders.clear()
+        return Written(self._paths, gain, tuple(energies))
+
+    def _encode(self, part: Path, spool: IO[bytes], gain: float) -> float:
+        """Write one spool as a file; return the energy of the rounding."""
+        with _output_errors(part):
+            spool.seek(0)
+            blocks = _read_spool(spool, self._channels, np.float32(gain))
+            if self._format.container == "m4a":
+                _encode_m4a(part, blocks, self._sample_rate_hz, self._channels)
+                error_energy = 0.0
+            else:
+                error_energy = self._encode_with_libsndfile(part, blocks)
+            spool.close()
+            if self._tags_from:
+                copy_tags(self._tags_from, part)
+        return error_energy
+
+    def _encode_with_libsndfile(self, part: Path, blocks: Iterator[Block]) -> float:
+        bits = self._format.integer_bits
+        with soundfile.SoundFile(part, "w", **self._libsndfile_options()) as file:
+            error_energy = 0.0
+            for block in blocks:
+                if bits is None:
+                    file.write(block)
+                    continue
+                rounded = _round(block, bits)
+                error_energy += energy(np.ldexp(rounded.astype(np.float32), 1 - bits) - block)
+                # libsndfile takes the upper bits of 32.
+                file.write(np.left_shift(rounded, 32 - bits, dtype=np.int32))
+        return error_energy
+
+    def _libsndfile_options(self) -> dict[str, object]:
+        container, bits = self._format.container, self._format.integer_bits
+        options: dict[str, object] = {
+            "samplerate": self._sample_rate_hz,
+            "channels": self._channels,
+            "format": _LIBSNDFILE_FORMATS[container],
+        }
+        if container == "mp3":
+            options |= {"compression_level": _MP3_BEST, "bitrate_mode": "CONSTANT"}
+        elif container == "ogg":
+            options |= {"compression_level": _OGG_QUALITY}
+        else:
+            options["subtype"] = f"PCM_{bits}" if bits else "FLOAT"
+        frame_bytes = self._channels * (bits or 32) // 8
+        if container == "wav" and self.frames * frame_bytes > _RF64_FROM_BYTES:
+            options["format"] = "RF64"
+        return options
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder, and remember to take it away again if nothing comes of it."""
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        self._made_folders += missing
+        if missing:
+            self._cleanup.callback(self._remove_made_folders, missing)
+
+    def _remove_made_folders(self, folders: Sequence[Path]) -> None:
+        for folder in folders:
+            if folder in self._made_folders:
+                with suppress(OSError):  # not empty: someone else uses it
+                    folder.rmdir()
+
+
+def _read_spool(spool: IO[bytes], channels: int, gain: np.float32) -> Iterator[Block]:
+    """Yield blocks of float32 (frames, channels), with the gain."""
+    while data := spool.read(BLOCK_FRAMES * channels * 4):
+        yield np.frombuffer(data, np.float32).reshape(-1, channels) * gain
+
+
+def _round(block: Block, bits: int) -> NDArray[np.int32]:
+    """Round full scale ±1 to integers of so many bits."""
+    full_scale = 1 << (bits - 1)
+    scaled = np.rint(block * np.float32(full_scale))
+    # float32 cannot tell 2**31 - 1 from 2**31, but holds every integer of 24 bits.
+    return np.clip(scaled, -full_scale, full_scale - 1).astype(np.int32)
+
+
+def _encode_m4a(part: Path, blocks: Iterator[Block], sample_rate_hz: int, channels: int) -> None:
+    import av  # noqa: PLC0415 - slow to load and seldom needed
+
+    layout = "mono" if channels == 1 else "stereo"
+    with av.open(str(part), "w", format="ipod") as container:
+        stream = container.add_stream("aac", rate=sample_rate_hz, layout=layout)
+        stream.bit_rate = _AAC_BITS_PER_SECOND
+        position = 0
+        for block in blocks:
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), "fltp", layout)
+            frame.sample_rate, frame.pts = sample_rate_hz, position
+            position += len(block)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    """Turn what the system and the encoders raise into one sentence about a path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL_DISK:
+            raise DiskFullError(f"There is no room left for {path}: free some, or write elsewhere.") from error
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    except soundfile.LibsndfileError as error:
+        raise OutputError(f"{path} cannot be written: {error.error_string}") from error

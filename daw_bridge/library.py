@@ -1,0 +1,68 @@
+"""Where models live: the user's folder first, then the ones that ship with the package.
+
+    data folder   models/<name>/manifest.toml    models that a user brought
+    cache folder  weights/<name>-<version>/      weights, fetched and converted once
+
+Both folders are the platform's own for each kind of data; ``DAW_BRIDGE_HOME`` puts them in one
+place.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+import platformdirs
+
+from daw_bridge.errors import ModelError, suggestion
+
+HOME_VARIABLE = "DAW_BRIDGE_HOME"
+_APP_NAME = "daw-bridge"
+
+
+def data_folder() -> Path:
+    """Return the folder of what the user brought; it may not exist yet."""
+    return _home() or platformdirs.user_data_path(_APP_NAME, appauthor=False)
+
+
+def cache_folder() -> Path:
+    """Return the folder of what can be fetched again; it may not exist yet."""
+    return _home() or platformdirs.user_cache_path(_APP_NAME, appauthor=False)
+
+
+def find_models() -> dict[str, Path]:
+    """Return each known model's name with the path of its manifest, sorted by name."""
+    manifests = {
+        manifest.parent.name: manifest
+        for folder in (_shipped_folder(), data_folder())
+        for manifest in (folder / "models").glob("*/manifest.toml")
+    }
+    return dict(sorted(manifests.items()))
+
+
+def find_model(name: str) -> Path:
+    """Return the path of a model's manifest.
+
+    Raises:
+        ModelError: no model has this name.
+    """
+    models = find_models()
+    if name not in models:
+        raise ModelError(
+            f"There is no model '{name}'{suggestion(name, models)};"
+            f" `stemtool models list` shows the {len(models)} there are."
+        )
+    return models[name]
+
+
+def _home() -> Path | None:
+    home = os.environ.get(HOME_VARIABLE)
+    return Path(home).expanduser() if home else None
+
+
+def _shipped_folder() -> Path:
+    """Return the wheel's own copy of the data folders, else the checkout's root."""
+    package = Path(str(files("daw_bridge")))
+    installed = package / "_library"
+    return installed if installed.is_dir() else package.parent

