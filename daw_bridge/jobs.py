@@ -129,9 +129,7 @@ def check_outputs(jobs: Sequence[SeparateJob], manifest: ModelManifest) -> None:
         OptionError: two jobs, or two stems of one, would write the same file.
         OutputError: a job would overwrite a file that it may not, or its own source.
     """
-    claims = Counter(
-        path.resolve() for job in jobs for path in job.outputs(manifest).values()
-    )
+    claims = Counter(path.resolve() for job in jobs for path in job.outputs(manifest).values())
     for job in jobs:
         for path in job.outputs(manifest).values():
             if claims[path.resolve()] > 1:

@@ -28,7 +28,7 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
 )
 @click.version_option(package_name="daw-bridge", message="stemtool %(version)s")
 def stemtool() -> None:
-    """Take music apart into stems: exactly, fast, in flat memory.
+    r"""Take music apart into stems: exactly, fast, in flat memory.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def main() -> NoReturn:
         click.echo(f"stemtool: {error}", err=True)
         code = EXIT_USAGE if isinstance(error, OptionError) else EXIT_FAILURE
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment] # the reader of our output is gone
+        sys.stdout = None  # the reader of our output is gone
         code = EXIT_FAILURE
     sys.exit(code or 0)
 

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,27 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from daw_bridge.jobs import Progress, SeparateJob, SeparateResult
+    from daw_bridge.separation.network import Provider
     from daw_bridge.separation.options import SeparationOptions
     from daw_bridge.separation.separator import Separator
-
-
-class Seconds(click.ParamType):
-    """A time: seconds, or [hours:]minutes:seconds."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return seconds."""
-        if isinstance(value, float):
-            return value
-        if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", value):
-            self.fail(f"'{value}' is no time; write seconds or 1:23.5.", param, ctx)
-        seconds = 0.0
-        for part in value.split(":"):
-            seconds = 60 * seconds + float(part)
-        return seconds
 
 
 class Failure(NamedTuple):
@@ -47,6 +29,16 @@ class Failure(NamedTuple):
 
     source: Path
     error: DawBridgeError
+
+
+def _seconds(text: str) -> float:
+    """Read a time: seconds, or [hours:]minutes:seconds."""
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
+        raise click.BadParameter(f"'{text}' is no time; write seconds or 1:23.5.")
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds
 
 
 def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -68,8 +60,12 @@ def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tu
     "--stems", metavar="NAMES", callback=_split_names,
     help="Which stems to write, separated by commas. Default: all.",
 )  # fmt: skip
-@click.option("--start", type=Seconds(), default=0.0, help="Where to start: 83.5 or 1:23.5.")
-@click.option("--length", type=Seconds(), help="How much to separate. Default: to the end.")
+@click.option(
+    "--start", type=_seconds, default="0", metavar="TIME", help="Where to start: 83.5 or 1:23.5."
+)
+@click.option(
+    "--length", type=_seconds, metavar="TIME", help="How much to separate. Default: to the end."
+)
 @click.option(
     "--format", "container", type=click.Choice(["wav", "flac", "ogg", "mp3", "m4a"]),
     default="wav", show_default=True, help="WAV grows to RF64 beyond 4 GB.",
@@ -111,7 +107,7 @@ def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tu
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def separate(files: tuple[Path, ...], **choices: Any) -> None:
-    """Separate FILES into stems.
+    r"""Separate FILES into stems.
 
     Stems have their file's sample rate, channels and exact length, and sum to it: what they miss
     by is measured and printed. Reads WAV, FLAC, Ogg, Opus, MP3, AIFF, M4A, MP4, MKV and more.
@@ -125,13 +121,13 @@ def separate(files: tuple[Path, ...], **choices: Any) -> None:
       stemtool separate set.wav -o stems --start 1:02:30 --length 90 --bits 32f
       stemtool separate song.wav -o stems --compat spleeter
           what Spleeter gives, to -80 dB and better
-      stemtool separate song.wav -o karaoke --stems accompaniment --name '{track}.{ext}'
-          fails and says why: a name needs {stem}
+      stemtool separate */mix.wav -o stems --name '{folder}/{stem}.{ext}'
+          tell files of the same name apart by their folders
     """
     from daw_bridge.jobs import check_outputs  # noqa: PLC0415 - keeps --help quick
     from daw_bridge.separation.separator import Separator  # noqa: PLC0415
 
-    provider = "cuda" if choices["require_gpu"] else choices["provider"]
+    provider: Provider = "cuda" if choices["require_gpu"] else choices["provider"]
     with Separator(choices["model"], provider=provider, threads=choices["threads"]) as separator:
         prepared, failures = _prepare(files, choices)
         check_outputs(prepared, separator.manifest)
@@ -185,8 +181,6 @@ def _prepare(
 
 
 def _separation_options(choices: dict[str, Any]) -> SeparationOptions:
-    from dataclasses import replace  # noqa: PLC0415
-
     from daw_bridge.separation.options import SeparationOptions  # noqa: PLC0415
 
     options = SeparationOptions.spleeter() if choices["compat"] else SeparationOptions()
@@ -239,13 +233,10 @@ def _describe(result: SeparateResult) -> str:
 
 
 def _describe_null(null_db: float) -> str:
-    return "exactly" if math.isinf(null_db) else f"what is left lies {null_db:.1f} dB below it"
+    return "exactly" if math.isinf(null_db) else f"what they leave is at {null_db:.1f} dB"
 
 
 def _to_json(results: Sequence[SeparateResult], failures: Sequence[Failure]) -> str:
-    def tidy(value: Any) -> Any:
-        return None if isinstance(value, float) and math.isinf(value) else str(value)
-
     separated = [
         {
             **asdict(result),

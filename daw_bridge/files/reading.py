@@ -19,18 +19,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
     from daw_bridge.files.blocks import Block
 
-class Reader(Protocol):
-    """An open audio file."""
 
-    sample_rate_hz: int
-    channels: int
-    frames: int
-    """The length; an estimate where the container does not say it exactly."""
+class Reader(Protocol):
+    """An open audio file, or audio in memory."""
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Frames a second."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        ...
+
+    @property
+    def frames(self) -> int:
+        """The length; an estimate where the container does not say it exactly."""
+        ...
 
     def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
         """Yield ``length`` frames from ``start`` on (None: to the end), BLOCK_FRAMES at a time."""
@@ -99,7 +111,7 @@ class _SoundFileReader:
             if not len(block):
                 return
             left -= len(block)
-            yield np.ascontiguousarray(block.T)
+            yield np.ascontiguousarray(block.T, np.float32)
 
 
 class _ContainerReader:
@@ -122,24 +134,29 @@ class _ContainerReader:
                 return
 
     def _decode(self) -> Iterator[Block]:
-        import av  # noqa: PLC0415 - slow to load and seldom needed
+        import av.error  # noqa: PLC0415 - slow to load and seldom needed
 
         planar = av.AudioResampler("fltp", self._stream.layout, self._stream.rate)
         try:
             for frame in self._container.decode(self._stream):
-                yield from (part.to_ndarray() for part in planar.resample(frame))
-            yield from (part.to_ndarray() for part in planar.resample(None))
-        except av.FFmpegError as error:
+                yield from (_samples(part) for part in planar.resample(frame))
+            yield from (_samples(part) for part in planar.resample(None))
+        except av.error.FFmpegError as error:
             raise AudioError(f"{self._container.name} breaks off: {error.strerror}.") from error
+
+
+def _samples(frame: AudioFrame) -> Block:
+    """Return the samples of a frame of planar floats."""
+    return np.asarray(frame.to_ndarray(), np.float32)
 
 
 def _open_container(path: Path, stack: ExitStack, *, reason: str) -> _ContainerReader:
     """Open what libsndfile refused, for the reason given."""
-    import av  # noqa: PLC0415
+    import av.error  # noqa: PLC0415
 
     try:
         container = stack.enter_context(av.open(str(path)))
-    except (av.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, OSError) as error:
         raise AudioError(f"{path} cannot be read as audio: {reason}") from error
     if not container.streams.audio or not container.streams.audio[0].rate:
         raise AudioError(f"{path} cannot be read as audio: there is no audio track in it.")

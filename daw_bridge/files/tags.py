@@ -64,21 +64,23 @@ def read_tags(path: Path) -> Tags:
 
 
 def _write_tags(path: Path, tags: Tags) -> None:
-    file = _open(path)
+    file: Any = _open(path)
     if file is None:
         return
     kind = _kind(file)
-    if file.tags is None:
+    tagged: Any = file.tags
+    if tagged is None:
         file.add_tags()
+        tagged = file.tags
     for comment, frame, atom in _FIELDS:
         if comment not in tags.fields:
             continue
         if kind == "id3":
             from mutagen import id3  # noqa: PLC0415
 
-            file.tags.add(getattr(id3, frame)(encoding=_UTF8, text=tags.fields[comment]))
+            tagged.add(getattr(id3, frame)(encoding=_UTF8, text=tags.fields[comment]))
         else:
-            file.tags[comment if kind == "vorbis" else atom] = tags.fields[comment]
+            tagged[comment if kind == "vorbis" else atom] = tags.fields[comment]
     if tags.cover:
         _write_cover(file, kind, tags)
     file.save()

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from daw_bridge.files.containers import OutputFormat
     from daw_bridge.files.blocks import Block
+    from daw_bridge.files.containers import OutputFormat
 
 _RF64_FROM_BYTES = (1 << 32) - (1 << 20)  # RIFF counts in 32 bits; leave room for headers and tags
 _LIBSNDFILE_FORMATS = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG", "mp3": "MP3"}
@@ -98,7 +98,7 @@ class StemFiles:
             for path in self._paths:
                 with _output_errors(path):
                     self._make_folder(path.parent)
-                    spool = TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed with the rest
+                    spool = TemporaryFile(dir=path.parent)
                     self._spools.append(self._cleanup.enter_context(spool))
             on_failure.pop_all()
         return self
@@ -161,9 +161,9 @@ class StemFiles:
                 file.write(np.left_shift(rounded, 32 - bits, dtype=np.int32))
         return error_energy
 
-    def _libsndfile_options(self) -> dict[str, object]:
+    def _libsndfile_options(self) -> dict[str, Any]:
         container, bits = self._format.container, self._format.integer_bits
-        options: dict[str, object] = {
+        options: dict[str, Any] = {
             "samplerate": self._sample_rate_hz,
             "channels": self._channels,
             "format": _LIBSNDFILE_FORMATS[container],
@@ -231,7 +231,9 @@ def _output_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL_DISK:
-            raise DiskFullError(f"There is no room left for {path}: free some, or write elsewhere.") from error
+            raise DiskFullError(
+                f"There is no room left for {path}: free some, or write elsewhere."
+            ) from error
         raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
     except soundfile.LibsndfileError as error:
         raise OutputError(f"{path} cannot be written: {error.error_string}") from error

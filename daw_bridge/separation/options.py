@@ -46,9 +46,7 @@ class SeparationOptions:
         if not 0 <= self.overlap <= MAX_OVERLAP:
             raise OptionError(f"The overlap is from 0 to {MAX_OVERLAP}, not {self.overlap}.")
         if self.wiener_iterations < 0:
-            raise OptionError(
-                f"Wiener iterations are 0 or more, not {self.wiener_iterations}."
-            )
+            raise OptionError(f"Wiener iterations are 0 or more, not {self.wiener_iterations}.")
 
     @classmethod
     def spleeter(cls, stems: tuple[str, ...] = ()) -> SeparationOptions:

@@ -24,6 +24,7 @@ from daw_bridge.separation.framing import cut_segments
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.network import OnnxNetwork
 from daw_bridge.separation.options import SeparationOptions, make_plan
+from daw_bridge.separation.stft import fft
 from daw_bridge.separation.synthesis import MaskedSegment, Synthesis
 from daw_bridge.separation.weights import ensure_network
 
@@ -63,9 +64,10 @@ class Separator:
         threads: int | None = None,
     ) -> None:
         self.manifest = load_manifest(model)
+        self._workers = ThreadPoolExecutor()
+        self._workers.submit(fft)  # loads while the network does
         path = ensure_network(self.manifest)
         self._network: Network = OnnxNetwork(path, provider=provider, threads=threads)
-        self._workers = ThreadPoolExecutor(self._network.concurrent_runs)
 
     def __enter__(self) -> Separator:
         return self

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
 
 Signal: TypeAlias = NDArray[np.float32]
 """(channels, samples)"""
 Spectra: TypeAlias = NDArray[np.complex64]
 """(channels, time_frames, bins)"""
+
+_FRAMES_AT_A_TIME = 16
 
 
 @dataclass(frozen=True)
@@ -61,22 +66,42 @@ class Stft:
 
     def forward(self, samples: Signal) -> Spectra:
         """Transform every whole frame that starts on a hop of ``samples``."""
-        frames = sliding_window_view(samples, self.window_samples, axis=-1)
-        windowed = frames[:, :: self.hop_samples] * self.window
-        spectra: Spectra = scipy.fft.rfft(windowed, overwrite_x=True)
+        frames = sliding_window_view(samples, self.window_samples, axis=-1)[:, :: self.hop_samples]
+        spectra = np.empty((*frames.shape[:2], self.bins), np.complex64)
+        for part in _parts(frames.shape[1]):
+            spectra[:, part] = fft().rfft(frames[:, part] * self.window, overwrite_x=True)
         return spectra
 
     def inverse(self, spectra: Spectra) -> Signal:
         """Overlap and add frames: float32 (channels, overlap_samples + time_frames · hop)."""
-        frames = scipy.fft.irfft(spectra, self.window_samples, overwrite_x=True)
-        frames *= self.synthesis_window
-        channels, count, _ = frames.shape
+        channels, count, _ = spectra.shape
         overlaps = self.window_samples // self.hop_samples
-        hops = frames.reshape(channels, count, overlaps, self.hop_samples)
         added = np.zeros((channels, count + overlaps - 1, self.hop_samples), np.float32)
-        for shift in range(overlaps):
-            added[:, shift : shift + count] += hops[:, :, shift]
+        for part in _parts(count):
+            frames = fft().irfft(spectra[:, part], self.window_samples)
+            frames *= self.synthesis_window
+            hops = frames.reshape(channels, -1, overlaps, self.hop_samples)
+            for shift in range(overlaps):
+                added[:, part.start + shift : part.stop + shift] += hops[:, :, shift]
         return added.reshape(channels, -1)
+
+
+def fft() -> ModuleType:
+    """Return ``scipy.fft``, which takes longer to load than all else that a transform needs.
+
+    It transforms several rows at a time and stays in single precision.
+    """
+    from scipy import fft as module  # noqa: PLC0415
+
+    return module
+
+
+def _parts(frames: int) -> Iterator[slice]:
+    """Cut a number of frames into parts whose transforms stay in the processor's cache."""
+    return (
+        slice(start, min(start + _FRAMES_AT_A_TIME, frames))
+        for start in range(0, frames, _FRAMES_AT_A_TIME)
+    )
 
 
 @dataclass

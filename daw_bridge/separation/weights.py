@@ -53,9 +53,7 @@ def is_intact(manifest: ModelManifest) -> bool:
     except (FileNotFoundError, UnicodeDecodeError):
         return False
     except OSError as error:
-        raise WeightsError(
-            f"The weights in {folder} cannot be read: {error.strerror}."
-        ) from error
+        raise WeightsError(f"The weights in {folder} cannot be read: {error.strerror}.") from error
 
 
 def ensure_network(manifest: ModelManifest) -> Path:
