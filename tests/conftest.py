@@ -1,0 +1,60 @@
+"""What tests share: the real model, real songs, and audio of any shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from daw_bridge import Audio, Separator
+from daw_bridge.separation.manifest import ModelManifest, load_manifest
+from daw_bridge.separation.weights import ensure_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SONGS = Path(__file__).parent / "audio"
+
+
+@pytest.fixture(scope="session")
+def manifest() -> ModelManifest:
+    return load_manifest("spleeter-2stems")
+
+
+@pytest.fixture(scope="session")
+def network_path(manifest: ModelManifest) -> Path:
+    return ensure_network(manifest)
+
+
+@pytest.fixture(scope="session")
+def separator(network_path: Path) -> Iterator[Separator]:
+    with Separator("spleeter-2stems", provider="cpu") as separator:
+        yield separator
+
+
+@pytest.fixture(scope="session")
+def song() -> Audio:
+    """Twenty seconds of a real song: two segments."""
+    return Audio.read(SONGS / "rubidium.ogg")
+
+
+def make_noise(
+    frames: int, *, channels: int = 2, sample_rate_hz: int = 44100, seed: int = 0
+) -> Audio:
+    """Return quiet noise that is the same each time."""
+    samples = np.random.default_rng(seed).standard_normal((channels, frames)) * 0.1
+    return Audio(samples.astype(np.float32), sample_rate_hz)
+
+
+def level_db(signal: np.ndarray, reference: np.ndarray) -> float:
+    """Return the energy of one signal relative to another's, in dB; floats count in double."""
+    with np.errstate(divide="ignore"):
+        return float(
+            10
+            * np.log10(
+                np.sum(np.square(signal, dtype=np.float64))
+                / np.sum(np.square(reference, dtype=np.float64))
+            )
+        )

@@ -28,7 +28,7 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
 )
 @click.version_option(package_name="daw-bridge", message="stemtool %(version)s")
 def stemtool() -> None:
-    r"""Take music apart into stems: exactly, fast, in flat memory.
+    """Take music apart into stems: exactly, fast, in flat memory.
 
     \b
     Examples:

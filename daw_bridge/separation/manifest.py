@@ -141,6 +141,8 @@ def read_manifest(path: Path) -> ModelManifest:
         raise ManifestError(f"{path}: {error}{_suggest_field(str(error))}.") from error
     if manifest.name != path.parent.name:
         raise ManifestError(f"{path}: name '{manifest.name}' is not the name of its folder.")
+    if manifest.transform.window_samples % manifest.transform.hop_samples:
+        raise ManifestError(f"{path}: hop_samples must divide window_samples.")
     if any((source.requirement is None) == (source.url is None) for source in manifest.sources):
         raise ManifestError(f"{path}: a source has either a requirement or a url.")
     return manifest

