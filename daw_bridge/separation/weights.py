@@ -50,7 +50,7 @@ def is_intact(manifest: ModelManifest) -> bool:
     folder = weights_folder(manifest)
     try:
         return sha256_of(folder / _NETWORK) == (folder / _DIGEST).read_text("ascii").strip()
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return False
     except OSError as error:
         raise WeightsError(f"The weights in {folder} cannot be read: {error.strerror}.") from error

