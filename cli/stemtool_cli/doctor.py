@@ -37,7 +37,7 @@ def _package_version(name: str) -> str:
 
 
 def _runtime() -> dict[str, str]:
-    from daw_bridge.separation.network import (  # noqa: PLC0415
+    from daw_bridge.separation.network import (
         cuda_obstacle,
         runtime_version,
         usable_cpus,
@@ -52,9 +52,9 @@ def _runtime() -> dict[str, str]:
 
 
 def _weights() -> dict[str, str]:
-    from daw_bridge.library import HOME_VARIABLE, cache_folder, data_folder  # noqa: PLC0415
-    from daw_bridge.separation.manifest import load_manifests  # noqa: PLC0415
-    from daw_bridge.separation.weights import is_intact, weights_folder  # noqa: PLC0415
+    from daw_bridge.library import HOME_VARIABLE, cache_folder, data_folder
+    from daw_bridge.separation.manifest import load_manifests
+    from daw_bridge.separation.weights import is_intact, weights_folder
 
     report = {
         "Cache folder": f"{cache_folder()} ({HOME_VARIABLE} moves it)",

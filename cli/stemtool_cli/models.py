@@ -30,8 +30,8 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def list_models(*, as_json: bool) -> None:
     """List the models, and whether their weights are on this machine."""
-    from daw_bridge.separation.manifest import load_manifests  # noqa: PLC0415
-    from daw_bridge.separation.weights import weights_folder  # noqa: PLC0415
+    from daw_bridge.separation.manifest import load_manifests
+    from daw_bridge.separation.weights import weights_folder
 
     rows = [
         {
@@ -54,9 +54,9 @@ def list_models(*, as_json: bool) -> None:
 @click.argument("name")
 def show_model(name: str) -> None:
     """Show all that is known about the model NAME, its sources and hashes included."""
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    from daw_bridge.separation.manifest import load_manifest  # noqa: PLC0415
+    from daw_bridge.separation.manifest import load_manifest
 
     manifest = msgspec.json.encode(load_manifest(name))
     click.echo(msgspec.json.format(manifest, indent=2).decode())
@@ -66,7 +66,7 @@ def show_model(name: str) -> None:
 @click.argument("name")
 def pull_model(name: str) -> None:
     """Fetch and convert the weights of the model NAME, unless they are here and intact."""
-    from daw_bridge.separation.weights import ensure_network  # noqa: PLC0415
+    from daw_bridge.separation.weights import ensure_network
 
     click.echo(ensure_network(_manifest(name)))
 
@@ -74,8 +74,8 @@ def pull_model(name: str) -> None:
 @models.command("verify")
 def verify_models() -> None:
     """Verify the weights on this machine; exit with an error if any are corrupt."""
-    from daw_bridge.separation.manifest import load_manifests  # noqa: PLC0415
-    from daw_bridge.separation.weights import is_intact, weights_folder  # noqa: PLC0415
+    from daw_bridge.separation.manifest import load_manifests
+    from daw_bridge.separation.weights import is_intact, weights_folder
 
     corrupt = False
     for manifest in load_manifests():
@@ -97,7 +97,7 @@ def import_model(file: Path) -> None:
 
     `stemtool models show NAME` tells which files a model takes; FILE is recognised by its hash.
     """
-    from daw_bridge.separation.weights import import_file, weights_folder  # noqa: PLC0415
+    from daw_bridge.separation.weights import import_file, weights_folder
 
     manifest = import_file(file)
     click.echo(f"{manifest.name}: {weights_folder(manifest)}")
@@ -107,12 +107,12 @@ def import_model(file: Path) -> None:
 @click.argument("name", default=DEFAULT_MODEL)
 def model_path(name: str) -> None:
     """Print the folder of the weights of the model NAME, spleeter-2stems by default."""
-    from daw_bridge.separation.weights import weights_folder  # noqa: PLC0415
+    from daw_bridge.separation.weights import weights_folder
 
     click.echo(weights_folder(_manifest(name)))
 
 
 def _manifest(name: str) -> ModelManifest:
-    from daw_bridge.separation.manifest import load_manifest  # noqa: PLC0415
+    from daw_bridge.separation.manifest import load_manifest
 
     return load_manifest(name)

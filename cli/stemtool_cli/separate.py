@@ -47,7 +47,11 @@ def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tu
 
 @click.command()
 @click.argument(
-    "files", nargs=-1, required=True, metavar="FILES...", type=click.Path(path_type=Path)
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILES...",
+    type=click.Path(path_type=Path, readable=False),
 )
 @click.option(
     "-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path),
@@ -124,8 +128,8 @@ def separate(files: tuple[Path, ...], **choices: Any) -> None:
       stemtool separate */mix.wav -o stems --name '{folder}/{stem}.{ext}'
           tell files of the same name apart by their folders
     """
-    from daw_bridge.jobs import check_outputs  # noqa: PLC0415 - keeps --help quick
-    from daw_bridge.separation.separator import Separator  # noqa: PLC0415
+    from daw_bridge.jobs import check_outputs  # keeps --help quick
+    from daw_bridge.separation.separator import Separator
 
     provider: Provider = "cuda" if choices["require_gpu"] else choices["provider"]
     with Separator(choices["model"], provider=provider, threads=choices["threads"]) as separator:
@@ -149,9 +153,9 @@ def _prepare(
     files: Sequence[Path], choices: dict[str, Any]
 ) -> tuple[list[SeparateJob], list[Failure]]:
     """Return a job for each file that can be opened, and the failures of the others."""
-    from daw_bridge.files.containers import OutputFormat  # noqa: PLC0415
-    from daw_bridge.files.reading import open_audio  # noqa: PLC0415
-    from daw_bridge.jobs import SeparateJob  # noqa: PLC0415
+    from daw_bridge.files.containers import OutputFormat
+    from daw_bridge.files.reading import open_audio
+    from daw_bridge.jobs import SeparateJob
 
     options = _separation_options(choices)
     output_format = OutputFormat(choices["container"], choices["bits"])
@@ -181,7 +185,7 @@ def _prepare(
 
 
 def _separation_options(choices: dict[str, Any]) -> SeparationOptions:
-    from daw_bridge.separation.options import SeparationOptions  # noqa: PLC0415
+    from daw_bridge.separation.options import SeparationOptions
 
     options = SeparationOptions.spleeter() if choices["compat"] else SeparationOptions()
     said = {
@@ -193,7 +197,7 @@ def _separation_options(choices: dict[str, Any]) -> SeparationOptions:
 
 
 def _run(job: SeparateJob, separator: Separator, *, quiet: bool) -> SeparateResult:
-    from daw_bridge.jobs import run  # noqa: PLC0415
+    from daw_bridge.jobs import run
 
     with _progress_bar(job.source.name, quiet=quiet) as progress:
         return run(job, separator, progress=progress)
@@ -205,8 +209,8 @@ def _progress_bar(label: str, *, quiet: bool) -> Iterator[Progress | None]:
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress as Bars  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress as Bars
 
     with Bars(console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(label, total=None)

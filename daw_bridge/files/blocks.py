@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Block: TypeAlias = NDArray[np.float32]
 """(channels, frames)"""
 
+Samples: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+"""Samples of any shape"""
+
 BLOCK_FRAMES = 1 << 16
 
 
@@ -78,7 +81,7 @@ def check_finite(block: Block, where: str, *, start: int = 0) -> None:
         raise AudioError(f"{where}: frame {frame} is infinite or not a number; repair the file.")
 
 
-def energy(samples: NDArray[np.float32]) -> float:
+def energy(samples: Samples) -> float:
     """Return the sum of squares of an array of any shape."""
     flat = samples.ravel()
     return float(np.dot(flat, flat))

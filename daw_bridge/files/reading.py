@@ -134,7 +134,7 @@ class _ContainerReader:
                 return
 
     def _decode(self) -> Iterator[Block]:
-        import av.error  # noqa: PLC0415 - slow to load and seldom needed
+        import av.error  # slow to load and seldom needed
 
         planar = av.AudioResampler("fltp", self._stream.layout, self._stream.rate)
         try:
@@ -152,7 +152,7 @@ def _samples(frame: AudioFrame) -> Block:
 
 def _open_container(path: Path, stack: ExitStack, *, reason: str) -> _ContainerReader:
     """Open what libsndfile refused, for the reason given."""
-    import av.error  # noqa: PLC0415
+    import av.error
 
     try:
         container = stack.enter_context(av.open(str(path)))

@@ -76,7 +76,7 @@ def _write_tags(path: Path, tags: Tags) -> None:
         if comment not in tags.fields:
             continue
         if kind == "id3":
-            from mutagen import id3  # noqa: PLC0415
+            from mutagen import id3
 
             tagged.add(getattr(id3, frame)(encoding=_UTF8, text=tags.fields[comment]))
         else:
@@ -87,7 +87,7 @@ def _write_tags(path: Path, tags: Tags) -> None:
 
 
 def _open(path: Path) -> Any:
-    import mutagen  # noqa: PLC0415 - needed once a file, not at the start
+    import mutagen  # needed once a file, not at the start
 
     with suppress(mutagen.MutagenError, OSError):
         return mutagen.File(path)
@@ -95,8 +95,8 @@ def _open(path: Path) -> Any:
 
 
 def _kind(file: Any) -> str:
-    from mutagen.id3 import ID3FileType  # noqa: PLC0415
-    from mutagen.mp4 import MP4  # noqa: PLC0415
+    from mutagen.id3 import ID3FileType
+    from mutagen.mp4 import MP4
 
     if isinstance(file, MP4):
         return "mp4"
@@ -105,7 +105,7 @@ def _kind(file: Any) -> str:
 
 
 def _read_cover(file: Any, kind: str) -> tuple[bytes, str]:
-    from mutagen.flac import Picture  # noqa: PLC0415
+    from mutagen.flac import Picture
 
     if kind == "mp4":
         covers = file.tags.get("covr") or []
@@ -122,7 +122,7 @@ def _read_cover(file: Any, kind: str) -> tuple[bytes, str]:
 
 
 def _write_cover(file: Any, kind: str, tags: Tags) -> None:
-    from mutagen import flac, id3, mp4  # noqa: PLC0415
+    from mutagen import flac, id3, mp4
 
     if kind == "mp4":
         if tags.cover_type in _MP4_IMAGES:

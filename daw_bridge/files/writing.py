@@ -123,18 +123,20 @@ class StemFiles:
         for part in parts:
             self._cleanup.callback(part.unlink, missing_ok=True)
         with ThreadPoolExecutor() as pool:
-            energies = list(
-                pool.map(lambda part, spool: self._encode(part, spool, gain), parts, self._spools)
-            )
+            encodings = [
+                pool.submit(self._encode, part, path, spool, gain)
+                for part, path, spool in zip(parts, self._paths, self._spools, strict=True)
+            ]
+            energies = tuple(encoding.result() for encoding in encodings)
         for part, path in zip(parts, self._paths, strict=True):
             with _output_errors(path):
                 part.replace(path)
         self._made_folders.clear()
-        return Written(self._paths, gain, tuple(energies))
+        return Written(self._paths, gain, energies)
 
-    def _encode(self, part: Path, spool: IO[bytes], gain: float) -> float:
-        """Write one spool as a file; return the energy of the rounding."""
-        with _output_errors(part):
+    def _encode(self, part: Path, path: Path, spool: IO[bytes], gain: float) -> float:
+        """Write one spool as a part of ``path``; return the energy of the rounding."""
+        with _output_errors(path):
             spool.seek(0)
             blocks = _read_spool(spool, self._channels, np.float32(gain))
             if self._format.container == "m4a":
@@ -209,7 +211,7 @@ def _round(block: Block, bits: int) -> NDArray[np.int32]:
 
 
 def _encode_m4a(part: Path, blocks: Iterator[Block], sample_rate_hz: int, channels: int) -> None:
-    import av  # noqa: PLC0415 - slow to load and seldom needed
+    import av  # slow to load and seldom needed
 
     layout = "mono" if channels == 1 else "stereo"
     with av.open(str(part), "w", format="ipod") as container:
@@ -228,12 +230,20 @@ def _encode_m4a(part: Path, blocks: Iterator[Block], sample_rate_hz: int, channe
 def _output_errors(path: Path) -> Iterator[None]:
     """Turn what the system and the encoders raise into one sentence about a path."""
     try:
-        yield
+        try:
+            yield
+        except soundfile.LibsndfileError as error:
+            _raise_what_the_system_says(path.parent)
+            raise OutputError(f"{path} cannot be written: {error.error_string}") from error
     except OSError as error:
         if error.errno in _FULL_DISK:
             raise DiskFullError(
                 f"There is no room left for {path}: free some, or write elsewhere."
             ) from error
         raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
-    except soundfile.LibsndfileError as error:
-        raise OutputError(f"{path} cannot be written: {error.error_string}") from error
+
+
+def _raise_what_the_system_says(folder: Path) -> None:
+    """Write to a folder and fail as the system says: libsndfile only says that it did."""
+    with TemporaryFile(dir=folder) as file:
+        file.write(bytes(1 << 20))

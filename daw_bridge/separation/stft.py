@@ -91,7 +91,7 @@ def fft() -> ModuleType:
 
     It transforms several rows at a time and stays in single precision.
     """
-    from scipy import fft as module  # noqa: PLC0415
+    from scipy import fft as module
 
     return module
 

@@ -158,7 +158,7 @@ def download(source: Source, folder: Path) -> Path:
 def _install(manifest: ModelManifest, source: Source, file: Path, folder: Path) -> None:
     """Convert a verified source file into the model's folder, whole or not at all."""
     # The graph library is slow to load and needed once in a machine's life.
-    from daw_bridge.conversion import spleeter  # noqa: PLC0415
+    from daw_bridge.conversion import spleeter
 
     _log.info("Converting the weights of %s …", manifest.name)
     read = {

@@ -1,4 +1,4 @@
-"""The engine against TensorFlow Spleeter's own output; tests/golden/README.md says how it is made."""
+"""The engine against TensorFlow Spleeter's own output; see tests/golden/README.md."""
 
 from __future__ import annotations
 

@@ -131,8 +131,7 @@ def test_a_wrong_hash_is_refused_before_anything_is_opened(
 def test_offline_the_message_tells_what_to_do(
     home: Path, index: Path, site: tuple[Path, str]
 ) -> None:
-    folder, address = site
-    file = mini_model.write_archive(folder)
+    file = mini_model.write_archive(site[0])
     mini_model.install_manifest(
         home,
         mini_model.source(index, requirement="no-such-package==1.0"),

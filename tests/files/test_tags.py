@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from daw_bridge.files.containers import OutputFormat
+from daw_bridge.files.tags import Tags, _write_tags, copy_tags, read_tags
+from daw_bridge.files.writing import StemFiles
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63f8cfc0f0"
+    "1f0005050201a5f645400000000049454e44ae426082"
+)
+TAGS = Tags(
+    {"title": ["Déjà vu \u266b"], "artist": ["A", "B"], "album": ["C"], "date": ["1971"]},
+    PNG,
+    "image/png",
+)
+CONTAINERS = ("wav", "flac", "ogg", "mp3", "m4a")
+
+
+def make_file(path: Path, tags_from: Path | None = None) -> Path:
+    with StemFiles(
+        [path],
+        OutputFormat(path.suffix[1:]),  # type: ignore[arg-type]
+        sample_rate_hz=44_100,
+        channels=2,
+        tags_from=tags_from,
+    ) as files:
+        files.write(np.zeros((1, 2, 5000), np.float32))
+        files.commit()
+    return path
+
+
+@pytest.mark.parametrize("source", CONTAINERS)
+@pytest.mark.parametrize("target", CONTAINERS)
+def test_tags_and_cover_travel_between_formats(source: str, target: str, tmp_path: Path) -> None:
+    tagged = make_file(tmp_path / f"source.{source}")
+    _write_tags(tagged, TAGS)
+    assert read_tags(tagged) == TAGS
+    assert read_tags(make_file(tmp_path / f"target.{target}", tags_from=tagged)) == TAGS
+
+
+def test_a_source_without_tags_gives_none(tmp_path: Path) -> None:
+    bare = make_file(tmp_path / "bare.wav")
+    assert read_tags(make_file(tmp_path / "stem.flac", tags_from=bare)) == Tags({}, b"", "")
+
+
+def test_what_cannot_hold_or_show_tags_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(b"no audio")
+    stem = make_file(tmp_path / "stem.wav")
+    before = stem.read_bytes()
+    copy_tags(tmp_path / "noise", stem)
+    assert stem.read_bytes() == before
