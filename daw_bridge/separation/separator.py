@@ -29,7 +29,7 @@ from daw_bridge.separation.synthesis import MaskedSegment, Synthesis
 from daw_bridge.separation.weights import ensure_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
     from daw_bridge.audio import Audio, Stems
@@ -100,7 +100,7 @@ class Separator:
         *,
         start: int = 0,
         length: int | None = None,
-    ) -> Iterator[Stems]:
+    ) -> Generator[Stems, None, None]:
         """Separate audio of any length, block by block, in flat memory.
 
         Args:

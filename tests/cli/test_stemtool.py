@@ -164,7 +164,7 @@ def test_no_permission(tmp_path: Path) -> None:
     secret.chmod(0)
     (tmp_path / "locked").mkdir(mode=0o555)
     for source, output in ((secret, tmp_path), (readable, tmp_path / "locked" / "out")):
-        command = [*without_privileges(), STEMTOOL, "separate", source, "-o", output]
+        command = [*without_privileges(), str(STEMTOOL), "separate", str(source), "-o", str(output)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         assert run.returncode == 1
         assert "Permission denied" in run.stderr
@@ -185,7 +185,7 @@ def test_require_gpu_fails_clearly_where_there_is_none(tmp_path: Path) -> None:
 def test_an_interrupt_leaves_no_partial_file(number: signal.Signals, tmp_path: Path) -> None:
     long = tmp_path / "long.wav"
     soundfile.write(long, np.tile(make_noise(44_100).samples.T, (300, 1)), 44_100, "PCM_16")
-    command = [STEMTOOL, "separate", str(long), "-o", str(tmp_path / "out")]
+    command = [str(STEMTOOL), "separate", str(long), "-o", str(tmp_path / "out")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (tmp_path / "out").exists() and time.monotonic() < deadline:
@@ -205,7 +205,7 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     for minutes in (2, 6):
         path = tmp_path / f"{minutes}.flac"
         soundfile.write(path, np.tile(minute, (minutes, 1)), 44_100)
-        command = [STEMTOOL, "separate", str(path), "-o", str(tmp_path), "--provider", "cpu"]
+        command = [str(STEMTOOL), "separate", str(path), "-o", str(tmp_path), "--provider", "cpu"]
         process = subprocess.Popen(
             [*command, "--threads", "2", "--quiet"], stdout=subprocess.DEVNULL
         )

@@ -56,7 +56,7 @@ def test_a_pickle_of_anything_but_arrays_is_refused(
 
 
 def test_arrays_are_unpickled() -> None:
-    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.float32([1])}
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(1, np.float32)}
     loaded = ArrayUnpickler(io.BytesIO(pickle.dumps(arrays, protocol=2))).load()
     assert np.array_equal(loaded["a"], arrays["a"])
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -55,7 +56,7 @@ def test_other_containers_are_read(suffix: str, codec: str, channels: int, tmp_p
     tone = np.repeat(0.5 * np.sin(2 * np.pi * 440 * time_s)[np.newaxis], channels, axis=0)
     layout = "mono" if channels == 1 else "stereo"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=48_000, layout=layout)
+        stream: Any = container.add_stream(codec, rate=48_000, layout=layout)
         frame = av.AudioFrame.from_ndarray(tone.astype(np.float32), "fltp", layout)
         frame.sample_rate, frame.pts = 48_000, 0
         container.mux(stream.encode(frame))

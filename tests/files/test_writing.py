@@ -71,7 +71,7 @@ def test_integers_survive_exactly(tmp_path: Path) -> None:
     """A 16-bit recording written at 16 or 24 bits is the recording, full scale included."""
     integers = np.array([[[-32768, 32767, 1, -1, 0, 12345]]], np.float32) / 32768
     for bits in ("16", "24"):
-        write([tmp_path / "a.wav"], OutputFormat("wav", bits), integers)  # type: ignore[arg-type]
+        write([tmp_path / "a.wav"], OutputFormat("wav", bits), integers)
         assert np.array_equal(Audio.read(tmp_path / "a.wav").samples, integers[0])
 
 

@@ -38,7 +38,7 @@ def make_reference(workspace: Path) -> Path:
         model_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as temporary:
             variables = Path(temporary) / "variables.npz"
-            np.savez(variables, **_tensorflow_variables(Path(temporary)))
+            np.savez(variables, **_tensorflow_variables(Path(temporary)))  # type: ignore[arg-type]
             run_reference(python, "checkpoint", variables, model_folder)
     return python
 
@@ -90,7 +90,7 @@ def main() -> None:
         )
         stems = np.load(workspace / "out.npy")
         golden[song.stem] = excerpts(stems, excerpt_starts(stems.shape[-1]))
-    np.savez_compressed(FOLDER / "spleeter-2stems.npz", **golden)
+    np.savez_compressed(FOLDER / "spleeter-2stems.npz", **golden)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

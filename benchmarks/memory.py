@@ -1,0 +1,30 @@
+"""Peak memory of stemtool for three minutes and for an hour of the tests' songs.
+
+python benchmarks/memory.py
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.separate import make_song, measure
+
+
+def main() -> None:
+    """Run the benchmark."""
+    stemtool = Path(sys.executable).with_name("stemtool")
+    for minutes in (3, 60):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            song = make_song(None, 60 * minutes, folder)
+            cost = measure([stemtool, "separate", song, "-o", folder, "--quiet"], {})
+            speed = 60 * minutes / cost.wall_s
+            print(f"{minutes:3} min: peak {cost.peak_mb:.0f} MB, {speed:.0f} x real time")
+
+
+if __name__ == "__main__":
+    main()
