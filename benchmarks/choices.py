@@ -1,6 +1,6 @@
 """What the default overlap and the ratio extension are chosen by.
 
-python benchmarks/choices.py SONGS
+python -m benchmarks.choices SONGS
 
 SONGS holds a folder a song, with mixture.flac and vocals.flac at 44.1 kHz. Two tables:
 
@@ -27,7 +27,9 @@ from daw_bridge.separation import masks as masking
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from daw_bridge.files.blocks import Samples
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
 
 HOP = 1024
 LEADING_FRAMES = 4
@@ -89,6 +91,9 @@ def measure_extensions(separator: Separator, songs: list[tuple[Audio, Samples]])
     """Print the second table."""
     high = butter(8, ABOVE_HZ, "high", fs=44_100, output="sos")
 
+    def high_pass(samples: Samples) -> Samples:
+        return sosfiltfilt(high, samples).astype(np.float32)
+
     def shares(first_bin: int, *, by_energy: bool) -> Callable[[Samples, Samples], Samples]:
         def share(masks: Samples, mixture: Samples) -> Samples:
             band = slice(first_bin, masks.shape[-1])
@@ -106,7 +111,7 @@ def measure_extensions(separator: Separator, songs: list[tuple[Audio, Samples]])
         for by_energy in (False, True):
             masking._upper_share = shares(first_bin, by_energy=by_energy)  # type: ignore[assignment]
             sdrs = [
-                sdr_db(sosfiltfilt(high, reference), sosfiltfilt(high, vocals(separator, mixture)))
+                sdr_db(*(high_pass(samples) for samples in (reference, vocals(separator, mixture))))
                 for mixture, reference in songs
             ]
             weight = "energy" if by_energy else "nothing"
@@ -114,13 +119,17 @@ def measure_extensions(separator: Separator, songs: list[tuple[Audio, Samples]])
     masking._upper_share = shipped
 
 
+def read_songs(folder: Path) -> dict[str, tuple[Audio, Samples]]:
+    """Return each song's mixture and vocals, by the name of its folder."""
+    return {
+        path.parent.name: (Audio.read(path.with_name("mixture.flac")), Audio.read(path).samples)
+        for path in sorted(folder.glob("*/vocals.flac"))
+    }
+
+
 def main() -> None:
     """Print both tables."""
-    folders = [path.parent for path in sorted(Path(sys.argv[1]).glob("*/vocals.flac"))]
-    songs = [
-        (Audio.read(folder / "mixture.flac"), Audio.read(folder / "vocals.flac").samples)
-        for folder in folders
-    ]
+    songs = list(read_songs(Path(sys.argv[1])).values())
     print(f"{len(songs)} songs, {sum(mixture.frames for mixture, _ in songs) / 44_100:.0f} s")
     with Separator("spleeter-2stems") as separator:
         measure_extensions(separator, songs)

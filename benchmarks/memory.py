@@ -1,6 +1,6 @@
 """Peak memory of stemtool for three minutes and for an hour of the tests' songs.
 
-python benchmarks/memory.py
+python -m benchmarks.memory
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.separate import make_song, measure
 

@@ -1,6 +1,6 @@
 """stemtool against TensorFlow Spleeter: the same song, the same weights, in alternation.
 
-python benchmarks/separate.py [SONG] [--seconds 180] [--rounds 3] [--workspace FOLDER]
+python -m benchmarks.separate [SONG] [--seconds 180] [--rounds 3] [--workspace FOLDER]
 
 Without a song it takes those of the tests, one after the other, again and again. Spleeter is
 installed into an environment of its own below the workspace; it needs Python 3.11 and ffmpeg.
@@ -10,6 +10,7 @@ Prints ratios; times alone say more about the machine.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -17,27 +18,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import soundfile
 
-from daw_bridge import Audio, SeparationOptions
-from daw_bridge.separation.manifest import load_manifest
-from daw_bridge.separation.network import OnnxNetwork
-from daw_bridge.separation.options import make_plan
-from daw_bridge.separation.weights import ensure_network
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
+from daw_bridge import Audio
 from tests.golden.generate import SONGS, make_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 SAMPLE_RATE_HZ = 44_100
+SPLEETER, STEMTOOL, COMPAT = CONTESTANTS = (
+    "spleeter",
+    "stemtool",
+    "stemtool --compat spleeter",
+)
 
 
 class Cost(NamedTuple):
@@ -62,27 +60,6 @@ def measure(command: Sequence[str | Path], environment: dict[str, str]) -> Cost:
     return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def measure_network(song: Audio, options: SeparationOptions) -> float:
-    """Return the seconds that the network alone needs for a song's segments."""
-    manifest = load_manifest("spleeter-2stems")
-    network = OnnxNetwork(ensure_network(manifest), provider="cpu")
-    plan = make_plan(manifest, options, song)
-    frames = plan.stft.count_hops(song.frames + plan.stft.window_samples)
-    stride = plan.segment_frames - plan.overlap_frames
-    starts = range(0, max(frames - plan.overlap_frames, 1), stride)
-    rng = np.random.default_rng(0)
-    whole = rng.random((manifest.channels, plan.segment_frames, plan.bins), np.float32)
-    segments = [
-        whole[:, : plan.padded(min(plan.segment_frames, frames - start))] for start in starts
-    ]
-    with ThreadPoolExecutor(network.concurrent_runs) as workers:
-        list(workers.map(network, segments[:2]))
-        began = time.perf_counter()
-        for _ in workers.map(lambda segment: network(segment).shape, segments):
-            pass
-        return time.perf_counter() - began
-
-
 def make_song(source: Path | None, seconds: float, folder: Path) -> Path:
     """Write a 16-bit WAV of so many seconds."""
     songs = [source] if source else SONGS
@@ -103,47 +80,45 @@ def main() -> None:
     arguments = parser.parse_args()
     if not shutil.which("ffmpeg"):
         raise SystemExit("Spleeter needs ffmpeg; install it first.")
-    spleeter = make_reference(arguments.workspace).with_name("spleeter")
+    python = make_reference(arguments.workspace)
+    spleeter: list[str | Path] = [python.with_name("spleeter"), "separate"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         song = make_song(arguments.song, arguments.seconds, folder)
-        stemtool: list[str | Path] = [Path(sys.executable).with_name("stemtool"), "separate"]
-        stemtool += [song, "--quiet", "--overwrite", "-o", folder / "ours"]
+        network = folder / "network.json"
+        timed = Path(__file__).with_name("timed_stemtool.py")
+        stemtool: list[str | Path] = [sys.executable, timed, network, "separate", song, "--quiet"]
+        stemtool += ["--provider", "cpu", "--overwrite", "-o", folder / "ours"]
+        spleeter += ["-p", "spleeter:2stems", "-o", folder / "theirs", song]
         reference = {"MODEL_PATH": str(arguments.workspace / "models"), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        contestants: dict[str, Callable[[], Cost]] = {
-            "spleeter": lambda: measure(
-                [spleeter, "separate", "-p", "spleeter:2stems", "-o", folder / "theirs", song],
-                reference,
-            ),
-            "stemtool": lambda: measure(stemtool, {}),
-            "stemtool --compat spleeter": lambda: measure([*stemtool, "--compat", "spleeter"], {}),
-        }
-        costs: dict[str, list[Cost]] = {name: [] for name in contestants}
-        network_s = []
+        costs: dict[str, list[Cost]] = {name: [] for name in CONTESTANTS}
+        shares = []
         for _ in range(arguments.rounds):
-            for name, run in contestants.items():
-                costs[name].append(run())
-            network_s.append(measure_network(Audio.read(song), SeparationOptions()))
-    report(costs, network_s)
+            costs[SPLEETER].append(measure(spleeter, reference))
+            costs[COMPAT].append(measure([*stemtool, "--compat", "spleeter"], {}))
+            costs[STEMTOOL].append(measure(stemtool, {}))
+            inside = json.loads(network.read_text())
+            ours = costs[STEMTOOL][-1]
+            shares.append((inside["wall_s"] / ours.wall_s, inside["cpu_s"] / ours.cpu_s))
+    report(costs, shares)
 
 
-def report(costs: dict[str, list[Cost]], network_s: list[float]) -> None:
-    """Print medians, ratios to Spleeter of the same round, and the network's share."""
+def report(costs: dict[str, list[Cost]], shares: list[tuple[float, float]]) -> None:
+    """Print medians, ratios to Spleeter in the same round, and the network's share."""
     print(f"{'':28}{'wall':>8}{'cpu':>8}{'peak':>9}   times faster, less cpu, less memory")
     for name, runs in costs.items():
         median = Cost(*(statistics.median(column) for column in zip(*runs, strict=True)))
-        rounds = zip(costs["spleeter"], runs, strict=True)
+        rounds = zip(costs[SPLEETER], runs, strict=True)
         ratios = [np.divide(theirs, ours) for theirs, ours in rounds]
         wall, cpu, memory = np.median(ratios, axis=0)
         print(
             f"{name:28}{median.wall_s:6.1f} s{median.cpu_s:6.1f} s{median.peak_mb:6.0f} MB"
             f"   {wall:.1f} (worst round {min(r[0] for r in ratios):.1f}), {cpu:.1f}, {memory:.1f}"
         )
-    shares = [
-        network / run.wall_s for network, run in zip(network_s, costs["stemtool"], strict=True)
-    ]
+    wall, cpu = np.median(shares, axis=0)
     print(
-        f"The network alone takes {100 * statistics.median(shares):.0f} % of stemtool's wall time."
+        f"stemtool's network runs during {100 * wall:.0f} % of the wall time"
+        f" and takes {100 * cpu:.0f} % of the processor time."
     )
 
 
