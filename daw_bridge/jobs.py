@@ -64,6 +64,10 @@ class SeparateJob:
     residual: bool = False
     overwrite: bool = False
 
+    def __post_init__(self) -> None:
+        if self.start < 0 or (self.length is not None and self.length < 1):
+            raise OptionError("A start is at frame 0 or later, and a length at least one frame.")
+
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of each stem's file.
 
@@ -127,20 +131,19 @@ def check_outputs(jobs: Sequence[SeparateJob], manifest: ModelManifest) -> None:
 
     Raises:
         OptionError: two jobs, or two stems of one, would write the same file.
-        OutputError: a job would overwrite a file that it may not, or its own source.
+        OutputError: a job would write over an input.
     """
+    sources = {job.source.resolve() for job in jobs}
     claims = Counter(path.resolve() for job in jobs for path in job.outputs(manifest).values())
     for job in jobs:
         for path in job.outputs(manifest).values():
+            if path.resolve() in sources:
+                raise OutputError(f"{path} is an input; choose another folder for the stems.")
             if claims[path.resolve()] > 1:
                 raise OptionError(
                     f"{job.source} is not the only input whose stems would be written to {path};"
                     " tell them apart with --name, for instance '{folder}/{track}/{stem}.{ext}'."
                 )
-            if path.resolve() == job.source.resolve():
-                raise OutputError(f"{path} is the input itself; choose another --output folder.")
-            if path.exists() and not job.overwrite:
-                raise OutputError(f"{path} exists; --overwrite replaces it.")
 
 
 def run(
@@ -159,6 +162,9 @@ def run(
     began = time.perf_counter()
     check_outputs([job], separator.manifest)
     outputs = job.outputs(separator.manifest)
+    for path in outputs.values():
+        if path.exists() and not job.overwrite:
+            raise OutputError(f"{path} exists; --overwrite replaces it.")
     meter = NullMeter()
     with open_audio(job.source) as reader:
         channels = min(reader.channels, separator.manifest.channels)

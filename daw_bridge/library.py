@@ -18,6 +18,7 @@ import platformdirs
 from daw_bridge.errors import ModelError, suggestion
 
 HOME_VARIABLE = "DAW_BRIDGE_HOME"
+DEFAULT_MODEL = "spleeter-2stems"
 _APP_NAME = "daw-bridge"
 
 

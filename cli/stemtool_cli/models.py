@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from daw_bridge.library import DEFAULT_MODEL
+
 if TYPE_CHECKING:
     from daw_bridge.separation.manifest import ModelManifest
-
-DEFAULT_MODEL = "spleeter-2stems"
 
 
 @click.group()

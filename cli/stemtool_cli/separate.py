@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 import sys
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from daw_bridge.errors import DawBridgeError
+from daw_bridge.files.containers import BITS, CONTAINERS
+from daw_bridge.library import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +61,7 @@ def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tu
     help="Folder for the stems; it is made if need be.",
 )  # fmt: skip
 @click.option(
-    "-m", "--model", default="spleeter-2stems", show_default=True, help="See: stemtool models list."
+    "-m", "--model", default=DEFAULT_MODEL, show_default=True, help="See: stemtool models list."
 )
 @click.option(
     "--stems", metavar="NAMES", callback=_split_names,
@@ -71,12 +74,10 @@ def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tu
     "--length", type=_seconds, metavar="TIME", help="How much to separate. Default: to the end."
 )
 @click.option(
-    "--format", "container", type=click.Choice(["wav", "flac", "ogg", "mp3", "m4a"]),
+    "--format", "container", type=click.Choice(CONTAINERS),
     default="wav", show_default=True, help="WAV grows to RF64 beyond 4 GB.",
 )  # fmt: skip
-@click.option(
-    "--bits", type=click.Choice(["16", "24", "32f"]), help="For wav and flac. Default: 24."
-)
+@click.option("--bits", type=click.Choice(BITS), help="For wav and flac. Default: 24.")
 @click.option(
     "--name", default="{track}/{stem}.{ext}", show_default=True,
     help="A stem's path in DIR; fields: track, stem, ext, folder, model.",
@@ -131,6 +132,8 @@ def separate(files: tuple[Path, ...], **choices: Any) -> None:
     from daw_bridge.jobs import check_outputs  # keeps --help quick
     from daw_bridge.separation.separator import Separator
 
+    if choices["quiet"]:
+        logging.getLogger().setLevel(logging.ERROR)
     provider: Provider = "cuda" if choices["require_gpu"] else choices["provider"]
     with Separator(choices["model"], provider=provider, threads=choices["threads"]) as separator:
         prepared, failures = _prepare(files, choices)

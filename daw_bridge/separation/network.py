@@ -85,6 +85,8 @@ class OnnxNetwork:
             )
         except Exception as error:  # the runtime's own exceptions share no narrower base
             raise WeightsError(f"{path} is no network that can be loaded: {error}") from error
+        if self.provider == "cuda" and "CUDAExecutionProvider" not in self._session.get_providers():
+            raise ProviderError("ONNX Runtime could not start CUDA; --provider cpu does without.")
 
     def __call__(self, magnitudes: Magnitudes) -> Masks:
         """Return masks in [0, 1] for one segment."""

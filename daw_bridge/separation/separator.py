@@ -20,6 +20,7 @@ import numpy as np
 
 from daw_bridge.audio import fold_down, join_stems
 from daw_bridge.files.reading import open_audio
+from daw_bridge.library import DEFAULT_MODEL
 from daw_bridge.separation.framing import cut_segments
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.network import OnnxNetwork
@@ -58,7 +59,7 @@ class Separator:
 
     def __init__(
         self,
-        model: str = "spleeter-2stems",
+        model: str = DEFAULT_MODEL,
         *,
         provider: Provider = "auto",
         threads: int | None = None,

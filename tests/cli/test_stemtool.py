@@ -135,6 +135,7 @@ def test_bad_input_is_one_sentence_and_an_exit_status(tmp_path: Path) -> None:
         ([good, "--overwrite", "--bandwidth", "99k"], "it has 11k, 16k"),
         ([good, "--start", "soon"], "is no time"),
         ([good, "--start", "99", "--overwrite"], "holds no audio there"),
+        ([good, "--length", "0"], "at least one frame"),
         ([good, "--overlap", "0.7"], "0.7"),
     ]
     for arguments, message in cases:
