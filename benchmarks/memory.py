@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.separate import make_song, measure
+from benchmarks.cost import measure
+from benchmarks.separate import make_song
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             song = make_song(None, 60 * minutes, folder)
-            cost = measure([stemtool, "separate", song, "-o", folder, "--quiet"], {})
+            cost = measure([stemtool, "separate", song, "-o", folder, "--quiet"])
             speed = 60 * minutes / cost.wall_s
             print(f"{minutes:3} min: peak {cost.peak_mb:.0f} MB, {speed:.0f} x real time")
 

@@ -11,24 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import soundfile
 
+from benchmarks.cost import Cost, measure
 from daw_bridge import Audio
 from tests.golden.generate import SONGS, make_reference
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SAMPLE_RATE_HZ = 44_100
 SPLEETER, STEMTOOL, COMPAT = CONTESTANTS = (
@@ -36,28 +30,6 @@ SPLEETER, STEMTOOL, COMPAT = CONTESTANTS = (
     "stemtool",
     "stemtool --compat spleeter",
 )
-
-
-class Cost(NamedTuple):
-    """What a process took."""
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
-
-
-def measure(command: Sequence[str | Path], environment: dict[str, str]) -> Cost:
-    """Run a command to its end and return what it took; workers of its own included."""
-    began = time.perf_counter()
-    with subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL
-    ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command[0]} failed")
-    wall_s = time.perf_counter() - began
-    return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def make_song(source: Path | None, seconds: float, folder: Path) -> Path:
@@ -95,8 +67,8 @@ def main() -> None:
         shares = []
         for _ in range(arguments.rounds):
             costs[SPLEETER].append(measure(spleeter, reference))
-            costs[COMPAT].append(measure([*stemtool, "--compat", "spleeter"], {}))
-            costs[STEMTOOL].append(measure(stemtool, {}))
+            costs[COMPAT].append(measure([*stemtool, "--compat", "spleeter"]))
+            costs[STEMTOOL].append(measure(stemtool))
             inside = json.loads(network.read_text())
             ours = costs[STEMTOOL][-1]
             shares.append((inside["wall_s"] / ours.wall_s, inside["cpu_s"] / ours.cpu_s))

@@ -33,7 +33,7 @@ class CrossFade:
             head[...] = self._tail + self._rise * (head - self._tail)
         if last or not self._overlap:
             return masks
-        self._tail = masks[:, :, -self._overlap :]
+        self._tail = masks[:, :, -self._overlap :].copy()  # lets go of the rest
         return masks[:, :, : -self._overlap]
 
 

@@ -76,7 +76,6 @@ class OnnxNetwork:
         options.log_severity_level = _LOG_ERRORS_ONLY
         options.intra_op_num_threads = threads // self.concurrent_runs
         options.use_deterministic_compute = True
-        options.enable_mem_pattern = False
         # A waiting thread that spins takes a core from the transforms that run beside it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

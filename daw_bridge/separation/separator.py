@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,7 +32,7 @@ from daw_bridge.separation.synthesis import MaskedSegment, Synthesis
 from daw_bridge.separation.weights import ensure_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Future
 
     from daw_bridge.audio import Audio, Stems
@@ -125,13 +127,12 @@ class Separator:
         blocks = source.blocks(start, length)
         if source.channels > plan.channels:
             blocks = fold_down(blocks, source.channels)
-        synthesis = Synthesis(plan)
-        for masked in self._map_ahead(
-            lambda segment: self._mask(segment, plan), cut_segments(blocks, plan)
-        ):
-            yield synthesis.push(masked)
+        segments = cut_segments(blocks, plan)
+        with closing(self._map_ahead(partial(self._mask, plan), segments)) as masked:
+            # A loop variable would keep a segment's spectra while the next are waited for.
+            yield from map(Synthesis(plan).push, masked)
 
-    def _mask(self, segment: Segment, plan: Plan) -> MaskedSegment:
+    def _mask(self, plan: Plan, segment: Segment) -> MaskedSegment:
         """Run the network on one segment; mono is shown to it as two equal channels."""
         channels = self.manifest.channels
         spectra = plan.stft.forward(segment.samples)
@@ -145,7 +146,7 @@ class Separator:
 
     def _map_ahead(
         self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """Yield function(item) in order while the workers are busy with the items that follow."""
         under_way: deque[Future[Result]] = deque()
         try:

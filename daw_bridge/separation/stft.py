@@ -121,7 +121,7 @@ class StreamingInverse:
         overlap = self.stft.overlap_samples
         if self._carry is not None:
             added[:, :overlap] += self._carry
-        self._carry = added[:, -overlap:]
+        self._carry = added[:, -overlap:].copy()  # lets go of the rest
         skip = min(self._skip, added.shape[1] - overlap)
         self._skip -= skip
         return added[:, skip:-overlap]

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from benchmarks.cost import measure
 from daw_bridge import Audio
 from tests.conftest import SONGS, level_db, make_noise
 
@@ -206,14 +207,9 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     for minutes in (2, 6):
         path = tmp_path / f"{minutes}.flac"
         soundfile.write(path, np.tile(minute, (minutes, 1)), 44_100)
-        command = [str(STEMTOOL), "separate", str(path), "-o", str(tmp_path), "--provider", "cpu"]
-        process = subprocess.Popen(
-            [*command, "--threads", "2", "--quiet"], stdout=subprocess.DEVNULL
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        assert status == 0
-        process.returncode = 0
-        peaks.append(usage.ru_maxrss / 1024)
+        command: list[str | Path] = [STEMTOOL, "separate", path, "-o", tmp_path, "--quiet"]
+        command += ["--provider", "cpu", "--threads", "2"]
+        peaks.append(measure(command).peak_mb)
     assert max(peaks) <= 700
     assert peaks[1] <= 1.1 * peaks[0]
 
