@@ -187,7 +187,7 @@ def run(
     null_db = meter.null_db(gain=written.gain, rounding_energy=written.rounding_energy)
     return SeparateResult(
         source=job.source,
-        outputs=dict(zip(outputs, written.paths, strict=True)),
+        outputs=outputs,
         sample_rate_hz=reader.sample_rate_hz,
         channels=channels,
         frames=files.frames,
@@ -223,7 +223,7 @@ def _check_name(name: str) -> None:
         parts = [part[1:] for part in string.Formatter().parse(name) if part[1] is not None]
     except ValueError as error:
         raise OptionError(f"The name '{name}' cannot be understood: {error}.") from error
-    fields = ["".join(filter(None, (name, spec, conversion))) for name, spec, conversion in parts]
+    fields = ["".join(filter(None, part)) for part in parts]
     for each in fields:
         if each not in _NAME_FIELDS:
             raise OptionError(

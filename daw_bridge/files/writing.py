@@ -44,12 +44,10 @@ class Written:
     """What became of a set of files.
 
     Attributes:
-        paths: the files, in the order of the stems.
         gain: what every sample was multiplied by, so that none clips.
         rounding_energy: for each stem, the sum of squares of what rounding to integers changed.
     """
 
-    paths: tuple[Path, ...]
     gain: float
     rounding_energy: tuple[float, ...]
 
@@ -89,7 +87,6 @@ class StemFiles:
         self._peak = 0.0
         self.frames = 0
         self._spools: list[IO[bytes]] = []
-        self._made_folders: list[Path] = []
         self._cleanup = ExitStack()
 
     def __enter__(self) -> StemFiles:
@@ -131,8 +128,8 @@ class StemFiles:
         for part, path in zip(parts, self._paths, strict=True):
             with _output_errors(path):
                 part.replace(path)
-        self._made_folders.clear()
-        return Written(self._paths, gain, energies)
+        self._cleanup.pop_all()  # nothing is left to take away
+        return Written(gain, energies)
 
     def _encode(self, part: Path, path: Path, spool: IO[bytes], gain: float) -> float:
         """Write one spool as a part of ``path``; return the energy of the rounding."""
@@ -185,15 +182,13 @@ class StemFiles:
         """Make a folder, and remember to take it away again if nothing comes of it."""
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
-        self._made_folders += missing
-        if missing:
-            self._cleanup.callback(self._remove_made_folders, missing)
+        for made in reversed(missing):
+            self._cleanup.callback(_remove_if_empty, made)
 
-    def _remove_made_folders(self, folders: Sequence[Path]) -> None:
-        for folder in folders:
-            if folder in self._made_folders:
-                with suppress(OSError):  # not empty: someone else uses it
-                    folder.rmdir()
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _read_spool(spool: IO[bytes], channels: int, gain: np.float32) -> Iterator[Block]:

@@ -1,7 +1,10 @@
 """Mixture → stems: the pipeline, told in the order in which the signal flows.
 
-manifest   what a model is            weights    where its network lies
-stft       samples → spectra          network    magnitudes → masks
-masks      masks → complex stems      wiener     their refinement
-separator  the composition, block by block
+manifest    what a model is               weights    where its network lies
+options     what the user wants           separator  the composition, block by block
+
+resampling  to the model's rate           framing    blocks → overlapping segments
+stft        samples ↔ spectra             network    magnitudes → masks
+masks       masks → spectra of stems      wiener     their refinement
+synthesis   all of these → blocks of stems
 """
