@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -60,7 +61,15 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stdout = None  # the reader of our output is gone
         code = EXIT_FAILURE
-    sys.exit(code or 0)
+    _leave(code or 0)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit at once: the system takes a network's memory back sooner than its destructors do."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream:
+            stream.flush()
+    os._exit(code)
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:

