@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _RF64_FROM_BYTES = (1 << 32) - (1 << 20)  # RIFF counts in 32 bits; leave room for headers and tags
 _LIBSNDFILE_FORMATS = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG", "mp3": "MP3"}
+_SFC_SET_ADD_PEAK_CHUNK = 0x1050  # sndfile.h
 _MP3_BEST = 0.0
 _OGG_QUALITY = 0.2  # libsndfile counts from 0, the best, to 1
 _AAC_BITS_PER_SECOND = 256_000
@@ -149,6 +150,7 @@ class StemFiles:
     def _encode_with_libsndfile(self, part: Path, blocks: Iterator[Block]) -> float:
         bits = self._format.integer_bits
         with soundfile.SoundFile(part, "w", **self._libsndfile_options()) as file:
+            _omit_peak_chunk(file)
             error_energy = 0.0
             for block in blocks:
                 if bits is None:
@@ -158,6 +160,8 @@ class StemFiles:
                 error_energy += energy(np.ldexp(rounded.astype(np.float32), 1 - bits) - block)
                 # libsndfile takes the upper bits of 32.
                 file.write(np.left_shift(rounded, 32 - bits, dtype=np.int32))
+        if self._format.container == "ogg":
+            _number_ogg_pages(part)
         return error_energy
 
     def _libsndfile_options(self) -> dict[str, Any]:
@@ -195,6 +199,25 @@ def _read_spool(spool: IO[bytes], channels: int, gain: np.float32) -> Iterator[B
     """Yield blocks of float32 (frames, channels), with the gain."""
     while data := spool.read(BLOCK_FRAMES * channels * 4):
         yield np.frombuffer(data, np.float32).reshape(-1, channels) * gain
+
+
+def _omit_peak_chunk(file: soundfile.SoundFile) -> None:
+    """Keep the time of writing, which is part of the chunk, out of float WAV files."""
+    # soundfile has no public way to send libsndfile a command.
+    soundfile._snd.sf_command(file._file, _SFC_SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
+
+
+def _number_ogg_pages(path: Path) -> None:
+    """Give an Ogg stream a constant serial number: libsndfile's is random."""
+    from mutagen.ogg import OggPage
+
+    with path.open("r+b") as file, suppress(EOFError):
+        while True:
+            start = file.tell()
+            page = OggPage(file)
+            page.serial = 1
+            file.seek(start)
+            file.write(page.write())
 
 
 def _round(block: Block, bits: int) -> NDArray[np.int32]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.errors import OptionError, OutputError
-from daw_bridge.files.containers import OutputFormat
+from daw_bridge.files.containers import CONTAINERS, OutputFormat
 from daw_bridge.files.writing import StemFiles, Written
 from tests.conftest import level_db, make_noise
 
@@ -64,6 +65,19 @@ def test_m4a(channels: int, tmp_path: Path) -> None:
     assert abs(audio.frames - 70_000) <= 1024
     middle = slice(5000, 60_000)
     assert level_db(audio.samples[0, middle] - tone[middle], tone[middle]) < -30
+
+
+@pytest.mark.parametrize(
+    "output_format", [OutputFormat(each) for each in CONTAINERS] + [OutputFormat("wav", "32f")]
+)
+def test_the_same_stems_give_the_same_bytes(output_format: OutputFormat, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{output_format.container}"
+    contents = []
+    for _ in range(2):
+        write([path], output_format, STEMS[:1])
+        contents.append(path.read_bytes())
+        time.sleep(1.1)  # no clock of whole seconds gets into a file
+    assert contents[0] == contents[1]
 
 
 def test_integers_survive_exactly(tmp_path: Path) -> None:
@@ -150,10 +164,11 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
 
 SCRIPT = """
 import sys
+import time
 from pathlib import Path
 import numpy as np
 from daw_bridge.errors import DiskFullError
-from daw_bridge.files.containers import OutputFormat
+from daw_bridge.files.containers import CONTAINERS, OutputFormat
 from daw_bridge.files.writing import StemFiles
 folder, container, frames = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 noise = np.random.default_rng(0).standard_normal((2, 2, frames)).astype(np.float32) / 9
