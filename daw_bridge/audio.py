@@ -70,6 +70,11 @@ class Audio:
             return cls(np.concatenate(list(reader.blocks()), axis=1), reader.sample_rate_hz)
 
     @property
+    def name(self) -> str:
+        """What messages call it."""
+        return "The audio"
+
+    @property
     def channels(self) -> int:
         """Number of channels."""
         return self.samples.shape[0]

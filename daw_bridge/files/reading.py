@@ -30,6 +30,11 @@ class Reader(Protocol):
     """An open audio file, or audio in memory."""
 
     @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+    @property
     def sample_rate_hz(self) -> int:
         """Frames a second."""
         ...
@@ -72,26 +77,27 @@ def open_audio(path: Path) -> Iterator[Reader]:
 class _CheckedReader:
     """A reader that gives only finite samples, and at least one of them."""
 
-    def __init__(self, reader: Reader, path: Path) -> None:
+    def __init__(self, reader: _SoundFileReader | _ContainerReader, path: Path) -> None:
         self.sample_rate_hz = reader.sample_rate_hz
         self.channels = reader.channels
         self.frames = reader.frames
+        self.name = str(path)
         self._reader = reader
-        self._path = path
 
     def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
+        """Yield blocks of BLOCK_FRAMES frames; the last may be shorter."""
         position = start
         try:
             for block in rechunk(self._reader.blocks(start, length)):
-                check_finite(block, str(self._path), start=position)
+                check_finite(block, self.name, start=position)
                 position += block.shape[1]
                 yield block
         except soundfile.LibsndfileError as error:
             raise AudioError(
-                f"{self._path} breaks off at frame {position}: {error.error_string}"
+                f"{self.name} breaks off at frame {position}: {error.error_string}"
             ) from error
         if position == start:
-            raise AudioError(f"{self._path} holds no audio" + (" there." if start else "."))
+            raise AudioError(f"{self.name} holds no audio" + (" there." if start else "."))
 
 
 class _SoundFileReader:
@@ -102,6 +108,7 @@ class _SoundFileReader:
         self._file = file
 
     def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
+        """Seek, then decode."""
         left = max(self.frames - start, 0)
         left = left if length is None else min(length, left)
         if left:

@@ -83,7 +83,7 @@ def _write_tags(path: Path, tags: Tags) -> None:
             tagged[comment if kind == "vorbis" else atom] = tags.fields[comment]
     if tags.cover:
         _write_cover(file, kind, tags)
-    file.save()
+    _save(file)
 
 
 def _open(path: Path) -> Any:
@@ -92,6 +92,17 @@ def _open(path: Path) -> Any:
     with suppress(mutagen.MutagenError, OSError):
         return mutagen.File(path)
     return None
+
+
+def _save(file: Any) -> None:
+    """Save, and raise what the system said rather than mutagen's wrapping of it."""
+    import mutagen
+
+    try:
+        file.save()
+    except mutagen.MutagenError as error:
+        cause = error.args[0] if error.args else error
+        raise cause if isinstance(cause, OSError) else OSError(str(cause)) from error
 
 
 def _kind(file: Any) -> str:
@@ -105,6 +116,7 @@ def _kind(file: Any) -> str:
 
 
 def _read_cover(file: Any, kind: str) -> tuple[bytes, str]:
+    from mutagen import MutagenError
     from mutagen.flac import Picture
 
     if kind == "mp4":
@@ -114,10 +126,10 @@ def _read_cover(file: Any, kind: str) -> tuple[bytes, str]:
     if kind == "id3":
         pictures = file.tags.getall("APIC")
     else:
-        coded = file.tags.get(_PICTURE_COMMENT) or []
-        pictures = getattr(file, "pictures", []) or [
-            Picture(base64.b64decode(text)) for text in coded
-        ]
+        pictures = getattr(file, "pictures", [])
+        with suppress(MutagenError, ValueError):  # a comment that holds no picture
+            coded = file.tags.get(_PICTURE_COMMENT) or []
+            pictures = pictures or [Picture(base64.b64decode(text)) for text in coded]
     return (pictures[0].data, pictures[0].mime) if pictures else (b"", "")
 
 

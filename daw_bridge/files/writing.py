@@ -65,6 +65,9 @@ class StemFiles:
         channels: channels of each stem.
         tags_from: a file whose tags and cover the stems get.
 
+    Attributes:
+        frames: how many have been written.
+
     Raises:
         OutputError: a folder cannot be made or written to; also from its methods.
         OptionError: the format cannot hold this sample rate.

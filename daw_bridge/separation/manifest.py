@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -150,10 +150,6 @@ def read_manifest(path: Path) -> ModelManifest:
 
 def _suggest_field(message: str) -> str:
     unknown = re.search("unknown field `(.+?)`", message)
-    return suggestion(unknown[1], _field_names(ModelManifest)) if unknown else ""
-
-
-def _field_names(table: Any) -> set[str]:
-    """Return the names of a table's fields and of the tables below it."""
-    tables = (Transform, Segment, Network, Source) if table is ModelManifest else ()
-    return set(table.__struct_fields__).union(*(_field_names(inner) for inner in tables))
+    tables = (ModelManifest, Transform, Segment, Network, Source)
+    fields = [field for table in tables for field in table.__struct_fields__]
+    return suggestion(unknown[1], fields) if unknown else ""

@@ -116,7 +116,7 @@ def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reade
     manifest.check_stems(options.stems)
     if source.channels > manifest.channels and not options.downmix:
         raise AudioError(
-            f"There are {source.channels} channels where {manifest.name} takes at most"
+            f"{source.name} has {source.channels} channels and {manifest.name} takes at most"
             f" {manifest.channels}; --downmix folds them down to stereo."
         )
     last = len(manifest.stems) - 1

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -132,7 +131,9 @@ def download(source: Source, folder: Path) -> Path:
     Raises:
         OSError: the source did not answer with the file.
     """
-    import urllib.request  # with its like below, needed once in a machine's life
+    # These, and their like below, are slow to load and needed once in a machine's life.
+    import http.client
+    import urllib.request
 
     file = folder / source.file
     if source.requirement:
@@ -146,11 +147,14 @@ def download(source: Source, folder: Path) -> Path:
             raise OSError(lines[-1])
     else:
         request = urllib.request.Request(str(source.url))  # noqa: S310 - from a manifest
-        with (
-            urllib.request.urlopen(request, timeout=_DOWNLOAD_TIMEOUT_S) as response,  # noqa: S310
-            file.open("wb") as stream,
-        ):
-            shutil.copyfileobj(response, stream)
+        try:
+            with (
+                urllib.request.urlopen(request, timeout=_DOWNLOAD_TIMEOUT_S) as response,  # noqa: S310
+                file.open("wb") as stream,
+            ):
+                shutil.copyfileobj(response, stream)
+        except http.client.HTTPException as error:
+            raise OSError(f"the answer is no HTTP: {error!r}") from error
     return file
 
 
@@ -177,16 +181,17 @@ def _install(manifest: ModelManifest, source: Source, file: Path, folder: Path) 
 @contextmanager
 def _staged(folder: Path) -> Iterator[Path]:
     """Give an empty folder that takes the place of ``folder`` when the block ends well."""
-    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        yield staging
-        staging.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(staging, folder)  # noqa: PTH105 - os.replace says that it replaces
+        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+        try:
+            yield staging
+            staging.chmod(0o755)
+            shutil.rmtree(folder, ignore_errors=True)
+            staging.replace(folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise WeightsError(f"{folder} cannot be written: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager

@@ -126,7 +126,10 @@ def test_bad_input_is_one_sentence_and_an_exit_status(tmp_path: Path) -> None:
         ([tmp_path / "cut.wav"], "cannot be read as audio"),
         ([make_wav(tmp_path / "zero.wav", noise[:, :0])], "holds no audio"),
         ([make_wav(tmp_path / "nan.wav", bad_number)], "frame 7 is infinite or not a number"),
-        ([make_wav(tmp_path / "six.wav", np.repeat(noise, 3, axis=0))], "--downmix"),
+        (
+            [make_wav(tmp_path / "six.wav", np.repeat(noise, 3, axis=0))],
+            "six.wav has 6 channels and spleeter-2stems takes at most 2; --downmix",
+        ),
         ([good], "exists; --overwrite replaces it"),
         ([good, twin, "--overwrite"], "not the only input"),
         ([good, "-m", "spleeter-3stems"], "did you mean 'spleeter-2stems'?"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mutagen
 import numpy as np
 import pytest
 
@@ -54,3 +55,13 @@ def test_what_cannot_hold_or_show_tags_is_left_alone(tmp_path: Path) -> None:
     before = stem.read_bytes()
     copy_tags(tmp_path / "noise", stem)
     assert stem.read_bytes() == before
+
+
+def test_a_broken_cover_is_left_out(tmp_path: Path) -> None:
+    tagged = make_file(tmp_path / "source.ogg")
+    file = mutagen.File(tagged)
+    file["title"] = "A"
+    file["metadata_block_picture"] = "no picture"
+    file.save()
+    stem = make_file(tmp_path / "stem.flac", tags_from=tagged)
+    assert read_tags(stem) == Tags({"title": ["A"]}, b"", "")
