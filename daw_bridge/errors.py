@@ -9,6 +9,14 @@
     │   ├── ManifestError  a manifest that breaks its rules
     │   └── WeightsError   weights that are missing, corrupt or not the pinned ones
     ├── ProviderError      a device that cannot run the network
+    ├── ServerError        what a server refuses, or a client cannot get
+    │   ├── VersionError       the two speak different versions of the protocol
+    │   ├── BusyError          a limit is reached; later there may be room
+    │   ├── UnknownJobError    no job has this name
+    │   ├── ConfinementError   a path outside of the folders that clients may use
+    │   ├── UnauthorisedError  the token is missing or wrong
+    │   └── ConnectionLostError  the other side cannot be reached, or went away
+    ├── WorkerDiedError    the process that did the work ended before its time
     └── Cancelled          the work was called off
 
 Each message is one sentence for a person: what was wrong, where, and what to do. Libraries raise;
@@ -58,6 +66,38 @@ class WeightsError(ModelError):
 
 class ProviderError(DawBridgeError):
     """The device that was asked for cannot run the network."""
+
+
+class ServerError(DawBridgeError):
+    """A server refuses, or a client cannot get what it asked for."""
+
+
+class VersionError(ServerError):
+    """Client and server speak different versions of the protocol."""
+
+
+class BusyError(ServerError):
+    """A limit is reached; later there may be room."""
+
+
+class UnknownJobError(ServerError):
+    """No job has this name."""
+
+
+class ConfinementError(ServerError):
+    """A path is outside of the folders that clients may use."""
+
+
+class UnauthorisedError(ServerError):
+    """The token is missing or wrong."""
+
+
+class ConnectionLostError(ServerError):
+    """The other side cannot be reached, or went away."""
+
+
+class WorkerDiedError(DawBridgeError):
+    """The process that did the work ended before its time."""
 
 
 class Cancelled(DawBridgeError):  # noqa: N818 - nothing went wrong

@@ -15,12 +15,12 @@ import numpy as np
 from daw_bridge.errors import Cancelled, OptionError, OutputError, suggestion
 from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.files.containers import OutputFormat
-from daw_bridge.files.reading import open_audio
+from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.separation.options import SeparationOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from daw_bridge.audio import StemBlock
     from daw_bridge.files.reading import Reader
@@ -43,9 +43,10 @@ class SeparateJob:
     Attributes:
         source: the mixture.
         output_folder: where the stems go.
-        name: a stem's path in that folder, with the fields ``{track}`` (the source's name without
-            its extension), ``{stem}``, ``{ext}``, ``{folder}`` (the name of the source's folder)
-            and ``{model}``.
+        name: a stem's path in that folder, with the fields ``{track}``, ``{stem}``, ``{ext}``,
+            ``{folder}`` (the name of the source's folder) and ``{model}``.
+        track: what ``{track}`` stands for; None: the source's name without its extension.
+        other_channels: mono files that are the other channels of a mono source.
         options: how to separate.
         output_format: how to write.
         start: the first frame to separate.
@@ -57,6 +58,8 @@ class SeparateJob:
     source: Path
     output_folder: Path
     name: str = DEFAULT_NAME
+    track: str | None = None
+    other_channels: tuple[Path, ...] = ()
     options: SeparationOptions = field(default_factory=SeparationOptions)
     output_format: OutputFormat = field(default_factory=OutputFormat)
     start: int = 0
@@ -82,7 +85,7 @@ class SeparateJob:
         _check_name(self.name)
         names = [
             self.name.format(
-                track=self.source.stem,
+                track=self.source.stem if self.track is None else self.track,
                 stem=stem,
                 ext=self.output_format.container,
                 folder=self.source.resolve().parent.name,
@@ -133,7 +136,7 @@ def check_outputs(jobs: Sequence[SeparateJob], manifest: ModelManifest) -> None:
         OptionError: two jobs, or two stems of one, would write the same file.
         OutputError: a job would write over an input.
     """
-    sources = {job.source.resolve() for job in jobs}
+    sources = {path.resolve() for job in jobs for path in (job.source, *job.other_channels)}
     claims = Counter(path.resolve() for job in jobs for path in job.outputs(manifest).values())
     for job in jobs:
         for path in job.outputs(manifest).values():
@@ -144,6 +147,13 @@ def check_outputs(jobs: Sequence[SeparateJob], manifest: ModelManifest) -> None:
                     f"{job.source} is not the only input whose stems would be written to {path};"
                     " tell them apart with --name, for instance '{folder}/{track}/{stem}.{ext}'."
                 )
+
+
+def check_absent(job: SeparateJob, outputs: Iterable[Path]) -> None:
+    """Raise :class:`OutputError` if an output exists that the job may not replace."""
+    for path in outputs:
+        if path.exists() and not job.overwrite:
+            raise OutputError(f"{path} exists; --overwrite replaces it.")
 
 
 def run(
@@ -162,11 +172,9 @@ def run(
     began = time.perf_counter()
     check_outputs([job], separator.manifest)
     outputs = job.outputs(separator.manifest)
-    for path in outputs.values():
-        if path.exists() and not job.overwrite:
-            raise OutputError(f"{path} exists; --overwrite replaces it.")
+    check_absent(job, outputs.values())
     meter = NullMeter()
-    with open_audio(job.source) as reader:
+    with open_channels([job.source, *job.other_channels]) as reader:
         channels = min(reader.channels, separator.manifest.channels)
         with StemFiles(
             list(outputs.values()),

@@ -2,8 +2,9 @@
 
     data folder   models/<name>/manifest.toml    models that a user brought
     cache folder  weights/<name>-<version>/      weights, fetched and converted once
+    state folder  jobs, transfers …              what a server remembers
 
-Both folders are the platform's own for each kind of data; ``DAW_BRIDGE_HOME`` puts them in one
+These folders are the platform's own for each kind of data; ``DAW_BRIDGE_HOME`` puts them in one
 place.
 """
 
@@ -30,6 +31,12 @@ def data_folder() -> Path:
 def cache_folder() -> Path:
     """Return the folder of what can be fetched again; it may not exist yet."""
     return _home() or platformdirs.user_cache_path(_APP_NAME, appauthor=False)
+
+
+def state_folder() -> Path:
+    """Return the folder of what a server remembers; it may not exist yet."""
+    home = _home()
+    return home / "state" if home else platformdirs.user_state_path(_APP_NAME, appauthor=False)
 
 
 def find_models() -> dict[str, Path]:

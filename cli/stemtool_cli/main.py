@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from daw_bridge.errors import Cancelled, DawBridgeError, OptionError
+from stemtool_cli.daw import daw
 from stemtool_cli.doctor import doctor
 from stemtool_cli.models import models
+from stemtool_cli.remote import send, status
 from stemtool_cli.separate import separate
+from stemtool_cli.serve import serve
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -39,7 +42,7 @@ def stemtool() -> None:
     """
 
 
-for command in (separate, models, doctor):
+for command in (separate, serve, send, status, daw, models, doctor):
     stemtool.add_command(command)
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import math
-import re
-import sys
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,17 +14,15 @@ import click
 from daw_bridge.errors import DawBridgeError
 from daw_bridge.files.containers import BITS, CONTAINERS
 from daw_bridge.library import DEFAULT_MODEL
+from stemtool_cli.options import read_seconds, show_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from daw_bridge.jobs import Progress, SeparateJob, SeparateResult
+    from daw_bridge.jobs import SeparateJob, SeparateResult
     from daw_bridge.separation.network import Provider
     from daw_bridge.separation.options import SeparationOptions
     from daw_bridge.separation.separator import Separator
-
-
-_M_ARENA_MAX = -8  # glibc's malloc.h
 
 
 class Failure(NamedTuple):
@@ -36,16 +30,6 @@ class Failure(NamedTuple):
 
     source: Path
     error: DawBridgeError
-
-
-def _seconds(text: str) -> float:
-    """Read a time: seconds, or [hours:]minutes:seconds."""
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
-        raise click.BadParameter(f"'{text}' is no time; write seconds or 1:23.5.")
-    seconds = 0.0
-    for part in text.split(":"):
-        seconds = 60 * seconds + float(part)
-    return seconds
 
 
 def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -72,10 +56,14 @@ def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tu
     help="Which stems to write, separated by commas. Default: all.",
 )  # fmt: skip
 @click.option(
-    "--start", type=_seconds, default="0", metavar="TIME", help="Where to start: 83.5 or 1:23.5."
+    "--start",
+    type=read_seconds,
+    default="0",
+    metavar="TIME",
+    help="Where to start: 83.5 or 1:23.5.",
 )
 @click.option(
-    "--length", type=_seconds, metavar="TIME", help="How much to separate. Default: to the end."
+    "--length", type=read_seconds, metavar="TIME", help="How much to separate. Default: to the end."
 )
 @click.option(
     "--format", "container", type=click.Choice(CONTAINERS),
@@ -133,10 +121,11 @@ def separate(files: tuple[Path, ...], **choices: Any) -> None:
       stemtool separate */mix.wav -o stems --name '{folder}/{stem}.{ext}'
           tell files of the same name apart by their folders
     """
-    from daw_bridge.jobs import check_outputs  # keeps --help quick
+    from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
+    from daw_bridge.jobs import check_outputs
     from daw_bridge.separation.separator import Separator
 
-    _share_one_heap()
+    share_one_heap()
     if choices["quiet"]:
         logging.getLogger().setLevel(logging.ERROR)
     provider: Provider = "cuda" if choices["require_gpu"] else choices["provider"]
@@ -155,15 +144,6 @@ def separate(files: tuple[Path, ...], **choices: Any) -> None:
     if choices["as_json"]:
         click.echo(_to_json(results, failures))
     _report(failures, len(files))
-
-
-def _share_one_heap() -> None:
-    """Keep glibc from giving each thread its own heap, where what others free cannot be reused.
-
-    The peak is then the same from run to run, and for a song and a day of music.
-    """
-    with suppress(AttributeError, OSError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _prepare(
@@ -216,22 +196,8 @@ def _separation_options(choices: dict[str, Any]) -> SeparationOptions:
 def _run(job: SeparateJob, separator: Separator, *, quiet: bool) -> SeparateResult:
     from daw_bridge.jobs import run
 
-    with _progress_bar(job.source.name, quiet=quiet) as progress:
+    with show_progress(job.source.name, quiet=quiet) as progress:
         return run(job, separator, progress=progress)
-
-
-@contextmanager
-def _progress_bar(label: str, *, quiet: bool) -> Iterator[Progress | None]:
-    """Show a bar with the time left on a terminal, and nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-
-    with Bars(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(label, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _describe(result: SeparateResult) -> str:

@@ -16,7 +16,7 @@ from daw_bridge.errors import AudioError
 from daw_bridge.files.blocks import BLOCK_FRAMES, check_finite, rechunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from av.audio.frame import AudioFrame
@@ -72,6 +72,40 @@ def open_audio(path: Path) -> Iterator[Reader]:
         except soundfile.LibsndfileError as error:
             reader = _open_container(path, stack, reason=error.error_string)
         yield _CheckedReader(reader, path)
+
+
+@contextmanager
+def open_channels(paths: Sequence[Path]) -> Iterator[Reader]:
+    """Open one file, or several mono files as the channels of one, as DAWs bounce them.
+
+    Raises:
+        AudioError: as :func:`open_audio`, or the files do not belong together.
+    """
+    with ExitStack() as stack:
+        readers = [stack.enter_context(open_audio(path)) for path in paths]
+        yield readers[0] if len(readers) == 1 else _JoinedReader(readers)
+
+
+class _JoinedReader:
+    """Several mono readers as one."""
+
+    def __init__(self, readers: Sequence[Reader]) -> None:
+        first = readers[0]
+        for reader in readers:
+            if reader.channels != 1:
+                raise AudioError(f"{reader.name} is not mono, so it cannot be joined to others.")
+            if (reader.sample_rate_hz, reader.frames) != (first.sample_rate_hz, first.frames):
+                raise AudioError(f"{reader.name} has not the rate and length of {first.name}.")
+        self.name = first.name
+        self.sample_rate_hz = first.sample_rate_hz
+        self.frames = first.frames
+        self.channels = len(readers)
+        self._readers = readers
+
+    def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
+        """Yield blocks of all channels."""
+        channels = [reader.blocks(start, length) for reader in self._readers]
+        yield from (np.concatenate(blocks) for blocks in zip(*channels, strict=True))
 
 
 class _CheckedReader:

@@ -1,0 +1,201 @@
+"""``stemtool send`` and ``stemtool status``: what is asked of a running server."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daw_bridge.errors import DawBridgeError, OptionError
+from daw_bridge.files.containers import BITS, CONTAINERS
+from daw_bridge.osc.settings import DEFAULT_HOST, is_loopback
+from stemtool_cli.options import read_seconds, show_progress
+from stemtool_cli.serve import read_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.table import Table
+
+    from daw_bridge.osc.client import Client, JobStatus
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def _server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what says which server is meant."""
+    to = click.option(
+        "--to", metavar="HOST:PORT", help="The server. Default: the one that runs here."
+    )
+    token_file = click.option(
+        "--token-file", metavar="FILE", type=click.Path(path_type=Path),
+        help="File with the token that the server wants to hear.",
+    )  # fmt: skip
+    return to(token_file(command))
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILES...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path),
+    help="Folder for the stems; of several files each gets a folder of its own in it.",
+)  # fmt: skip
+@click.option("-m", "--model", default="", help="Default: the server's.")
+@click.option("--stems", metavar="NAMES", help="Which stems, separated by commas. Default: all.")
+@click.option(
+    "--start", type=read_seconds, default="0", metavar="TIME", help="Where to start: 83.5, 1:23.5."
+)
+@click.option("--length", type=read_seconds, metavar="TIME", help="How much. Default: to the end.")
+@click.option("--format", type=click.Choice(CONTAINERS), help="Default: wav.")
+@click.option("--bits", type=click.Choice(BITS), help="For wav and flac. Default: 24.")
+@click.option("--label", metavar="TEXT", help="Name the files 'TEXT – STEM'.")  # noqa: RUF001
+@click.option(
+    "--set", "others", multiple=True, metavar="KEY=VALUE",
+    help="Another option of the protocol, such as wiener=1; more than one may be given.",
+)  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace stems that exist.")
+@click.option(
+    "--upload", is_flag=True,
+    help="Send the audio too and fetch the stems, as is done for a server on another machine.",
+)  # fmt: skip
+@_server_options
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def send(files: tuple[Path, ...], **choices: Any) -> None:
+    """Have FILES separated by a running server, and wait for it.
+
+    The server has its models loaded, so that a selection takes a fraction of a second. Where it
+    runs on another machine, audio and stems travel over TCP, are checked by their hashes, and go on
+    where they were if the connection breaks.
+
+    \b
+    Examples:
+      stemtool send take.wav -o stems               stems/vocals.wav, stems/accompaniment.wav
+      stemtool send take.wav -o stems --start 12.5 --length 8 --label 'Bass DI'
+      stemtool send song.flac -o stems --to studio.local:9880 --token-file token.txt
+    """
+    failures = 0
+    with _connect(choices) as client:
+        for file in files:
+            folder = choices["output"] / file.stem if len(files) > 1 else choices["output"]
+            try:
+                stems = _send(client, file, folder, choices)
+            except DawBridgeError as error:
+                click.echo(f"stemtool: {error}", err=True)
+                failures += 1
+                continue
+            if choices["as_json"]:
+                paths = {stem: str(path) for stem, path in stems.items()}
+                click.echo(json.dumps({"source": str(file), "outputs": paths}))
+            elif not choices["quiet"]:
+                click.echo("\n".join(map(str, stems.values())))
+    if failures:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@_server_options
+@click.option("--watch", is_flag=True, help="Keep looking until interrupted.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(*, watch: bool, as_json: bool, **choices: Any) -> None:
+    """Show the jobs of a running server: those that wait, run, or ended lately.
+
+    \b
+    Examples:
+      stemtool status
+      stemtool status --watch
+      stemtool status --to studio.local:9880 --token-file token.txt --json
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    with _connect(choices) as client:
+        if as_json:
+            click.echo(json.dumps([job._asdict() for job in client.jobs()], indent=2))
+        elif not watch:
+            Console().print(_tabulate(client.jobs()))
+        else:
+            with Live(_tabulate(client.jobs())) as live:
+                while True:
+                    time.sleep(_SECONDS_BETWEEN_LOOKS)
+                    live.update(_tabulate(client.jobs()))
+
+
+def _connect(choices: dict[str, Any]) -> Client:
+    from daw_bridge.osc.client import Client  # keeps --help quick
+
+    host, port = _parse_address(choices["to"])
+    return Client(host, port, token=read_token(choices["token_file"]))
+
+
+def _parse_address(text: str | None) -> tuple[str, int | None]:
+    if not text:
+        return DEFAULT_HOST, None
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal():
+        raise OptionError(f"'{text}' is no HOST:PORT, such as 127.0.0.1:9880.")
+    return host.strip("[]"), int(port)
+
+
+def _send(client: Client, file: Path, folder: Path, choices: dict[str, Any]) -> dict[str, Path]:
+    """Have one file separated; return its stems."""
+    from daw_bridge.files.reading import open_audio
+
+    with open_audio(file) as reader:
+        rate = reader.sample_rate_hz
+    length = choices["length"]
+    host, _ = _parse_address(choices["to"])
+    is_remote = choices["upload"] or not is_loopback(host)
+    job = f"stemtool-{secrets.token_hex(8)}"
+    with show_progress(file.name, quiet=choices["quiet"]) as progress:
+        try:
+            stems = client.separate(
+                [client.upload(file) if is_remote else file.resolve()],
+                "" if is_remote else folder.resolve(),
+                model=choices["model"],
+                start=round(choices["start"] * rate),
+                length=None if length is None else round(length * rate),
+                options=_protocol_options(choices),
+                job=job,
+                progress=progress and (lambda fraction: progress(round(100 * fraction), 100)),
+            )
+        except (KeyboardInterrupt, SystemExit):
+            with _connect(choices) as other:  # ours may have been interrupted within a message
+                other.cancel(job)
+            raise
+    if not is_remote:
+        return stems
+    fetched = {stem: folder / path.name for stem, path in stems.items()}
+    for stem, path in fetched.items():
+        if path.exists() and not choices["overwrite"]:
+            raise OptionError(f"{path} exists; --overwrite replaces it.")
+        client.download(job, stem, path)
+    return fetched
+
+
+def _protocol_options(choices: dict[str, Any]) -> dict[str, str]:
+    names = ("stems", "format", "bits", "label")
+    options = {name: choices[name] for name in names if choices[name]}
+    if choices["overwrite"]:
+        options["overwrite"] = "1"
+    for text in choices["others"]:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise OptionError(f"--set takes KEY=VALUE, not '{text}'.")
+        options[name] = value
+    return options
+
+
+def _tabulate(jobs: Sequence[JobStatus]) -> Table:
+    from rich.table import Table
+
+    table = Table("job", "state", "done", "client", "folder")
+    for job in jobs:
+        table.add_row(job.job, job.state, f"{job.progress:.0%}", job.client, job.folder)
+    return table

@@ -1,0 +1,175 @@
+"""``stemtool serve``: the server that DAWs talk to."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daw_bridge.errors import OptionError
+from daw_bridge.library import DEFAULT_MODEL
+from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, Limits, ServerSettings
+
+_MEGABYTE = 1 << 20
+
+
+@click.command()
+@click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True,
+    help="Port, for UDP and TCP; 0 takes any that is free.",
+)  # fmt: skip
+@click.option(
+    "--root", "roots", multiple=True, metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that clients may name files in; more than one may be given."
+    " Default: your home folder.",
+)  # fmt: skip
+@click.option(
+    "--token-file", metavar="FILE", type=click.Path(path_type=Path),
+    help="File with a token that clients must know; needed where others can reach the address.",
+)  # fmt: skip
+@click.option(
+    "-m", "--model", "models", multiple=True, default=[DEFAULT_MODEL], show_default=True,
+    help="Model to load before the port opens; more than one may be given, the first is the"
+    " default of clients.",
+)  # fmt: skip
+@click.option(
+    "--jobs", type=click.IntRange(1), default=2, show_default=True,
+    help="Jobs that run at a time; of several workers one is kept for selections of up to a"
+    " minute.",
+)  # fmt: skip
+@click.option(
+    "--state", metavar="DIR", type=click.Path(path_type=Path),
+    help="Where jobs and transfers are kept. Default: stemtool doctor shows it.",
+)  # fmt: skip
+@click.option(
+    "--on-exit", type=click.Choice(["finish", "stop"]), default="finish", show_default=True,
+    help="What becomes of running jobs on SIGTERM; what is not finished goes on at the next start.",
+)  # fmt: skip
+@click.option(
+    "--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+    help="What to run networks on.",
+)  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all.")
+@click.option(
+    "--max-queue", type=click.IntRange(1), default=Limits.queue, show_default=True,
+    help="Jobs that wait.",
+)  # fmt: skip
+@click.option(
+    "--max-queue-per-client", type=click.IntRange(1), default=Limits.queue_per_client,
+    show_default=True, help="Jobs of one client that wait.",
+)  # fmt: skip
+@click.option(
+    "--max-datagram", type=click.IntRange(512, 65507), default=Limits.datagram_bytes,
+    show_default=True, help="Bytes in a UDP packet.",
+)  # fmt: skip
+@click.option(
+    "--max-message", type=click.IntRange(512), default=Limits.message_bytes, show_default=True,
+    help="Bytes in a TCP packet.",
+)  # fmt: skip
+@click.option(
+    "--max-connections", type=click.IntRange(1), default=Limits.connections, show_default=True,
+    help="TCP connections at a time.",
+)  # fmt: skip
+@click.option(
+    "--max-transfers", type=click.IntRange(1), default=Limits.transfer_bytes // _MEGABYTE,
+    show_default=True, metavar="MB", help="Size of all uploads together.",
+)  # fmt: skip
+@click.option(
+    "--max-job-time", type=click.FloatRange(0, min_open=True), default=Limits.job_seconds,
+    show_default=True, metavar="SECONDS", help="Time that a job may take.",
+)  # fmt: skip
+@click.option(
+    "--keep-days", type=click.FloatRange(0, min_open=True), default=Limits.keep_days,
+    show_default=True, help="How long jobs that are over, and uploads, are kept.",
+)  # fmt: skip
+@click.option("--log-json", is_flag=True, help="Log JSON instead of key=value, a line an event.")
+@click.option("-v", "--verbose", is_flag=True, help="Also log what is refused.")
+def serve(**choices: Any) -> None:
+    """Serve separation to DAWs and other programs, over OSC.
+
+    Models are loaded before the port opens; the log then says "ready", and the file "server" in the
+    state folder says where. A job that was accepted survives kill -9 and power cuts: it goes on
+    when the server is back. docs/osc.md describes the protocol, docs/clients.md who speaks it.
+
+    \b
+    Examples:
+      stemtool serve                                for programs of this machine
+      stemtool serve --root ~/Music --root /mnt/sessions
+      stemtool serve --host 0.0.0.0 --token-file token.txt --root /srv/stems
+          for other machines too; clients must know the token
+    """
+    from daw_bridge.osc.server import serve as serve_osc
+
+    _log_to_stderr(as_json=choices["log_json"], verbose=choices["verbose"])
+    limits = Limits(
+        queue=choices["max_queue"],
+        queue_per_client=choices["max_queue_per_client"],
+        datagram_bytes=choices["max_datagram"],
+        message_bytes=choices["max_message"],
+        connections=choices["max_connections"],
+        transfer_bytes=choices["max_transfers"] * _MEGABYTE,
+        job_seconds=choices["max_job_time"],
+        keep_days=choices["keep_days"],
+    )
+    said = {name: value for name in ("roots", "state") if (value := choices[name])}
+    settings = ServerSettings(
+        host=choices["host"],
+        port=choices["port"],
+        token=read_token(choices["token_file"]),
+        models=tuple(choices["models"]),
+        jobs=choices["jobs"],
+        on_exit=choices["on_exit"],
+        provider=choices["provider"],
+        threads=choices["threads"],
+        limits=limits,
+        **said,
+    )
+    serve_osc(settings)
+
+
+def read_token(path: Path | None) -> str:
+    """Return the token in a file, empty where no file is named.
+
+    Raises:
+        OptionError: the file cannot be read or is empty.
+    """
+    if path is None:
+        return ""
+    try:
+        token = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"The token file {path} cannot be read: {error}.") from error
+    if not token:
+        raise OptionError(f"The token file {path} is empty.")
+    return token
+
+
+def _log_to_stderr(*, as_json: bool, verbose: bool) -> None:
+    """Log one line an event, as key=value or as JSON."""
+    import sys
+
+    import structlog
+
+    render = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.processors.LogfmtRenderer(
+            key_order=["timestamp", "level", "event"], sort_keys=False
+        )
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.DEBUG if verbose else logging.INFO
+        ),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )

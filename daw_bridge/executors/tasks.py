@@ -1,0 +1,215 @@
+"""Jobs as data: what is queued, stored and sent to a worker, and what each kind of job becomes."""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from daw_bridge import jobs
+from daw_bridge.errors import AudioError, ConfinementError, OptionError, suggestion
+from daw_bridge.files.containers import Bits, Container, OutputFormat
+from daw_bridge.files.writing import remove_parts
+from daw_bridge.jobs import SeparateJob, SeparateResult
+from daw_bridge.separation.manifest import load_manifest
+from daw_bridge.separation.masks import Extension
+from daw_bridge.separation.options import SeparationOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_MAX_LABEL_LENGTH = 100
+_UNFIT_FOR_FILES = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+
+
+class Task(msgspec.Struct, frozen=True):
+    """A job in words and numbers.
+
+    Attributes:
+        job: its name, which the client chose.
+        kind: a key of :data:`KINDS`.
+        model: the model's name.
+        sources: the path of the mixture, or of the mono files that are its channels.
+        folder: where the results go.
+        start: the first frame.
+        length: how many frames; None: to the end.
+        options: what else was said, as text.
+    """
+
+    job: str
+    kind: str
+    model: str
+    sources: tuple[str, ...]
+    folder: str
+    start: int = 0
+    length: int | None = None
+    options: dict[str, str] = {}
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The sources' paths."""
+        return tuple(map(Path, self.sources))
+
+
+class SeparateChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What can be said about a separation, as ``stemtool separate`` says it."""
+
+    format: Container = "wav"
+    bits: Bits | None = None
+    stems: str = ""
+    """Names separated by commas; empty: all."""
+    extension: Extension | None = None
+    bandwidth: str | None = None
+    overlap: float | None = None
+    wiener: int = 0
+    compat: str | None = None
+    downmix: bool = False
+    residual: bool = False
+    overwrite: bool = False
+    label: str = ""
+    """Goes before a stem's name in the name of its file."""
+
+
+class Kind(NamedTuple):
+    """A kind of job.
+
+    Attributes:
+        summary: what it does, in a sentence.
+        make: turns a task into a job, or raises :class:`OptionError`.
+        run: runs the job.
+    """
+
+    summary: str
+    make: Callable[[Task], SeparateJob]
+    run: Callable[..., SeparateResult]
+
+
+def make_separate_job(task: Task) -> SeparateJob:
+    """Turn a task's words into a job.
+
+    Raises:
+        OptionError: an option is unknown, or has no such value.
+    """
+    said = _convert(task.options)
+    stems = tuple(name.strip() for name in said.stems.split(",") if name.strip())
+    if said.compat not in (None, "spleeter"):
+        raise OptionError(f"compat is 'spleeter' or is left out, not '{said.compat}'.")
+    options = SeparationOptions.spleeter() if said.compat else SeparationOptions()
+    chosen = {
+        name: value
+        for name in ("extension", "bandwidth", "overlap")
+        if (value := getattr(said, name)) is not None
+    }
+    source, *others = task.paths
+    return SeparateJob(
+        source,
+        Path(task.folder),
+        name="{track} – {stem}.{ext}" if said.label else "{stem}.{ext}",  # noqa: RUF001
+        track=_UNFIT_FOR_FILES.sub("_", said.label)[:_MAX_LABEL_LENGTH],
+        other_channels=tuple(others),
+        options=replace(
+            options,
+            stems=stems,
+            wiener_iterations=said.wiener,
+            downmix=said.downmix,
+            **chosen,
+        ),
+        output_format=OutputFormat(said.format, said.bits),
+        start=task.start,
+        length=task.length,
+        residual=said.residual,
+        overwrite=said.overwrite,
+    )
+
+
+KINDS: Mapping[str, Kind] = {
+    "separate": Kind("Separate audio into stems.", make_separate_job, jobs.run),
+}
+
+
+def find_outputs(task: Task) -> dict[str, Path]:
+    """Return the file of each stem that a task makes.
+
+    Raises:
+        OptionError: an option cannot be used.
+        ModelError: there is no such model.
+    """
+    return KINDS[task.kind].make(task).outputs(load_manifest(task.model))
+
+
+def check_task(task: Task, roots: Sequence[Path]) -> None:
+    """Find what stands against a task before it is queued, and again before it runs.
+
+    Raises:
+        AudioError: a source is missing, or is no file.
+        ConfinementError: a source or a result is outside of the roots, links followed.
+        OptionError: an option cannot be used.
+        ModelError: there is no such model.
+        OutputError: a result exists.
+    """
+    for path in task.paths:
+        confine(path, roots)
+        _check_regular(path)
+    job = KINDS[task.kind].make(task)
+    manifest = load_manifest(task.model)
+    outputs = job.outputs(manifest).values()
+    for path in (Path(task.folder), *outputs):
+        confine(path, roots)
+    jobs.check_outputs([job], manifest)
+    jobs.check_absent(job, outputs)
+
+
+def confine(path: Path, roots: Sequence[Path]) -> Path:
+    """Return a path with all links followed.
+
+    Raises:
+        ConfinementError: it then leads out of the roots, or nowhere.
+    """
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfinementError(f"{path} leads nowhere: {error}.") from error
+    if not path.is_absolute() or not any(resolved.is_relative_to(root) for root in roots):
+        allowed = ", ".join(map(str, roots))
+        raise ConfinementError(
+            f"{path} is not in a folder that clients may use; those are {allowed}"
+            " (stemtool serve --root adds one)."
+        )
+    return resolved
+
+
+def sweep(task: Task) -> None:
+    """Take away what a worker that was killed may have left half written."""
+    remove_parts(find_outputs(task).values())
+
+
+def _convert(options: Mapping[str, str]) -> SeparateChoices:
+    """Turn text into choices, or say in one sentence which of them cannot be used."""
+    known = SeparateChoices.__struct_fields__
+    for name in options:
+        if name not in known:
+            raise OptionError(
+                f"There is no option '{name}'{suggestion(name, known)};"
+                f" there are {', '.join(known)}."
+            )
+    try:
+        return msgspec.convert(options, SeparateChoices, strict=False)
+    except msgspec.ValidationError as error:
+        reason, _, name = str(error).partition(" - at `$.")
+        raise OptionError(f"Option {name.rstrip('`')}: {reason}.") from error
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what is no file: reading from a pipe or a device might never end."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise AudioError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise AudioError(f"{path} cannot be read: {error.strerror}.") from error
+    if not stat.S_ISREG(mode):
+        raise AudioError(f"{path} is no file.")

@@ -1,0 +1,1 @@
+"""The separation server that DAWs talk to over OSC, and its client."""

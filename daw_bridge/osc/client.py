@@ -1,0 +1,312 @@
+"""The other side: a Python program that has a server separate for it.
+
+    from pathlib import Path
+    from daw_bridge.osc.client import Client
+
+    with Client() as client:
+        stems = client.separate([Path("/music/song.flac")], Path("/music/stems"))
+
+Connections that break are made again, and work that was asked for is found again by its name, so
+that nothing is done twice or lost.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from daw_bridge.errors import ConnectionLostError, OutputError, ServerError
+from daw_bridge.library import state_folder
+from daw_bridge.osc import transfer
+from daw_bridge.osc.addresses import DATA, DONE, ERROR, METHODS, PROGRESS, REPLY, STEM
+from daw_bridge.osc.messages import FRAME_HEADER, Message, decode, encode, error_of, frame
+from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from daw_bridge.osc.addresses import Argument
+
+Result = TypeVar("Result")
+
+_VERSION = (1, 0)
+_SECONDS_OF_SILENCE = 60.0
+_ATTEMPTS = 6
+_SECONDS_BETWEEN_ATTEMPTS = 0.5
+_MAX_MESSAGE_BYTES = 16 << 20
+
+
+class JobStatus(NamedTuple):
+    """Where a job is.
+
+    Attributes:
+        job: its name.
+        state: queued, running, done, failed or cancelled.
+        progress: 0 … 1.
+        client: who asked for it.
+        folder: where its results go.
+    """
+
+    job: str
+    state: str
+    progress: float
+    client: str
+    folder: str
+
+
+class Client:
+    """A connection to a server.
+
+    Args:
+        host: where it is.
+        port: its port; None: that of the server which runs on this machine.
+        token: what it wants to hear, if it does.
+        name: what it calls us; clients take turns by their names.
+
+    Raises:
+        ConnectionLostError: there is no server.
+        ServerError: it does not want us.
+    """
+
+    def __init__(
+        self,
+        host: str = DEFAULT_HOST,
+        port: int | None = None,
+        *,
+        token: str = "",
+        name: str = "",
+    ) -> None:
+        self._address = (host, find_port() if port is None else port)
+        self._hello = (name, *_VERSION, "", token)
+        self._crossed = 0  # bytes of a transfer
+        self._socket: socket.socket
+        self._connect()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; jobs go on."""
+        self._socket.close()
+
+    def models(self) -> dict[str, tuple[str, ...]]:
+        """Return the server's models and their stems."""
+        return {
+            str(name): tuple(str(stems).split(","))
+            for name, _, stems, _ in self._list("/stems/models")
+        }
+
+    def jobs(self) -> list[JobStatus]:
+        """Return the jobs that wait, run, or ended lately."""
+        return [JobStatus(*row) for row in self._list("/stems/list")]
+
+    def cancel(self, job: str) -> str:
+        """Call a job off and return its state."""
+        state: str = self._ask("/stems/cancel", job)[1]
+        return state
+
+    def separate(
+        self,
+        sources: Sequence[Path | str],
+        folder: Path | str,
+        *,
+        model: str = "",
+        start: int = 0,
+        length: int | None = None,
+        options: Mapping[str, str] | None = None,
+        job: str | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> dict[str, Path]:
+        """Have a file separated and wait for it.
+
+        Args:
+            sources: the file, or mono files that are its channels; or what :meth:`upload` gave.
+            folder: where the stems go; empty: the server keeps them for :meth:`download`.
+            model: the model; empty: the server's default.
+            start: the first frame.
+            length: how many frames; None: to the end.
+            options: what else is to be said; docs/osc.md has a list.
+            job: the job's name; None: a new one. The same name again finds the same job.
+            progress: is told how much is done, 0 … 1.
+
+        Returns:
+            the file of each stem, on the server's machine.
+
+        Raises:
+            DawBridgeError: what the server says.
+        """
+        job = job or f"{self._hello[0] or 'python'}-{secrets.token_hex(8)}"
+        text = ";".join(f"{name}={_escape(value)}" for name, value in (options or {}).items())
+        request = (job, model, str(folder), start, -1 if length is None else length, text)
+        return self._again_if_lost(
+            lambda: self._wait_for(job, progress, *request, *map(str, sources))
+        )
+
+    def upload(self, path: Path) -> str:
+        """Send a file and return the source to name it by.
+
+        Raises:
+            DawBridgeError: what the server says.
+        """
+        name = secrets.token_hex(16)
+        digest = transfer.sha256_of(path)
+
+        def send() -> None:
+            size = path.stat().st_size
+            self._crossed = received = int(self._ask("/stems/put", name, path.name, size, digest)[1])
+            for offset, piece in transfer.read_pieces(path, received):
+                self._send(DATA, name, offset, piece)
+            if received < size:
+                self._reply_to(DATA)
+
+        self._again_if_lost(send)
+        return f"{transfer.TRANSFER_PREFIX}{name}"
+
+    def download(self, job: str, stem: str, path: Path) -> None:
+        """Fetch a stem into a file, which appears whole or not at all.
+
+        Raises:
+            OutputError: the file cannot be written, or what came has the wrong hash.
+            DawBridgeError: what the server says.
+        """
+        part = path.with_name(f".{secrets.token_hex(8)}-{path.name}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            digest = self._again_if_lost(lambda: self._fetch(job, stem, part))
+            if transfer.sha256_of(part) != digest:
+                raise OutputError(f"Stem {stem} of {job} came with the wrong hash; fetch it again.")
+            part.replace(path)
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _fetch(self, job: str, stem: str, part: Path) -> str:
+        """Append to a file what is missing of a stem; return the hash of the whole."""
+        with part.open("ab") as file:
+            self._crossed = file.tell()
+            _, _, size, digest = self._ask("/stems/get", job, stem, file.tell())
+            while file.tell() < int(size):
+                message = self._receive()
+                if message.address == DATA:
+                    file.write(message.arguments[2])  # type: ignore[arg-type]
+        return str(digest)
+
+    def _wait_for(
+        self, job: str, progress: Callable[[float], None] | None, *request: Argument
+    ) -> dict[str, Path]:
+        """Ask for a job, or find it again, and gather its stems."""
+        self._ask("/stems/separate", *request)
+        stems: dict[str, Path] = {}
+        while True:
+            address, arguments = self._receive()
+            if address == ERROR and arguments[1] == job:
+                raise error_of(int(arguments[2]), str(arguments[3]))  # type: ignore[call-overload]
+            if arguments[0] != job:
+                continue
+            if address == PROGRESS and progress:
+                progress(float(arguments[1]))  # type: ignore[arg-type]
+            elif address == STEM:
+                stems[str(arguments[3])] = Path(str(arguments[4]))
+            elif address == DONE:
+                return stems
+
+    def _list(self, address: str) -> list[list[Any]]:
+        """Ask for a list and return its rows."""
+        self._send(address)
+        rows: list[list[Any]] = []
+        while (message := self._receive()).address != DONE or message.arguments[0] != address:
+            if message.address == REPLY and message.arguments[0] == address:
+                rows.append(message.arguments[1:])
+        return rows
+
+    def _ask(self, address: str, *arguments: Argument) -> list[Any]:
+        """Send a request and return its reply's arguments after the address."""
+        self._send(address, *arguments)
+        return self._reply_to(address)
+
+    def _reply_to(self, address: str) -> list[Any]:
+        while True:
+            message = self._receive()
+            if message.address == REPLY and message.arguments[0] == address:
+                return message.arguments[1:]
+            if message.address == ERROR and message.arguments[0] in (address, ""):
+                raise error_of(int(message.arguments[2]), str(message.arguments[3]))  # type: ignore[call-overload]
+
+    def _again_if_lost(self, work: Callable[[], Result]) -> Result:
+        """Do what can be done again, and connect anew where the connection breaks.
+
+        It is given up after a number of attempts of which none brought anything across.
+        """
+        failures, crossed = 0, 0
+        while True:
+            try:
+                if failures:
+                    self._connect()
+                return work()
+            except ConnectionLostError:
+                failures = 1 if self._crossed > crossed else failures + 1
+                crossed = self._crossed
+                if failures == _ATTEMPTS:
+                    raise
+                time.sleep(_SECONDS_BETWEEN_ATTEMPTS * 2 ** (failures - 1))
+
+    def _connect(self) -> None:
+        with suppress(AttributeError, OSError):
+            self._socket.close()
+        with self._lost_if_broken():
+            self._socket = socket.create_connection(self._address, timeout=_SECONDS_OF_SILENCE)
+        self._ask("/stems/hello", *self._hello)
+
+    def _send(self, address: str, *arguments: Argument) -> None:
+        parameters = METHODS[address].parameters
+        parameters += parameters[-1:] * (len(arguments) - len(parameters))
+        types = "".join(parameter.type for parameter in parameters[: len(arguments)])
+        with self._lost_if_broken():
+            self._socket.sendall(frame(encode(address, types, *arguments)))
+
+    def _receive(self) -> Message:
+        with self._lost_if_broken():
+            (size,) = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size))
+            if size > _MAX_MESSAGE_BYTES:
+                raise ServerError("The other side does not speak OSC over TCP.")
+            (message,) = decode(self._read(size))
+        return message
+
+    def _read(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            piece = self._socket.recv(size - len(data))
+            if not piece:
+                raise ConnectionResetError("it closed the connection")
+            data += piece
+        return bytes(data)
+
+    @contextmanager
+    def _lost_if_broken(self) -> Iterator[None]:
+        host, port = self._address
+        try:
+            yield
+        except OSError as error:
+            raise ConnectionLostError(
+                f"No server answers at {host}:{port} ({error}); `stemtool serve` starts one."
+            ) from error
+
+
+def find_port() -> int:
+    """Return the port of the server that runs on this machine, else the usual one."""
+    with suppress(OSError, ValueError):
+        lines = (state_folder() / SERVER_FILE).read_text("utf-8").splitlines()
+        return int(dict(line.split("=", 1) for line in lines)["port"])
+    return DEFAULT_PORT
+
+
+def _escape(value: str) -> str:
+    return value.replace("%", "%25").replace(";", "%3B")

@@ -1,0 +1,365 @@
+"""The headless server: its sockets, and how it comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import shutil
+import signal
+import socket
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+from filelock import FileLock, Timeout
+
+from daw_bridge.errors import BusyError, DawBridgeError, OptionError, ServerError, UnauthorisedError
+from daw_bridge.executors.pool import WorkerProcess
+from daw_bridge.executors.worker import Settings
+from daw_bridge.files.atomic import write_whole
+from daw_bridge.osc.addresses import EVENTS, find_method
+from daw_bridge.osc.dispatcher import Dispatcher, Lane
+from daw_bridge.osc.messages import FRAME_HEADER, decode, frame
+from daw_bridge.osc.methods import Methods
+from daw_bridge.osc.peers import Datagrams, Peer
+from daw_bridge.osc.settings import SERVER_FILE
+from daw_bridge.osc.store import Store
+from daw_bridge.osc.transfer import Transfers
+from daw_bridge.separation.manifest import load_manifests
+
+if TYPE_CHECKING:
+    from asyncio import DatagramTransport, StreamReader, StreamWriter
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from daw_bridge.osc.messages import Message
+    from daw_bridge.osc.settings import ServerSettings
+
+_NICENESS = 5
+_IDLE_SECONDS = 600.0
+_SLOW_SECONDS = 60.0
+_UNREAD_BYTES = 4 << 20
+_UDP_BUFFER_BYTES = 4 << 20
+_SECONDS_BETWEEN_PRUNINGS = 3600.0
+_SECONDS_FOR_OLD_SERVER = 10.0
+_PORTS_TRIED = 20
+
+log = structlog.get_logger()
+
+
+def serve(settings: ServerSettings) -> None:
+    """Serve until SIGTERM or an interrupt.
+
+    Raises:
+        ServerError: the port or the state folder is taken.
+        DawBridgeError: a model cannot be loaded, …
+    """
+    for folder in ("locks", "results", "transfers"):
+        (settings.state / folder).mkdir(parents=True, exist_ok=True)
+    settings.state.chmod(0o700)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(settings.state / "lock", timeout=_SECONDS_FOR_OLD_SERVER))
+        except Timeout as error:
+            raise ServerError(
+                f"Another server keeps its jobs in {settings.state}; --state names another folder."
+            ) from error
+        store = Store(settings.state / "jobs.sqlite")
+        stack.callback(store.close)
+        asyncio.run(_serve(Server(settings, store), settings))
+
+
+async def _serve(server: Server, settings: ServerSettings) -> None:
+    """Start, say so, wait for the signal to leave, and leave."""
+    wishes_to_leave: asyncio.Queue[None] = asyncio.Queue()
+    _on_signals(partial(wishes_to_leave.put_nowait, None))
+    server_file = settings.state / SERVER_FILE
+    try:
+        port = await server.start()
+        write_whole(server_file, server.describe().encode())
+        log.info("ready", host=settings.host, port=port, state=str(settings.state))
+        _notify_systemd("READY=1")
+        await wishes_to_leave.get()
+    finally:
+        server_file.unlink(missing_ok=True)
+        _notify_systemd("STOPPING=1")
+        log.info("leaving", on_exit=settings.on_exit)
+        closing = asyncio.create_task(server.close(finish=settings.on_exit == "finish"))
+        asked_again = asyncio.create_task(wishes_to_leave.get())
+        await asyncio.wait({closing, asked_again}, return_when=asyncio.FIRST_COMPLETED)
+        asked_again.cancel()
+        if not closing.done():
+            closing.cancel()
+            await server.close(finish=False)
+
+
+class Server:
+    """Sockets, workers, and the methods between them.
+
+    Args:
+        settings: how to serve.
+        store: what is remembered of jobs.
+    """
+
+    def __init__(self, settings: ServerSettings, store: Store) -> None:
+        self._settings = settings
+        self._limits = settings.limits
+        self._store = store
+        self._manifests = load_manifests()
+        self._results = (settings.state / "results").resolve()
+        uploads = (settings.state / "transfers").resolve()
+        self._transfers = Transfers(uploads, self._limits.transfer_bytes)
+        roots = (*(root.resolve() for root in settings.roots), self._results, uploads)
+        self._methods = Methods(
+            settings,
+            manifests=self._manifests,
+            roots=roots,
+            results=self._results,
+            store=store,
+            transfers=self._transfers,
+        )
+        self._lanes = [self._make_lane(number, roots) for number in range(settings.jobs)]
+        self._dispatcher = Dispatcher(
+            store, self._lanes, roots=roots, limits=self._limits, listener=self._methods
+        )
+        self._methods.dispatcher = self._dispatcher
+        self._connections: set[StreamWriter] = set()
+        self._sockets = ExitStack()
+        self._port = 0
+
+    async def start(self) -> int:
+        """Load the models, open the port, take up old jobs; return the port.
+
+        Raises:
+            ServerError: the port is taken.
+            DawBridgeError: a model cannot be loaded.
+        """
+        await asyncio.gather(*(lane.worker.start() for lane in self._lanes))
+        self._port = await self._listen()
+        self._housekeeping = asyncio.create_task(self._keep_house())
+        self._dispatcher.recover()
+        return self._port
+
+    async def close(self, *, finish: bool) -> None:
+        """Finish or park the work, and close everything."""
+        await self._dispatcher.close(finish=finish)
+        for writer in list(self._connections):
+            writer.close()
+        self._sockets.close()
+        await asyncio.gather(*(lane.worker.kill() for lane in self._lanes))
+
+    def describe(self) -> str:
+        """Return what scripts need to find the server and its models, as key=value lines."""
+        lines = {
+            "version": self._methods.release,
+            "host": self._settings.host,
+            "port": str(self._port),
+            "pid": str(os.getpid()),
+        }
+        lines |= {f"model:{each.name}": ",".join(each.stems) for each in self._manifests}
+        return "".join(f"{key}={value}\n" for key, value in lines.items())
+
+    def take_datagram(self, packet: bytes, host: str, port: int) -> None:
+        """Answer a UDP packet."""
+        peer = self._methods.datagrams.peer(host, port)
+        if len(packet) > self._limits.datagram_bytes:
+            reason = f"A datagram has at most {self._limits.datagram_bytes} bytes; use TCP."
+            peer.refuse(OptionError(reason))
+            return
+        for message in self._decode(packet, peer):
+            self._take(message, peer)
+
+    # --- sockets
+
+    async def _listen(self) -> int:
+        """Open the port for UDP and TCP."""
+        host, wanted = self._settings.host, self._settings.port
+        for _ in range(_PORTS_TRIED):
+            try:
+                tcp = await asyncio.start_server(self._serve_connection, host, wanted)
+                port: int = tcp.sockets[0].getsockname()[1]
+                with ExitStack() as on_failure:
+                    on_failure.callback(tcp.close)
+                    transport = await self._open_udp(host, port)
+                    on_failure.pop_all()
+            except OSError as error:
+                if wanted:
+                    raise ServerError(
+                        f"Port {wanted} of {host} cannot be opened: {error.strerror or error}."
+                        " Is a server running already? --port takes another."
+                    ) from error
+                continue
+            self._sockets.callback(tcp.close)
+            self._sockets.callback(transport.close)
+            self._methods.datagrams = Datagrams(transport)
+            return port
+        raise ServerError(f"No port of {host} is free for both UDP and TCP.")
+
+    async def _open_udp(self, host: str, port: int) -> DatagramTransport:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: _DatagramProtocol(self), local_addr=(host, port)
+        )
+        udp: socket.socket = transport.get_extra_info("socket")
+        with suppress(OSError):
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER_BYTES)
+        return transport
+
+    async def _serve_connection(self, reader: StreamReader, writer: StreamWriter) -> None:
+        host, port = writer.get_extra_info("peername")[:2]
+        peer = Peer(f"{host}:{port}", host, partial(_post, writer), url="")
+        peer.drained = partial(_drain, writer)
+        if len(self._connections) >= self._limits.connections:
+            peer.refuse(BusyError(f"{self._limits.connections} connections are open."))
+            writer.close()
+            return
+        self._connections.add(writer)
+        try:
+            while packet := await self._read_packet(reader, peer):
+                for message in self._decode(packet, peer):
+                    if answer := self._take(message, peer):
+                        await answer
+                await peer.drained()
+        except (OSError, EOFError, asyncio.TimeoutError):
+            log.debug("connection lost", client=peer.name)
+        finally:
+            self._connections.discard(writer)
+            self._methods.left(peer)
+            writer.close()
+
+    async def _read_packet(self, reader: StreamReader, peer: Peer) -> bytes:
+        """Return the next packet, empty where the connection is to be closed."""
+        while True:
+            try:
+                header = await asyncio.wait_for(reader.readexactly(4), _IDLE_SECONDS)
+                break
+            except asyncio.TimeoutError:
+                if not self._methods.awaits(peer):
+                    return b""
+        (size,) = FRAME_HEADER.unpack(header)
+        if not 0 < size <= self._limits.message_bytes:
+            reason = f"A TCP message has 1 to {self._limits.message_bytes} bytes, not {size}."
+            peer.refuse(OptionError(reason))
+            return b""
+        return await asyncio.wait_for(reader.readexactly(size), _SLOW_SECONDS)
+
+    # --- messages
+
+    def _decode(self, packet: bytes, peer: Peer) -> list[Message]:
+        try:
+            return decode(packet)
+        except OptionError as error:
+            peer.refuse(error)
+            return []
+
+    def _take(self, message: Message, peer: Peer) -> Awaitable[None] | None:
+        """Answer a message, or return what is to be awaited for the answer."""
+        if message.address in EVENTS:
+            return None  # another server's: to answer would go on for ever
+        with self._refusing(message, peer):
+            method = find_method(message.address)
+            if method.tcp_only and not peer.is_stream:
+                raise OptionError(f"{method.address} is for TCP; datagrams carry no audio.")
+            if self._settings.token and not peer.is_authorised and method.name != "hello":
+                raise UnauthorisedError("Say /stems/hello with the server's token first.")
+            answer = self._methods.handlers[method.address](peer, *method.take(message.arguments))
+            return self._finish(message, peer, answer) if inspect.isawaitable(answer) else None
+        return None
+
+    async def _finish(self, message: Message, peer: Peer, answer: Awaitable[None]) -> None:
+        with self._refusing(message, peer):
+            await answer
+
+    @contextmanager
+    def _refusing(self, message: Message, peer: Peer) -> Iterator[None]:
+        """Turn what goes wrong into an answer."""
+        job = next(iter(message.arguments), "")
+        try:
+            yield
+        except DawBridgeError as error:
+            peer.refuse(error, message.address, job if isinstance(job, str) else "")
+        except (OSError, asyncio.TimeoutError):
+            raise  # of the connection
+        except Exception as error:
+            log.exception("error of ours", address=message.address)
+            reason = f"The server failed on an error of its own, {type(error).__name__}."
+            peer.refuse(DawBridgeError(reason), message.address)
+
+    # --- workers and old things
+
+    def _make_lane(self, number: int, roots: Sequence[Path]) -> Lane:
+        """Return a worker's lane; the first of several is kept for short jobs.
+
+        The others stand back behind it, so that a selection is quick beside an hour-long set.
+        """
+        settings = Settings(
+            models=self._settings.models,
+            roots=tuple(map(str, roots)),
+            locks=str(self._settings.state / "locks"),
+            provider=self._settings.provider,
+            threads=self._settings.threads,
+            niceness=_NICENESS if number else 0,
+        )
+        say = partial(log.info, "worker says", worker=number)
+        only_short = number == 0 and self._settings.jobs > 1
+        return Lane(WorkerProcess(settings, lambda text: say(text=text)), only_short)
+
+    async def _keep_house(self) -> None:
+        """Forget, from time to time, what is old."""
+        while True:
+            self._prune(self._limits.keep_days * 86_400)
+            await asyncio.sleep(_SECONDS_BETWEEN_PRUNINGS)
+
+    def _prune(self, seconds: float) -> None:
+        for job in self._store.prune(seconds):
+            shutil.rmtree(self._methods.own_folder(job), ignore_errors=True)
+        self._transfers.prune(seconds)
+        for lock in (self._settings.state / "locks").iterdir():
+            if lock.stat().st_mtime < time.time() - seconds:
+                lock.unlink(missing_ok=True)
+
+
+class _DatagramProtocol(asyncio.DatagramProtocol):
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Hand a packet on."""
+        self._server.take_datagram(data, *addr[:2])
+
+
+def _post(writer: StreamWriter, packet: bytes) -> None:
+    """Send a packet to a connection; one that does not read what it is sent is cut."""
+    if writer.is_closing():
+        return
+    if writer.transport.get_write_buffer_size() > _UNREAD_BYTES:
+        writer.transport.abort()
+        return
+    writer.write(frame(packet))
+
+
+async def _drain(writer: StreamWriter) -> None:
+    await asyncio.wait_for(writer.drain(), _SLOW_SECONDS)
+
+
+def _on_signals(act: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, act)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(act))
+
+
+def _notify_systemd(state: str) -> None:
+    """Tell systemd, where it started us and wants to know (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.sendto(state.encode(), address)

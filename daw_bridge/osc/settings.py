@@ -1,0 +1,100 @@
+"""What a server is told when it starts."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from daw_bridge.errors import OptionError
+from daw_bridge.library import DEFAULT_MODEL, state_folder
+
+if TYPE_CHECKING:
+    from daw_bridge.separation.network import Provider
+
+OnExit: TypeAlias = Literal["finish", "stop"]
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 9880
+SERVER_FILE = "server"
+"""In the state folder while a server runs; says where, as key=value lines."""
+_MIN_TOKEN_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What clients can use up; who asks for more gets an error.
+
+    Attributes:
+        queue: jobs that wait.
+        queue_per_client: jobs of one client that wait.
+        datagram_bytes: size of a UDP packet.
+        message_bytes: size of a TCP packet.
+        connections: TCP connections at a time.
+        transfer_bytes: size of all uploads together.
+        job_seconds: time that a job may take.
+        keep_days: how long what is over is remembered.
+    """
+
+    queue: int = 1_000
+    queue_per_client: int = 200
+    datagram_bytes: int = 16_384
+    message_bytes: int = 1 << 20
+    connections: int = 256
+    transfer_bytes: int = 8 << 30
+    job_seconds: float = 6 * 3600
+    keep_days: float = 7
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """How to serve.
+
+    Attributes:
+        host: the address to listen on.
+        port: for UDP and TCP; 0: any that is free.
+        roots: the folders that clients may name files in.
+        token: what clients must know; empty: nothing.
+        models: what is loaded before the port opens; the first is the default model.
+        jobs: how many run at a time. Where it is two or more, one worker is for short jobs.
+        state: where jobs and transfers are kept.
+        on_exit: what becomes of running jobs when the server is asked to leave.
+        provider: as :class:`~daw_bridge.Separator` takes it.
+        threads: as :class:`~daw_bridge.Separator` takes it.
+        limits: what clients can use up.
+
+    Raises:
+        OptionError: others can reach the address and there is no token, or it is too short.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    roots: tuple[Path, ...] = field(default_factory=lambda: (Path.home(),))
+    token: str = ""
+    models: tuple[str, ...] = (DEFAULT_MODEL,)
+    jobs: int = 2
+    state: Path = field(default_factory=state_folder)
+    on_exit: OnExit = "finish"
+    provider: Provider = "auto"
+    threads: int | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if not self.token and not is_loopback(self.host):
+            raise OptionError(
+                f"Others can reach {self.host}, so clients must know a token; --token-file names"
+                " a file with one, and 127.0.0.1 is for this machine only."
+            )
+        if self.token and len(self.token) < _MIN_TOKEN_LENGTH:
+            raise OptionError(f"A token is at least {_MIN_TOKEN_LENGTH} characters long.")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
