@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from stemtool_cli.options import read_seconds, show_progress
 from stemtool_cli.serve import read_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.table import Table
 
@@ -81,20 +82,23 @@ def send(files: tuple[Path, ...], **choices: Any) -> None:
       stemtool send song.flac -o stems --to studio.local:9880 --token-file token.txt
     """
     failures = 0
-    with _connect(choices) as client:
-        for file in files:
-            folder = choices["output"] / file.stem if len(files) > 1 else choices["output"]
-            try:
-                stems = _send(client, file, folder, choices)
-            except DawBridgeError as error:
-                click.echo(f"stemtool: {error}", err=True)
-                failures += 1
-                continue
-            if choices["as_json"]:
-                paths = {stem: str(path) for stem, path in stems.items()}
-                click.echo(json.dumps({"source": str(file), "outputs": paths}))
-            elif not choices["quiet"]:
-                click.echo("\n".join(map(str, stems.values())))
+    for file in files:
+        folder = choices["output"] / file.stem if len(files) > 1 else choices["output"]
+        job = f"stemtool-{secrets.token_hex(8)}"
+        try:
+            stems = _send(file, folder, job, choices)
+        except DawBridgeError as error:
+            _note_failure(folder, job, error)
+            if len(files) == 1:
+                raise
+            click.echo(f"stemtool: {error}", err=True)
+            failures += 1
+            continue
+        if choices["as_json"]:
+            paths = {stem: str(path) for stem, path in stems.items()}
+            click.echo(json.dumps({"source": str(file), "outputs": paths}))
+        elif not choices["quiet"]:
+            click.echo("\n".join(map(str, stems.values())))
     if failures:
         raise click.exceptions.Exit(1)
 
@@ -143,7 +147,7 @@ def _parse_address(text: str | None) -> tuple[str, int | None]:
     return host.strip("[]"), int(port)
 
 
-def _send(client: Client, file: Path, folder: Path, choices: dict[str, Any]) -> dict[str, Path]:
+def _send(file: Path, folder: Path, job: str, choices: dict[str, Any]) -> dict[str, Path]:
     """Have one file separated; return its stems."""
     from daw_bridge.files.reading import open_audio
 
@@ -152,31 +156,56 @@ def _send(client: Client, file: Path, folder: Path, choices: dict[str, Any]) -> 
     length = choices["length"]
     host, _ = _parse_address(choices["to"])
     is_remote = choices["upload"] or not is_loopback(host)
-    job = f"stemtool-{secrets.token_hex(8)}"
-    with show_progress(file.name, quiet=choices["quiet"]) as progress:
-        try:
-            stems = client.separate(
-                [client.upload(file) if is_remote else file.resolve()],
-                "" if is_remote else folder.resolve(),
-                model=choices["model"],
-                start=round(choices["start"] * rate),
-                length=None if length is None else round(length * rate),
-                options=_protocol_options(choices),
-                job=job,
-                progress=progress and (lambda fraction: progress(round(100 * fraction), 100)),
-            )
-        except (KeyboardInterrupt, SystemExit):
-            with _connect(choices) as other:  # ours may have been interrupted within a message
-                other.cancel(job)
-            raise
-    if not is_remote:
-        return stems
+    options = _protocol_options(choices)
+    bar = show_progress(file.name, quiet=choices["quiet"])
+    with _connect(choices) as client, _called_off_if_interrupted(job, choices), bar as progress:
+        stems = client.separate(
+            [client.upload(file) if is_remote else file.resolve()],
+            "" if is_remote else folder.resolve(),
+            model=choices["model"],
+            start=round(choices["start"] * rate),
+            length=None if length is None else round(length * rate),
+            options=options,
+            job=job,
+            progress=progress and (lambda fraction: progress(round(100 * fraction), 100)),
+        )
+        return _fetch(client, job, stems, folder, choices) if is_remote else stems
+
+
+def _fetch(
+    client: Client, job: str, stems: dict[str, Path], folder: Path, choices: dict[str, Any]
+) -> dict[str, Path]:
     fetched = {stem: folder / path.name for stem, path in stems.items()}
-    for stem, path in fetched.items():
+    for path in fetched.values():
         if path.exists() and not choices["overwrite"]:
             raise OptionError(f"{path} exists; --overwrite replaces it.")
+    for stem, path in fetched.items():
         client.download(job, stem, path)
     return fetched
+
+
+@contextmanager
+def _called_off_if_interrupted(job: str, choices: dict[str, Any]) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        with _connect(choices) as client:  # the other connection may be within a message
+            client.cancel(job)
+        raise
+
+
+def _note_failure(folder: Path, job: str, error: DawBridgeError) -> None:
+    """Leave a status file where the server could not, for scripts that see nothing else."""
+    from daw_bridge.executors.tasks import Task
+    from daw_bridge.osc.messages import code_of
+    from daw_bridge.osc.status import STATUS_NAME, write_status
+    from daw_bridge.osc.store import Record
+
+    with suppress(OSError):
+        if f"job={job}" in (folder / STATUS_NAME).read_text("utf-8").splitlines():
+            return
+    task = Task(job, "separate", "", (), str(folder))
+    write_status(Record(task, "", state="failed", code=code_of(error), message=str(error)))
 
 
 def _protocol_options(choices: dict[str, Any]) -> dict[str, str]:

@@ -78,10 +78,10 @@ class WorkerProcess:
                 progress(report.fraction)
         return report
 
-    def cancel(self) -> None:
-        """Ask the worker to stop what it is doing; it then raises ``Cancelled``."""
+    def cancel(self, job: str) -> None:
+        """Ask the worker to stop a job; it then raises ``Cancelled``."""
         if self._process:
-            self._send(Cancel())
+            self._send(Cancel(job))
 
     async def kill(self) -> None:
         """End the process, whatever it is doing."""

@@ -174,10 +174,8 @@ def confine(path: Path, roots: Sequence[Path]) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         raise ConfinementError(f"{path} leads nowhere: {error}.") from error
     if not path.is_absolute() or not any(resolved.is_relative_to(root) for root in roots):
-        allowed = ", ".join(map(str, roots))
         raise ConfinementError(
-            f"{path} is not in a folder that clients may use; those are {allowed}"
-            " (stemtool serve --root adds one)."
+            f"{path} is not in a folder that clients may use; stemtool serve --root DIR adds one."
         )
     return resolved
 

@@ -66,7 +66,9 @@ class Order(msgspec.Struct, frozen=True, tag="order"):
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
-    """Stop what is running."""
+    """Stop a job; it may not have begun yet."""
+
+    job: str
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -132,7 +134,7 @@ class Worker:
         self._roots = tuple(map(Path, settings.roots))
         self._reports = reports
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
-        self._cancelled = threading.Event()
+        self._cancelled: set[str] = set()
         self._separators: dict[str, Separator] = {}
 
     def warm_up(self) -> None:
@@ -150,10 +152,9 @@ class Worker:
         for line in sys.stdin.buffer:
             message = msgspec.json.decode(line, type=Order | Cancel)
             if isinstance(message, Order):
-                self._cancelled.clear()
                 self._orders.put(message)
             else:
-                self._cancelled.set()
+                self._cancelled.add(message.job)
         os._exit(0)
 
     def serve(self) -> None:
@@ -216,7 +217,7 @@ class Worker:
     def _is_cancelled(self, task: Task) -> bool:
         """Also make sure, all the while, that no link leads the results elsewhere."""
         confine(Path(task.folder), self._roots)
-        return self._cancelled.is_set()
+        return task.job in self._cancelled
 
     @contextmanager
     def _folder_lock(self, task: Task) -> Iterator[None]:

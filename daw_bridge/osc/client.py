@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from daw_bridge.errors import ConnectionLostError, OutputError, ServerError
+from daw_bridge.errors import ConnectionLostError, DawBridgeError, OutputError, ServerError
 from daw_bridge.library import state_folder
 from daw_bridge.osc import transfer
 from daw_bridge.osc.addresses import DATA, DONE, ERROR, METHODS, PROGRESS, REPLY, STEM
@@ -263,7 +263,11 @@ class Client:
             self._socket.close()
         with self._lost_if_broken():
             self._socket = socket.create_connection(self._address, timeout=_SECONDS_OF_SILENCE)
-        self._ask("/stems/hello", *self._hello)
+        try:
+            self._ask("/stems/hello", *self._hello)
+        except DawBridgeError:
+            self.close()
+            raise
 
     def _send(self, address: str, *arguments: Argument) -> None:
         parameters = METHODS[address].parameters

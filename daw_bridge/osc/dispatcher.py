@@ -143,7 +143,7 @@ class Dispatcher:
         for lane in self._lanes:
             if lane.record is record and not lane.is_cancelled:
                 lane.is_cancelled = True
-                lane.worker.cancel()
+                lane.worker.cancel(record.task.job)
                 lane.insistence = asyncio.create_task(_insist(lane, record))
 
     def dispatch(self) -> None:
