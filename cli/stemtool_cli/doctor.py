@@ -7,7 +7,9 @@ import platform
 
 import click
 
-_PACKAGES = ("daw-bridge", "numpy", "scipy", "soundfile", "av", "soxr", "onnx", "mutagen")
+_PACKAGES = (
+    "daw-bridge", "numpy", "scipy", "soundfile", "av", "soxr", "onnx", "mutagen", "python-osc",
+)  # fmt: skip
 
 
 @click.command()
@@ -19,7 +21,7 @@ def doctor(*, as_json: bool) -> None:
     """
     report = {"Python": platform.python_version(), "System": platform.platform()}
     report |= {name: _package_version(name) for name in _PACKAGES}
-    report |= _runtime() | _weights()
+    report |= _runtime() | _weights() | _server()
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
@@ -70,3 +72,18 @@ def _weights() -> dict[str, str]:
             state = f"not fetched yet: run stemtool models pull {manifest.name}"
         report[f"Model {manifest.name}"] = state
     return report
+
+
+def _server() -> dict[str, str]:
+    from daw_bridge.errors import ConnectionLostError, ServerError
+    from daw_bridge.library import state_folder
+    from daw_bridge.osc.client import Client, find_port
+
+    try:
+        Client().close()
+        server = f"answers on port {find_port()}"
+    except ConnectionLostError:
+        server = "none that answers; stemtool serve starts one, for DAWs"
+    except ServerError as error:
+        server = f"answers on port {find_port()}: {error}"
+    return {"State folder": str(state_folder()), "Server": server}

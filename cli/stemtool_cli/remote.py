@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -135,7 +136,8 @@ def _connect(choices: dict[str, Any]) -> Client:
     from daw_bridge.osc.client import Client  # keeps --help quick
 
     host, port = _parse_address(choices["to"])
-    return Client(host, port, token=read_token(choices["token_file"]))
+    name = f"stemtool@{socket.gethostname()}"
+    return Client(host, port, token=read_token(choices["token_file"]), name=name)
 
 
 def _parse_address(text: str | None) -> tuple[str, int | None]:

@@ -12,8 +12,8 @@ import msgspec
 
 from daw_bridge import jobs
 from daw_bridge.errors import AudioError, ConfinementError, OptionError, suggestion
+from daw_bridge.files.atomic import remove_parts
 from daw_bridge.files.containers import Bits, Container, OutputFormat
-from daw_bridge.files.writing import remove_parts
 from daw_bridge.jobs import SeparateJob, SeparateResult
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.masks import Extension
@@ -21,6 +21,9 @@ from daw_bridge.separation.options import SeparationOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+MANIFEST_NAME = "manifest.json"
+"""In a job's folder once its results are whole; says how they came about."""
 
 _MAX_LABEL_LENGTH = 100
 _UNFIT_FOR_FILES = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
@@ -182,7 +185,8 @@ def confine(path: Path, roots: Sequence[Path]) -> Path:
 
 def sweep(task: Task) -> None:
     """Take away what a worker that was killed may have left half written."""
-    remove_parts(find_outputs(task).values())
+    manifest = Path(task.folder) / MANIFEST_NAME
+    remove_parts([manifest, *find_outputs(task).values()])
 
 
 def _convert(options: Mapping[str, str]) -> SeparateChoices:

@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from daw_bridge.errors import Cancelled, DawBridgeError
 from daw_bridge.executors.heap import share_one_heap
-from daw_bridge.executors.tasks import KINDS, Task, check_task, confine, sweep
+from daw_bridge.executors.tasks import KINDS, MANIFEST_NAME, Task, check_task, confine, sweep
 from daw_bridge.files.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from daw_bridge.separation.network import Provider
     from daw_bridge.separation.separator import Separator
 
-MANIFEST_NAME = "manifest.json"
 _MAX_MODELS = 3
 _WARM_UP_FRAMES = 44_100
 

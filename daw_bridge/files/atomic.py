@@ -1,17 +1,33 @@
-"""Small files that are always whole."""
+"""Files that appear whole or not at all: written under another name, then renamed."""
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+_RANDOM_BYTES = 4
+
+
+def part_of(path: Path) -> Path:
+    """Return a name beside a file's, to write under until the file is whole."""
+    return path.with_name(f".{secrets.token_hex(_RANDOM_BYTES)}-{path.name}")
+
+
+def remove_parts(paths: Iterable[Path]) -> None:
+    """Remove what a process that was killed left half written of these files."""
+    for path in paths:
+        for part in path.parent.glob(f".{'[0-9a-f]' * 2 * _RANDOM_BYTES}-{glob.escape(path.name)}"):
+            part.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
-    """Write a file by a rename, so that a reader sees all of it or none; links are not followed.
+    """Write a small file; a link in its place is replaced, not followed.
 
     Args:
         path: the file.
@@ -21,7 +37,7 @@ def write_whole(path: Path, content: bytes, *, durable: bool = False) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    part = path.with_name(f".{secrets.token_hex(8)}-{path.name}")
+    part = part_of(path)
     try:
         with part.open("xb") as file:
             file.write(content)

@@ -8,8 +8,6 @@ rename, all together at the end.
 from __future__ import annotations
 
 import errno
-import glob
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,11 +18,12 @@ import numpy as np
 import soundfile
 
 from daw_bridge.errors import DiskFullError, OutputError
+from daw_bridge.files.atomic import part_of
 from daw_bridge.files.blocks import BLOCK_FRAMES, energy
 from daw_bridge.files.tags import copy_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -38,7 +37,6 @@ _SFC_SET_ADD_PEAK_CHUNK = 0x1050  # sndfile.h
 _MP3_BEST = 0.0
 _OGG_QUALITY = 0.2  # libsndfile counts from 0, the best, to 1
 _AAC_BITS_PER_SECOND = 256_000
-_PART_BYTES = 4  # of randomness in the name of a file that is not whole yet
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -122,9 +120,7 @@ class StemFiles:
     def commit(self) -> Written:
         """Encode the files and give them their names."""
         gain = 1.0 if self._format.is_float else min(1.0, 1 / max(self._peak, 1.0))
-        parts = [
-            path.with_name(f".{secrets.token_hex(_PART_BYTES)}-{path.name}") for path in self._paths
-        ]
+        parts = [part_of(path) for path in self._paths]
         for part in parts:
             self._cleanup.callback(part.unlink, missing_ok=True)
         with ThreadPoolExecutor() as pool:
@@ -195,13 +191,6 @@ class StemFiles:
         folder.mkdir(parents=True, exist_ok=True)
         for made in reversed(missing):
             self._cleanup.callback(_remove_if_empty, made)
-
-
-def remove_parts(paths: Iterable[Path]) -> None:
-    """Remove what a process that was killed left half written for these files."""
-    for path in paths:
-        for part in path.parent.glob(f".{'[0-9a-f]' * 2 * _PART_BYTES}-{glob.escape(path.name)}"):
-            part.unlink(missing_ok=True)
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from daw_bridge.errors import ConnectionLostError, DawBridgeError, OutputError, ServerError
+from daw_bridge.files.atomic import part_of
 from daw_bridge.library import state_folder
 from daw_bridge.osc import transfer
 from daw_bridge.osc.addresses import DATA, DONE, ERROR, METHODS, PROGRESS, REPLY, STEM
@@ -160,7 +161,9 @@ class Client:
 
         def send() -> None:
             size = path.stat().st_size
-            self._crossed = received = int(self._ask("/stems/put", name, path.name, size, digest)[1])
+            self._crossed = received = int(
+                self._ask("/stems/put", name, path.name, size, digest)[1]
+            )
             for offset, piece in transfer.read_pieces(path, received):
                 self._send(DATA, name, offset, piece)
             if received < size:
@@ -176,7 +179,7 @@ class Client:
             OutputError: the file cannot be written, or what came has the wrong hash.
             DawBridgeError: what the server says.
         """
-        part = path.with_name(f".{secrets.token_hex(8)}-{path.name}")
+        part = part_of(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             digest = self._again_if_lost(lambda: self._fetch(job, stem, part))

@@ -13,11 +13,11 @@ import msgspec
 import structlog
 
 from daw_bridge.errors import BusyError, Cancelled, DawBridgeError, OutputError, WorkerDiedError
-from daw_bridge.executors.tasks import check_task, sweep
-from daw_bridge.executors.worker import MANIFEST_NAME, Outcome
+from daw_bridge.executors.tasks import MANIFEST_NAME, check_task, sweep
+from daw_bridge.executors.worker import Outcome
 from daw_bridge.osc.messages import code_of
 from daw_bridge.osc.queue import FairQueue
-from daw_bridge.osc.status import write_status
+from daw_bridge.osc.status import restore_status, write_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _MAX_DEATHS = 2
 _SECONDS_TO_CANCEL = 10.0
+_RECENT = 1_000
 _UNCOMPRESSED = {".wav", ".w64", ".rf64", ".aif", ".aiff", ".caf"}
 _UNCOMPRESSED_FRAME_BYTES = 4  # 16 bits, stereo: mono floats or more channels count as longer
 _COMPRESSED_FRAMES_PER_BYTE = 3  # of 128 kbit/s at 44.1 kHz
@@ -110,6 +111,8 @@ class Dispatcher:
 
     def recover(self) -> None:
         """Queue again what was waiting or running when the last server ended."""
+        for record in self._store.latest(_RECENT):
+            restore_status(record)
         for record in self._store.unfinished():
             if outcome := record.is_begun and _read_outcome(record.task):
                 record.outcome = outcome
@@ -185,6 +188,11 @@ class Dispatcher:
             self._retry(lane, record, error)
         except DawBridgeError as error:
             self._fail(record, error)
+        except Exception as error:
+            log.exception("error of ours", job=record.task.job)
+            await self._end_worker(lane, record)
+            reason = f"The server failed on an error of its own, {type(error).__name__}."
+            self._fail(record, DawBridgeError(reason))
         else:
             self._change(record, "done")
         finally:

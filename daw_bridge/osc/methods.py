@@ -23,8 +23,7 @@ from daw_bridge.errors import (
     UnknownJobError,
     VersionError,
 )
-from daw_bridge.executors.tasks import KINDS, Task, confine
-from daw_bridge.executors.worker import MANIFEST_NAME
+from daw_bridge.executors.tasks import KINDS, MANIFEST_NAME, Task, confine
 from daw_bridge.osc.addresses import DATA, DONE, PROGRESS, REPLY, STEM, SYNCED
 from daw_bridge.osc.messages import code_of, error_of
 from daw_bridge.osc.status import write_status
@@ -192,7 +191,8 @@ class Methods:
         record = known or record
         if not known:
             self.dispatcher.accept(record)
-        self._peers[task.job] = peer
+        if not record.is_over:
+            self._peers[task.job] = peer
         peer.send(REPLY, "sss", f"/stems/{task.kind}", task.job, record.state)
         self._announce(record, peer)
 

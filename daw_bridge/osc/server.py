@@ -281,8 +281,8 @@ class Server:
             yield
         except DawBridgeError as error:
             peer.refuse(error, message.address, job if isinstance(job, str) else "")
-        except (OSError, asyncio.TimeoutError):
-            raise  # of the connection
+        except (ConnectionError, asyncio.TimeoutError):
+            raise  # there is nobody to answer
         except Exception as error:
             log.exception("error of ours", address=message.address)
             reason = f"The server failed on an error of its own, {type(error).__name__}."

@@ -6,12 +6,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daw_bridge.files.atomic import write_whole
+from daw_bridge.files.atomic import remove_parts, write_whole
 
 if TYPE_CHECKING:
     from daw_bridge.osc.store import Record
 
 STATUS_NAME = "status"
+
+
+def restore_status(record: Record) -> None:
+    """Bring a job's file up to date, if the server was killed while it was not."""
+    path = Path(record.task.folder) / STATUS_NAME
+    remove_parts([path])
+    with suppress(OSError):
+        told = path.read_text("utf-8").splitlines()
+        if f"job={record.task.job}" in told and f"state={record.state}" not in told:
+            write_status(record, float(record.state == "done"))
 
 
 def write_status(record: Record, progress: float = 0.0) -> None:
