@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from daw_bridge.errors import AudioError, OptionError, suggestion
 from daw_bridge.files.blocks import BLOCK_FRAMES, Block, check_finite
 from daw_bridge.files.reading import open_audio
+from daw_bridge.files.speakers import fold_matrix, usual_speakers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,19 +20,6 @@ if TYPE_CHECKING:
 
 StemBlock: TypeAlias = NDArray[np.float32]
 """(stems, channels, frames)"""
-
-# ITU-R BS.775-3, annex 4: the fold-down of centre and surrounds, -3 dB.
-_FOLD = 0.5**0.5
-_FOLD_DOWNS = {
-    3: [[1, 0, _FOLD], [0, 1, _FOLD]],  # L R C
-    4: [[1, 0, _FOLD, 0], [0, 1, 0, _FOLD]],  # L R Ls Rs
-    5: [[1, 0, _FOLD, _FOLD, 0], [0, 1, _FOLD, 0, _FOLD]],  # L R C Ls Rs
-    6: [[1, 0, _FOLD, 0, _FOLD, 0], [0, 1, _FOLD, 0, 0, _FOLD]],  # L R C LFE Ls Rs
-    8: [  # L R C LFE Lb Rb Ls Rs
-        [1, 0, _FOLD, 0, _FOLD, 0, _FOLD, 0],
-        [0, 1, _FOLD, 0, 0, _FOLD, 0, _FOLD],
-    ],
-}
 
 
 @dataclass(frozen=True)
@@ -143,7 +131,8 @@ def fold_down(blocks: Iterable[Block], channels: int) -> Iterator[Block]:
     Raises:
         AudioError: there is no usual layout of so many channels.
     """
-    if channels not in _FOLD_DOWNS:
+    speakers = usual_speakers(channels)
+    if not speakers:
         raise AudioError(f"There is no fold-down for {channels} channels.")
-    matrix = np.array(_FOLD_DOWNS[channels], np.float32)
+    matrix = fold_matrix(speakers)
     return (matrix @ block for block in blocks)

@@ -1,6 +1,7 @@
-"""Where models live: the user's folder first, then the ones that ship with the package.
+"""Where models and layouts live: the user's folder first, then what ships with the package.
 
     data folder   models/<name>/manifest.toml    models that a user brought
+                  presets/layouts/<name>.toml    layouts that a user wrote
     cache folder  weights/<name>-<version>/      weights, fetched and converted once
     state folder  jobs, transfers …              what a server remembers
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import platformdirs
 
-from daw_bridge.errors import ModelError, suggestion
+from daw_bridge.errors import LayoutError, ModelError, suggestion
 
 HOME_VARIABLE = "DAW_BRIDGE_HOME"
 DEFAULT_MODEL = "spleeter-2stems"
@@ -62,6 +63,32 @@ def find_model(name: str) -> Path:
             f" `stemtool models list` shows the {len(models)} there are."
         )
     return models[name]
+
+
+def find_layouts() -> dict[str, Path]:
+    """Return each known layout's name with its path, sorted by name."""
+    layouts = {
+        path.stem: path
+        for folder in (_shipped_folder(), data_folder())
+        for path in (folder / "presets" / "layouts").glob("*.toml")
+    }
+    return dict(sorted(layouts.items()))
+
+
+def find_layout(name: str) -> Path:
+    """Return the path of a layout.
+
+    Raises:
+        LayoutError: no layout has this name.
+    """
+    layouts = find_layouts()
+    if name not in layouts:
+        raise LayoutError(
+            f"There is no layout '{name}'{suggestion(name, layouts)}; there are"
+            f" {', '.join(layouts)}, and those that you put into"
+            f" {data_folder() / 'presets' / 'layouts'}."
+        )
+    return layouts[name]
 
 
 def _home() -> Path | None:

@@ -20,6 +20,7 @@ import soundfile
 from daw_bridge.errors import DiskFullError, OutputError
 from daw_bridge.files.atomic import part_of
 from daw_bridge.files.blocks import BLOCK_FRAMES, energy
+from daw_bridge.files.speakers import Speaker, mask_of, read_mask, tag_mask
 from daw_bridge.files.tags import copy_tags
 
 if TYPE_CHECKING:
@@ -30,10 +31,22 @@ if TYPE_CHECKING:
 
     from daw_bridge.files.blocks import Block
     from daw_bridge.files.containers import OutputFormat
+    from daw_bridge.files.speakers import Speakers
 
 _RF64_FROM_BYTES = (1 << 32) - (1 << 20)  # RIFF counts in 32 bits; leave room for headers and tags
 _LIBSNDFILE_FORMATS = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG", "mp3": "MP3"}
 _SFC_SET_ADD_PEAK_CHUNK = 0x1050  # sndfile.h
+_SFC_SET_CHANNEL_MAP_INFO = 0x1101
+_SF_CHANNEL_MAP = {
+    Speaker.L: 2,
+    Speaker.R: 3,
+    Speaker.C: 4,
+    Speaker.Lb: 9,
+    Speaker.Rb: 10,
+    Speaker.LFE: 11,
+    Speaker.Ls: 14,
+    Speaker.Rs: 15,
+}
 _MP3_BEST = 0.0
 _OGG_QUALITY = 0.2  # libsndfile counts from 0, the best, to 1
 _AAC_BITS_PER_SECOND = 256_000
@@ -64,6 +77,8 @@ class StemFiles:
         sample_rate_hz: frames a second.
         channels: channels of each stem.
         tags_from: a file whose tags and cover the stems get.
+        speakers: which loudspeaker each channel is for; nothing for mono and stereo. Files say so,
+            and are read again to see that they do.
 
     Attributes:
         frames: how many have been written.
@@ -81,6 +96,7 @@ class StemFiles:
         sample_rate_hz: int,
         channels: int,
         tags_from: Path | None = None,
+        speakers: Speakers = (),
     ) -> None:
         audio_format.check_sample_rate(sample_rate_hz)
         self._paths = tuple(path.resolve() for path in paths)
@@ -88,6 +104,7 @@ class StemFiles:
         self._sample_rate_hz = sample_rate_hz
         self._channels = channels
         self._tags_from = tags_from
+        self._speakers = speakers
         self._peak = 0.0
         self.frames = 0
         self._spools: list[IO[bytes]] = []
@@ -148,12 +165,16 @@ class StemFiles:
             spool.close()
             if self._tags_from:
                 copy_tags(self._tags_from, part)
+            if self._speakers:
+                self._check_mask(part, path)
         return error_energy
 
     def _encode_with_libsndfile(self, part: Path, blocks: Iterator[Block]) -> float:
         bits = self._format.integer_bits
         with soundfile.SoundFile(part, "w", **self._libsndfile_options()) as file:
             _omit_peak_chunk(file)
+            if self._speakers and self._format.container == "wav":
+                _set_channel_map(file, self._speakers)
             error_energy = 0.0
             for block in blocks:
                 if bits is None:
@@ -166,6 +187,14 @@ class StemFiles:
         if self._format.container == "ogg":
             _number_ogg_pages(part)
         return error_energy
+
+    def _check_mask(self, part: Path, path: Path) -> None:
+        """Make sure that a file says which loudspeakers its channels are for."""
+        mask = mask_of(self._speakers)
+        if self._format.container == "flac":
+            tag_mask(part, mask)
+        if (written := read_mask(part)) != mask:
+            raise OutputError(f"{path} came to have the channel mask {written}, not {mask:#x}.")
 
     def _libsndfile_options(self) -> dict[str, Any]:
         container, bits = self._format.container, self._format.integer_bits
@@ -180,6 +209,8 @@ class StemFiles:
             options |= {"compression_level": _OGG_QUALITY}
         else:
             options["subtype"] = f"PCM_{bits}" if bits else "FLOAT"
+        if container == "wav" and self._speakers:
+            options["format"] = "WAVEX"
         frame_bytes = self._channels * (bits or 32) // 8
         if container == "wav" and self.frames * frame_bytes > _RF64_FROM_BYTES:
             options["format"] = "RF64"
@@ -208,6 +239,13 @@ def _omit_peak_chunk(file: soundfile.SoundFile) -> None:
     """Keep the time of writing, which is part of the chunk, out of float WAV files."""
     # soundfile has no public way to send libsndfile a command.
     soundfile._snd.sf_command(file._file, _SFC_SET_ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)
+
+
+def _set_channel_map(file: soundfile.SoundFile, speakers: Speakers) -> None:
+    """Say which loudspeakers the channels are for: libsndfile makes the channel mask of it."""
+    codes = soundfile._ffi.new("int[]", [_SF_CHANNEL_MAP[each] for each in speakers])
+    size = soundfile._ffi.sizeof(codes)
+    soundfile._snd.sf_command(file._file, _SFC_SET_CHANNEL_MAP_INFO, codes, size)
 
 
 def _number_ogg_pages(path: Path) -> None:

@@ -4,7 +4,6 @@ manifest    what a model is               weights    where its network lies
 options     what the user wants           separator  the composition, block by block
 
 resampling  to the model's rate           framing    blocks → overlapping segments
-stft        samples ↔ spectra             network    magnitudes → masks
-masks       masks → spectra of stems      wiener     their refinement
-synthesis   all of these → blocks of stems
+network     magnitudes → masks            masks      masks → spectra of stems
+wiener      their refinement              synthesis  all of these → blocks of stems
 """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.files.blocks import Block
     from daw_bridge.separation.options import Plan
-    from daw_bridge.separation.stft import Signal
+    from daw_bridge.stft import Signal
 
 
 class Segment(NamedTuple):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.separation.network import Masks
-    from daw_bridge.separation.stft import Spectra
+    from daw_bridge.stft import Spectra
 
 Extension: TypeAlias = Literal["ratio", "zeros"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daw_bridge.errors import AudioError, OptionError
-from daw_bridge.separation.stft import Stft
+from daw_bridge.stft import Stft
 
 if TYPE_CHECKING:
     from daw_bridge.files.reading import Reader

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 
 if TYPE_CHECKING:
-    from daw_bridge.separation.stft import Signal
+    from daw_bridge.stft import Signal
 
 
 class Resampler:

@@ -27,9 +27,9 @@ from daw_bridge.separation.framing import cut_segments
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.network import OnnxNetwork
 from daw_bridge.separation.options import SeparationOptions, make_plan
-from daw_bridge.separation.stft import fft
 from daw_bridge.separation.synthesis import MaskedSegment, Synthesis
 from daw_bridge.separation.weights import ensure_network
+from daw_bridge.stft import fft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable

@@ -11,7 +11,7 @@ from daw_bridge.files.blocks import Fifo
 from daw_bridge.separation import wiener
 from daw_bridge.separation.masks import CrossFade, apply_masks
 from daw_bridge.separation.resampling import Resampler
-from daw_bridge.separation.stft import StreamingInverse
+from daw_bridge.stft import StreamingInverse
 
 if TYPE_CHECKING:
     from daw_bridge.audio import StemBlock
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from daw_bridge.separation.framing import Segment
     from daw_bridge.separation.network import Masks
     from daw_bridge.separation.options import Plan
-    from daw_bridge.separation.stft import Signal, Spectra
+    from daw_bridge.stft import Signal, Spectra
 
 
 class MaskedSegment(NamedTuple):

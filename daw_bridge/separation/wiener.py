@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from daw_bridge.separation.stft import Spectra
+    from daw_bridge.stft import Spectra
 
 _EPSILON = float(np.finfo(np.float32).eps)
 _REGULARISATION = np.float32(_EPSILON**0.5)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daw_bridge.separation.stft import Stft, StreamingInverse
+from daw_bridge.stft import Stft, StreamingForward, StreamingInverse
 from tests.conftest import level_db
 
 
@@ -29,3 +29,13 @@ def test_inverse_in_pieces_gives_the_signal_back(pieces: list[int], window: int,
     parts = [inverse.push(spectra[:, end - n : end]) for n, end in zip(pieces, ends, strict=True)]
     restored = np.concatenate(parts, axis=1)[:, : signal.shape[1]]
     assert level_db(restored - signal, signal) < -120
+
+
+@pytest.mark.parametrize("pieces", [[51_200], [1, 1023, 4096, 46_080], [17_000, 34_200]])
+def test_forward_in_pieces_gives_the_same_frames(pieces: list[int]) -> None:
+    stft = Stft(4096, 1024)
+    signal = np.random.default_rng(0).standard_normal((2, 51_200)).astype(np.float32)
+    whole = stft.forward(np.concatenate([np.zeros((2, 4096), np.float32), signal], axis=1))
+    forward = StreamingForward(stft)
+    parts = [forward.push(part) for part in np.split(signal, np.cumsum(pieces)[:-1], axis=1)]
+    assert level_db(np.abs(np.concatenate(parts, axis=1) - whole), np.abs(whole)) < -130

@@ -105,6 +105,23 @@ def _parts(frames: int) -> Iterator[slice]:
 
 
 @dataclass
+class StreamingForward:
+    """Transforms a signal that comes in pieces, with one window of zeros before it."""
+
+    stft: Stft
+    _carry: Signal | None = None
+
+    def push(self, samples: Signal) -> Spectra:
+        """Return the frames that these samples complete: (channels, time_frames, bins)."""
+        if self._carry is None:
+            self._carry = np.zeros((len(samples), self.stft.window_samples), np.float32)
+        signal = np.concatenate([self._carry, samples], axis=1)
+        frames = (signal.shape[1] - self.stft.overlap_samples) // self.stft.hop_samples
+        self._carry = signal[:, frames * self.stft.hop_samples :].copy()
+        return self.stft.forward(signal)
+
+
+@dataclass
 class StreamingInverse:
     """Overlap-add across calls; gives the signal without the zeros that preceded it."""
 

@@ -1,0 +1,124 @@
+"""Which loudspeaker each channel of a file is for, and what two loudspeakers make of them all."""
+
+from __future__ import annotations
+
+import struct
+from enum import IntFlag
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+class Speaker(IntFlag):
+    """A loudspeaker's bit in the channel mask of WAVE_FORMAT_EXTENSIBLE."""
+
+    L = 0x1
+    R = 0x2
+    C = 0x4
+    LFE = 0x8
+    Lb = 0x10
+    Rb = 0x20
+    Ls = 0x200
+    Rs = 0x400
+
+
+Speakers: TypeAlias = tuple[Speaker, ...]
+"""One a channel, in the order of their bits, as files have them"""
+
+FRONTS = Speaker.L | Speaker.R
+BACKS = Speaker.Lb | Speaker.Rb
+SIDES = Speaker.Ls | Speaker.Rs
+LEFTS = Speaker.L | Speaker.C | Speaker.Lb | Speaker.Ls
+RIGHTS = Speaker.R | Speaker.C | Speaker.Rb | Speaker.Rs
+
+FOLD_GAIN = 0.5**0.5
+"""ITU-R BS.775-3, annex 4: centre and surrounds go into the fronts at -3 dB."""
+
+_USUAL_MASKS = {3: 0x7, 4: 0x603, 5: 0x607, 6: 0x60F, 8: 0x63F}
+_MASK_COMMENT = "waveformatextensible_channel_mask"
+_EXTENSIBLE = 0xFFFE
+_FORMAT_HEADER = struct.Struct("<H18xI")  # the format's tag … the channel mask
+_CHUNK_HEADER = struct.Struct("<4sI")
+
+
+def speakers_of(mask: int) -> Speakers:
+    """Return the loudspeakers of a mask, in the order of their channels."""
+    return tuple(speaker for speaker in Speaker if speaker & mask)
+
+
+def usual_speakers(channels: int) -> Speakers:
+    """Return what so many channels usually are; nothing where there is no usual."""
+    return speakers_of(_USUAL_MASKS.get(channels, 0))
+
+
+def mask_of(speakers: Speakers) -> int:
+    """Return the channel mask of loudspeakers."""
+    return sum(speakers)
+
+
+def fold_matrix(speakers: Speakers) -> NDArray[np.float32]:
+    """Return the gains of each channel in a stereo fold-down, (2, channels): ITU-R BS.775."""
+    gains = {speaker: 1.0 if speaker & FRONTS else FOLD_GAIN for speaker in speakers}
+    sides = [[gains[each] if each & side else 0 for each in speakers] for side in (LEFTS, RIGHTS)]
+    return np.array(sides, np.float32)
+
+
+def loudness_weights(speakers: Speakers) -> list[float]:
+    """Return the weight of each channel's power: ITU-R BS.1770-4, table 4.
+
+    What stands beside the listener counts more; back channels do so where there are no sides.
+    """
+    beside = SIDES if any(speaker & SIDES for speaker in speakers) else BACKS
+    return [
+        0.0 if speaker is Speaker.LFE else 1.41 if speaker & beside else 1.0 for speaker in speakers
+    ]
+
+
+def read_mask(path: Path) -> int | None:
+    """Return the channel mask that a WAV or FLAC file holds; None where it holds none.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        magic = file.read(12)
+        if magic.startswith(b"fLaC"):
+            return _read_flac_mask(path)
+        return _read_wave_mask(file) if magic.endswith(b"WAVE") else None
+
+
+def tag_mask(path: Path, mask: int) -> None:
+    """Say in a FLAC file which loudspeakers its channels are for, as its own tools do."""
+    from mutagen.flac import FLAC
+
+    file = FLAC(path)
+    if file.tags is None:
+        file.add_tags()
+    file[_MASK_COMMENT] = f"0x{mask:X}"
+    file.save()
+
+
+def _read_flac_mask(path: Path) -> int | None:
+    from mutagen.flac import FLAC
+
+    comments = FLAC(path).get(_MASK_COMMENT)
+    return int(comments[0], 16) if comments else None
+
+
+def _read_wave_mask(file: BinaryIO) -> int | None:
+    """Read the chunks that follow a file's first twelve bytes, up to its format."""
+    while len(header := file.read(_CHUNK_HEADER.size)) == _CHUNK_HEADER.size:
+        name, size = _CHUNK_HEADER.unpack(header)
+        if name == b"fmt ":
+            content = file.read(size)
+            if len(content) < _FORMAT_HEADER.size:
+                return None
+            tag, mask = _FORMAT_HEADER.unpack_from(content)
+            return mask if tag == _EXTENSIBLE else None
+        file.seek(size + size % 2, 1)
+    return None

@@ -1,0 +1,196 @@
+"""``presets/layouts/<name>.toml`` → a frozen, validated :class:`Layout`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import msgspec
+
+from daw_bridge.errors import LayoutError, OptionError, suggestion
+from daw_bridge.files.speakers import BACKS, FRONTS, SIDES, Speaker, Speakers
+from daw_bridge.library import find_layout
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_LAYOUT = "5.1"
+_DEFAULT_STEM = "default"
+_MIN_DB = -60.0
+_MAX_SURROUND_DB = 20.0
+
+Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A TOML table whose keys are its fields and no others."""
+
+
+class Placement(_Table, frozen=True):
+    """Where a stem goes; what is not placed stays in L and R.
+
+    Attributes:
+        center: how much of what both channels share goes to C.
+        surround_db: how loud its ambience is in the surrounds, at most as loud as in the fronts;
+            None: it is not there.
+        back: how much of that is for the backs, where there are sides and backs.
+        lfe: whether its bass also feeds the LFE.
+    """
+
+    center: Share = 0.0
+    surround_db: Annotated[float, msgspec.Meta(ge=_MIN_DB, le=_MAX_SURROUND_DB)] | None = None
+    back: Share = 0.5
+    lfe: bool = False
+
+
+class Lfe(_Table, frozen=True):
+    """What the LFE is made of: bass below a crossover, at a gain."""
+
+    crossover_hz: Annotated[float, msgspec.Meta(ge=40, le=200)]
+    gain_db: Annotated[float, msgspec.Meta(ge=_MIN_DB, le=0)]
+
+    @classmethod
+    def parse(cls, text: str) -> Lfe | None:
+        """Read ``none`` or ``HZ@dB``, such as ``100@-12`` or ``100Hz@-12dB``.
+
+        Raises:
+            OptionError: it is neither, or out of range.
+        """
+        if text == "none":
+            return None
+        match = re.fullmatch(r"([\d.]+)(?:Hz)?@([-+]?[\d.]+)(?:dB)?", text, re.IGNORECASE)
+        if not match:
+            raise OptionError(f"The LFE is none or HZ@dB, such as 100@-12, not '{text}'.")
+        said = {"crossover_hz": match[1], "gain_db": match[2]}
+        try:
+            return msgspec.convert(said, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise OptionError(f"The LFE cannot be '{text}': {error}.") from error
+
+
+class Layout(_Table, frozen=True):
+    """Loudspeakers, and where stems go.
+
+    Attributes:
+        name: also its file's.
+        summary: what it is for.
+        channels: the loudspeakers' names, in the order of their bits in a channel mask.
+        stems: by a stem's name; ``default`` is for those that are not named.
+        lfe: None: the LFE is silent.
+    """
+
+    name: str
+    summary: str
+    channels: tuple[Literal["L", "R", "C", "LFE", "Lb", "Rb", "Ls", "Rs"], ...]
+    stems: dict[str, Placement]
+    lfe: Lfe | None = None
+
+    @property
+    def speakers(self) -> Speakers:
+        """The loudspeakers."""
+        return tuple(Speaker[name] for name in self.channels)
+
+    def placement(self, stem: str) -> Placement:
+        """Return where a stem goes."""
+        return self.stems.get(stem, self.stems[_DEFAULT_STEM])
+
+
+def load_layout(name: str) -> Layout:
+    """Return a layout of the library.
+
+    Raises:
+        LayoutError: there is none of this name, or its file breaks its rules.
+    """
+    return read_layout(find_layout(name))
+
+
+def read_layout(path: Path) -> Layout:
+    """Parse and validate one layout.
+
+    Raises:
+        LayoutError: it cannot be read, or a key or the order of channels breaks the rules.
+    """
+    said = _read_table(path)
+    if like := said.pop("like", None):
+        said = {**_read_table(find_layout(str(like))), **said}
+    try:
+        layout = msgspec.convert(said, Layout)
+    except msgspec.ValidationError as error:
+        raise LayoutError(f"{path}: {error}{_suggest_field(str(error))}.") from error
+    _check(layout, path)
+    return layout
+
+
+def change_layout(
+    layout: Layout,
+    *,
+    center_width: float | None = None,
+    surround_change_db: float = 0.0,
+    lfe: str | None = None,
+) -> Layout:
+    """Return a layout with a user's wishes.
+
+    Args:
+        layout: the layout.
+        center_width: the share of stems that go to the centre at all; None: as it is.
+        surround_change_db: how much louder the surrounds are.
+        lfe: as :meth:`Lfe.parse` reads it; None: as it is.
+
+    Raises:
+        OptionError: a wish is out of range.
+    """
+    if center_width is not None and not 0 <= center_width <= 1:
+        raise OptionError(f"The centre's width is from 0 to 1, not {center_width:g}.")
+    if not _MIN_DB <= surround_change_db <= _MAX_SURROUND_DB:
+        raise OptionError(
+            f"The surrounds' level changes by {_MIN_DB:g} to {_MAX_SURROUND_DB:g} dB, not"
+            f" {surround_change_db:g}."
+        )
+    stems = {}
+    for stem, placement in layout.stems.items():
+        center, level_db = placement.center, placement.surround_db
+        if center and center_width is not None:
+            center = center_width
+        if level_db is not None:
+            level_db += surround_change_db
+        stems[stem] = msgspec.structs.replace(placement, center=center, surround_db=level_db)
+    return msgspec.structs.replace(
+        layout, stems=stems, lfe=layout.lfe if lfe is None else Lfe.parse(lfe)
+    )
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LayoutError(f"{path} cannot be read: {error}.") from error
+
+
+def _check(layout: Layout, path: Path) -> None:
+    """Raise :class:`LayoutError` for what the types of its fields do not say."""
+    speakers = layout.speakers
+    if layout.name != path.stem:
+        raise LayoutError(f"{path}: name '{layout.name}' is not the name of its file.")
+    if list(speakers) != sorted(set(speakers)):
+        order = ", ".join(each.name or "" for each in Speaker)
+        raise LayoutError(f"{path}: channels come once each, in the order {order}.")
+    for pair in (FRONTS, BACKS, SIDES):
+        present = sum(bool(each & pair) for each in speakers)
+        if present == 1 or (pair is FRONTS and not present):
+            raise LayoutError(f"{path}: left and right channels come in pairs, L and R among them.")
+    if len(speakers) < 3:
+        raise LayoutError(f"{path}: L and R are stereo; add the channels to mix up to.")
+    if _DEFAULT_STEM not in layout.stems:
+        raise LayoutError(f"{path}: [stems.{_DEFAULT_STEM}] is missing.")
+
+
+def _suggest_field(message: str) -> str:
+    unknown = re.search("unknown field `(.+?)`", message)
+    fields = [field for each in (Layout, Placement, Lfe) for field in each.__struct_fields__]
+    return suggestion(unknown[1], [*fields, "like"]) if unknown else ""
