@@ -93,7 +93,7 @@ def server(network_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def song_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three seconds of a real song, in a file whose name is hard to quote."""
     song = Audio.read(SONGS / "rubidium.ogg")
-    path = tmp_path_factory.mktemp("songs") / "it's 100% \"Bass\" & $HOME, dü.wav"
+    path = tmp_path_factory.mktemp("songs") / 'it\'s 100% "Bass" & $HOME, dü.wav'
     start = 4 * song.sample_rate_hz
     part = song.samples[:, start : start + 3 * song.sample_rate_hz]
     soundfile.write(path, part.T, song.sample_rate_hz, "PCM_16")

@@ -1,0 +1,4 @@
+"""Stems → sound.
+
+loudness    BS.1770 loudness and true peak
+"""
