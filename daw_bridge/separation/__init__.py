@@ -3,7 +3,7 @@
 manifest    what a model is               weights    where its network lies
 options     what the user wants           separator  the composition, block by block
 
-resampling  to the model's rate           framing    blocks → overlapping segments
+framing     blocks → overlapping segments, at the model's rate
 network     magnitudes → masks            masks      masks → spectra of stems
 wiener      their refinement              synthesis  all of these → blocks of stems
 """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from daw_bridge.files.blocks import Fifo
-from daw_bridge.separation.resampling import Resampler
+from daw_bridge.resampling import Resampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,9 +8,9 @@ import numpy as np
 
 from daw_bridge.audio import Stems
 from daw_bridge.files.blocks import Fifo
+from daw_bridge.resampling import Resampler
 from daw_bridge.separation import wiener
 from daw_bridge.separation.masks import CrossFade, apply_masks
-from daw_bridge.separation.resampling import Resampler
 from daw_bridge.stft import StreamingInverse
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 
 if TYPE_CHECKING:
-    from daw_bridge.stft import Signal
+    from daw_bridge.files.blocks import Block
 
 
 class Resampler:
@@ -28,13 +28,13 @@ class Resampler:
             else None
         )
 
-    def push(self, samples: Signal, *, last: bool = False) -> Signal:
+    def push(self, samples: Block, *, last: bool = False) -> Block:
         """Return what a piece (channels, samples) completes; with ``last`` also what is left."""
         if self._stream is None:
             return samples
         resampled = self._stream.resample_chunk(np.ascontiguousarray(samples.T), last=last)
         return np.ascontiguousarray(resampled.reshape(-1, self._channels).T)
 
-    def flush(self) -> Signal:
+    def flush(self) -> Block:
         """Return what is left when the signal has ended."""
         return self.push(np.empty((self._channels, 0), np.float32), last=True)

@@ -1,0 +1,90 @@
+"""A passage of a mixture, and its stems where they lie in a folder."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from daw_bridge.audio import Stems, fold_down
+from daw_bridge.errors import AudioError
+from daw_bridge.files.containers import CONTAINERS
+from daw_bridge.files.reading import open_audio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from daw_bridge.files.blocks import Block
+    from daw_bridge.files.reading import Reader
+
+
+class Passage(NamedTuple):
+    """``length`` frames (None: to the end) of a mixture, from ``start`` on."""
+
+    mixture: Reader
+    start: int = 0
+    length: int | None = None
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are; an estimate where the mixture has one."""
+        after_start = max(self.mixture.frames - self.start, 0)
+        return after_start if self.length is None else min(self.length, after_start)
+
+    def blocks(self, channels: int) -> Iterator[Block]:
+        """Yield blocks of BLOCK_FRAMES frames, folded down to so many channels if need be."""
+        blocks = self.mixture.blocks(self.start, self.length)
+        if self.mixture.channels > channels:
+            blocks = fold_down(blocks, self.mixture.channels)
+        return blocks
+
+
+def find_stems(folder: Path) -> dict[str, Path]:
+    """Return the file of each stem in a folder, as ``stemtool separate`` writes them.
+
+    Raises:
+        AudioError: there is no such folder, no stem in it, or two files of one.
+    """
+    if not folder.is_dir():
+        raise AudioError(f"There is no folder {folder}.")
+    stems: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix[1:].lower() not in CONTAINERS:
+            continue
+        if path.stem in stems:
+            raise AudioError(f"{stems[path.stem]} and {path} are the same stem; remove one.")
+        stems[path.stem] = path
+    if not stems:
+        raise AudioError(f"There are no stems in {folder}; stemtool separate makes some.")
+    return stems
+
+
+def read_stems(folder: Path, passage: Passage) -> Iterator[Stems]:
+    """Yield the stems in a folder, block by block.
+
+    Raises:
+        AudioError: they do not have the mixture's sample rate, channels or length.
+    """
+    paths = find_stems(folder)
+    mixture = passage.mixture
+    with ExitStack() as stack:
+        readers = [stack.enter_context(open_audio(path)) for path in paths.values()]
+        for each in readers:
+            if (each.sample_rate_hz, each.channels) != (mixture.sample_rate_hz, mixture.channels):
+                raise AudioError(
+                    f"{each.name} does not fit {mixture.name}: one has {_describe(each)}, the other"
+                    f" {_describe(mixture)}."
+                )
+        streams = [each.blocks(passage.start, passage.length) for each in readers]
+        for block, *stems in zip_longest(passage.blocks(mixture.channels), *streams):
+            for each, stem in zip(readers, stems, strict=True):
+                if block is None or stem is None or stem.shape != block.shape:
+                    raise AudioError(f"{each.name} is not as long as {mixture.name}.")
+            yield Stems(tuple(paths), np.stack(stems), block, mixture.sample_rate_hz)
+
+
+def _describe(reader: Reader) -> str:
+    return f"{reader.channels} channels at {reader.sample_rate_hz} Hz"
