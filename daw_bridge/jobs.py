@@ -8,22 +8,29 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from daw_bridge.errors import Cancelled, OptionError, OutputError, suggestion
+from daw_bridge.errors import AudioError, Cancelled, OptionError, OutputError, suggestion
 from daw_bridge.evaluation.nulls import NullMeter
+from daw_bridge.evaluation.surround import ChannelMeter
 from daw_bridge.files.containers import OutputFormat
-from daw_bridge.files.reading import open_channels
+from daw_bridge.files.reading import open_audio, open_channels, open_sum
+from daw_bridge.files.speakers import find_speakers, fold_matrix, loudness_weights
 from daw_bridge.files.writing import StemFiles
+from daw_bridge.library import DEFAULT_MODEL
+from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, load_layout
+from daw_bridge.rendering.sources import Passage, find_stems, read_stems
+from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.options import SeparationOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from daw_bridge.audio import StemBlock
+    from daw_bridge.audio import StemBlock, Stems
     from daw_bridge.files.reading import Reader
+    from daw_bridge.files.speakers import Speakers
     from daw_bridge.separation.manifest import ModelManifest
     from daw_bridge.separation.separator import Separator
 
@@ -31,6 +38,11 @@ if TYPE_CHECKING:
     """Is told how many frames are done, of how many."""
     IsCancelled: TypeAlias = Callable[[], bool]
 
+UpmixOutput: TypeAlias = Literal["mix", "stems", "channels"]
+
+Job: TypeAlias = "SeparateJob | UpmixJob"
+
+UPMIX_OUTPUTS: tuple[UpmixOutput, ...] = get_args(UpmixOutput)
 DEFAULT_NAME = "{track}/{stem}.{ext}"
 RESIDUAL = "residual"
 _NAME_FIELDS = ("track", "stem", "ext", "folder", "model")
@@ -97,20 +109,20 @@ class SeparateJob:
 
 
 @dataclass(frozen=True)
-class SeparateResult:
+class Result:
     """What came of a job.
 
     Attributes:
         source: the mixture.
-        outputs: the stems' files.
-        sample_rate_hz: of source and stems.
-        channels: of source and stems.
-        frames: length of source and stems.
-        provider: where the network ran.
-        elapsed_s: seconds from opening the source to naming the last file.
-        gain_db: what all stems were turned down by to keep integers from clipping, 0 or less.
-        null_db: how far below the mixture lies what the files do not add up to, before lossy
-            coding; None where only some of the stems were asked for.
+        outputs: the files, by what they hold.
+        sample_rate_hz: of source and files.
+        channels: of a stem, or of a layout.
+        frames: length of source and files.
+        provider: where the network ran; empty where none did.
+        elapsed_s: seconds from opening the source to the end.
+        gain_db: what all files were turned down by to keep integers from clipping, 0 or less.
+        null_db: how far below the mixture lies what the files do not add up to; None where not all
+            of it is in them.
     """
 
     source: Path
@@ -125,11 +137,16 @@ class SeparateResult:
 
     @property
     def times_real_time(self) -> float:
-        """Seconds of audio separated a second."""
+        """Seconds of audio done a second."""
         return self.frames / self.sample_rate_hz / self.elapsed_s
 
 
-def check_outputs(jobs: Sequence[SeparateJob], manifest: ModelManifest) -> None:
+@dataclass(frozen=True)
+class SeparateResult(Result):
+    """What came of a separation; ``null_db`` is from before lossy coding."""
+
+
+def check_outputs(jobs: Sequence[Job], manifest: ModelManifest) -> None:
     """Find what would destroy something before any work is done.
 
     Raises:
@@ -149,7 +166,7 @@ def check_outputs(jobs: Sequence[SeparateJob], manifest: ModelManifest) -> None:
                 )
 
 
-def check_absent(job: SeparateJob, outputs: Iterable[Path]) -> None:
+def check_absent(job: Job, outputs: Iterable[Path]) -> None:
     """Raise :class:`OutputError` if an output exists that the job may not replace."""
     for path in outputs:
         if path.exists() and not job.overwrite:
@@ -243,3 +260,220 @@ def _check_name(name: str) -> None:
         raise OptionError(f"The name '{name}' lacks {{stem}}, so all stems would be one file.")
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise OptionError(f"The name '{name}' leads out of the output folder.")
+
+
+# --- stereo to surround
+
+
+@dataclass(frozen=True)
+class UpmixJob:
+    """Mix a stereo file up to a loudspeaker layout.
+
+    Attributes:
+        source: the stereo mixture.
+        output: the file of a mix; the folder of stems or channels.
+        parts: ``mix``: one file; ``stems``: one in the layout for each stem, which sum to the mix;
+            ``channels``: a mono file for each channel.
+        layout: the loudspeakers, and where stems go.
+        stems_folder: where the mixture's stems are; None: they are separated.
+        other_channels: a mono file that is the other channel of a mono source.
+        output_format: how to write.
+        start: the first frame.
+        length: how many frames; None: to the end.
+        overwrite: replace files that exist.
+    """
+
+    source: Path
+    output: Path
+    parts: UpmixOutput = "mix"
+    layout: Layout = field(default_factory=lambda: load_layout(DEFAULT_LAYOUT))
+    stems_folder: Path | None = None
+    other_channels: tuple[Path, ...] = ()
+    output_format: OutputFormat = field(default_factory=OutputFormat)
+    start: int = 0
+    length: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.output_format.integer_bits is None and not self.output_format.is_float:
+            raise OptionError(
+                f"Surround is written as wav or flac, not {self.output_format.container}."
+            )
+
+    def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
+        """Return the path of each file by what it holds: a layout, stems or channels.
+
+        Raises:
+            AudioError: the folder of stems holds none.
+        """
+        if self.parts == "mix":
+            return {self.layout.name: self.output}
+        names: tuple[str, ...]
+        if self.parts == "channels":
+            names = self.layout.channels
+        elif self.stems_folder:
+            names = (*find_stems(self.stems_folder), RESIDUAL)
+        else:
+            names = manifest.stems
+        return {name: self.output / f"{name}.{self.output_format.container}" for name in names}
+
+
+@dataclass(frozen=True)
+class SurroundReport:
+    """What was measured of a surround mix, beside the stereo that it is for.
+
+    Attributes:
+        null_db: how far below the stereo lies what its fold-down does not add up to.
+        stereo_lufs: integrated loudness of the stereo.
+        surround_lufs: integrated loudness of the surround mix.
+        levels_db: the level of each channel.
+        peaks_db: the highest sample of each channel.
+        correlations: of left and right, by pair.
+        lfe_excess_db: what the LFE has above 120 Hz, relative to all of it.
+    """
+
+    null_db: float
+    stereo_lufs: float
+    surround_lufs: float
+    levels_db: dict[str, float]
+    peaks_db: dict[str, float]
+    correlations: dict[str, float]
+    lfe_excess_db: float | None
+
+
+@dataclass(frozen=True)
+class UpmixResult(Result):
+    """What came of an upmix, with what was measured on the files that were written."""
+
+    report: SurroundReport
+
+
+def run_upmix(
+    job: UpmixJob,
+    separator: Separator | None,
+    *,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> UpmixResult:
+    """Run an upmix to its end; whatever stops it, no partial file stays.
+
+    Args:
+        job: what to do.
+        separator: makes the stems; None where the job has a folder of them.
+        progress: is told how much is done.
+        is_cancelled: is asked whether to stop.
+
+    Raises:
+        DawBridgeError: the source cannot be read, is not stereo, or the files cannot be written.
+        Cancelled: ``is_cancelled`` said so.
+    """
+    from daw_bridge.rendering.upmix import upmix  # slow to load
+
+    began = time.perf_counter()
+    manifest = separator.manifest if separator else load_manifest(DEFAULT_MODEL)
+    check_outputs([job], manifest)
+    outputs = job.outputs(manifest)
+    check_absent(job, outputs.values())
+    speakers = job.layout.speakers
+    with open_channels([job.source, *job.other_channels]) as reader:
+        _check_stereo(reader)
+        passage = Passage(reader, job.start, job.length)
+        with StemFiles(
+            list(outputs.values()),
+            job.output_format,
+            sample_rate_hz=reader.sample_rate_hz,
+            channels=1 if job.parts == "channels" else len(speakers),
+            tags_from=job.source,
+            speakers=() if job.parts == "channels" else speakers,
+        ) as files:
+            for placed in upmix(_stems(job, separator, passage), job.layout):
+                files.write(_arrange(placed, job))
+                if progress:
+                    progress(files.frames, max(passage.frames, files.frames))
+                if is_cancelled and is_cancelled():
+                    raise Cancelled(f"{job.source} was cancelled.")
+            written = files.commit()
+        open_again = open_channels if job.parts == "channels" else open_sum
+        with open_again(list(outputs.values())) as surround:
+            meter = ChannelMeter(speakers, reader.sample_rate_hz)
+            report = _measure(surround, passage, speakers, meter, gain=written.gain)
+    return UpmixResult(
+        source=job.source,
+        outputs=outputs,
+        sample_rate_hz=reader.sample_rate_hz,
+        channels=len(speakers),
+        frames=files.frames,
+        provider=separator.provider if separator else "",
+        elapsed_s=time.perf_counter() - began,
+        gain_db=20 * math.log10(written.gain),
+        null_db=report.null_db,
+        report=report,
+    )
+
+
+def check_surround(surround: Path, stereo: Path) -> tuple[SurroundReport, ChannelMeter]:
+    """Measure a surround file, whoever made it, beside the stereo that it is for.
+
+    Raises:
+        AudioError: a file cannot be read, which loudspeakers its channels are for is not known, or
+            the two are not equally long.
+    """
+    with open_audio(surround) as mix, open_audio(stereo) as original:
+        _check_stereo(original)
+        if (mix.sample_rate_hz, mix.frames) != (original.sample_rate_hz, original.frames):
+            raise AudioError(f"{mix.name} has not the sample rate and length of {original.name}.")
+        speakers = find_speakers(surround, mix.channels)
+        meter = ChannelMeter(speakers, mix.sample_rate_hz)
+        return _measure(mix, Passage(original), speakers, meter), meter
+
+
+def _measure(
+    surround: Reader, stereo: Passage, speakers: Speakers, meter: ChannelMeter, *, gain: float = 1.0
+) -> SurroundReport:
+    """Show a surround mix and its stereo, turned down by a gain, to all meters."""
+    from daw_bridge.rendering.loudness import LoudnessMeter  # slow to load
+
+    rate = surround.sample_rate_hz
+    null, fold = NullMeter(), fold_matrix(speakers).astype(np.float64)
+    stereo_loudness = LoudnessMeter(rate, [1, 1])
+    surround_loudness = LoudnessMeter(rate, loudness_weights(speakers))
+    for block, original in zip(surround.blocks(), stereo.blocks(2), strict=True):
+        null.add(original * gain, original * gain - np.einsum("fc,cn->fn", fold, block))
+        stereo_loudness.add(original)
+        surround_loudness.add(block)
+        meter.add(block)
+    return SurroundReport(
+        null_db=null.null_db(),
+        stereo_lufs=stereo_loudness.integrated_lufs,
+        surround_lufs=surround_loudness.integrated_lufs,
+        levels_db=meter.levels_db,
+        peaks_db=meter.peaks_db,
+        correlations=meter.correlations,
+        lfe_excess_db=meter.lfe_excess_db,
+    )
+
+
+def _check_stereo(reader: Reader) -> None:
+    if reader.channels != 2:
+        raise AudioError(
+            f"{reader.name} has {reader.channels} channel{'s' * (reader.channels != 1)};"
+            " only stereo can be mixed up."
+        )
+
+
+def _stems(job: UpmixJob, separator: Separator | None, passage: Passage) -> Iterator[Stems]:
+    if job.stems_folder:
+        return read_stems(job.stems_folder, passage)
+    if separator is None:
+        raise OptionError("An upmix takes a separator, or a folder of stems.")
+    return separator.stream(passage.mixture, start=passage.start, length=passage.length)
+
+
+def _arrange(placed: StemBlock, job: UpmixJob) -> StemBlock:
+    """Return what is written of stems and rest: (files, channels of each, frames)."""
+    if job.parts == "stems" and job.stems_folder:
+        return placed
+    if job.parts == "stems":  # separated stems leave next to nothing, which goes to the last
+        return np.concatenate([placed[:-2], placed[-2:].sum(axis=0, keepdims=True)])
+    mix = placed.sum(axis=0)
+    return mix[:, np.newaxis] if job.parts == "channels" else mix[np.newaxis]

@@ -116,9 +116,12 @@ class StreamingForward:
         if self._carry is None:
             self._carry = np.zeros((len(samples), self.stft.window_samples), np.float32)
         signal = np.concatenate([self._carry, samples], axis=1)
-        frames = (signal.shape[1] - self.stft.overlap_samples) // self.stft.hop_samples
-        self._carry = signal[:, frames * self.stft.hop_samples :].copy()
-        return self.stft.forward(signal)
+        if signal.shape[1] < self.stft.window_samples:
+            self._carry = signal
+            return np.empty((len(signal), 0, self.stft.bins), np.complex64)
+        spectra = self.stft.forward(signal)
+        self._carry = signal[:, spectra.shape[1] * self.stft.hop_samples :].copy()
+        return spectra
 
 
 @dataclass

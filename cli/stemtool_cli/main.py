@@ -17,6 +17,7 @@ from stemtool_cli.models import models
 from stemtool_cli.remote import send, status
 from stemtool_cli.separate import separate
 from stemtool_cli.serve import serve
+from stemtool_cli.upmix import upmix
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -42,7 +43,7 @@ def stemtool() -> None:
     """
 
 
-for command in (separate, serve, send, status, daw, models, doctor):
+for command in (separate, upmix, serve, send, status, daw, models, doctor):
     stemtool.add_command(command)
 
 

@@ -6,7 +6,7 @@ import re
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
@@ -14,13 +14,16 @@ from daw_bridge import jobs
 from daw_bridge.errors import AudioError, ConfinementError, OptionError, suggestion
 from daw_bridge.files.atomic import remove_parts
 from daw_bridge.files.containers import Bits, Container, OutputFormat
-from daw_bridge.jobs import SeparateJob, SeparateResult
+from daw_bridge.jobs import Job, Result, SeparateJob, UpmixJob, UpmixOutput
+from daw_bridge.rendering.layout import DEFAULT_LAYOUT, change_layout, load_layout
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.masks import Extension
 from daw_bridge.separation.options import SeparationOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+Choices = TypeVar("Choices", bound=msgspec.Struct)
 
 MANIFEST_NAME = "manifest.json"
 """In a job's folder once its results are whole; says how they came about."""
@@ -77,6 +80,21 @@ class SeparateChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Goes before a stem's name in the name of its file."""
 
 
+class UpmixChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What can be said about an upmix, as ``stemtool upmix`` says it."""
+
+    format: Container = "wav"
+    bits: Bits | None = None
+    layout: str = DEFAULT_LAYOUT
+    output: UpmixOutput = "mix"
+    center_width: float | None = None
+    surround_level: float = 0
+    lfe: str | None = None
+    overwrite: bool = False
+    label: str = ""
+    """Names the file of a mix, or the folder of stems or channels."""
+
+
 class Kind(NamedTuple):
     """A kind of job.
 
@@ -87,8 +105,8 @@ class Kind(NamedTuple):
     """
 
     summary: str
-    make: Callable[[Task], SeparateJob]
-    run: Callable[..., SeparateResult]
+    make: Callable[[Task], Job]
+    run: Callable[..., Result]
 
 
 def make_separate_job(task: Task) -> SeparateJob:
@@ -97,7 +115,7 @@ def make_separate_job(task: Task) -> SeparateJob:
     Raises:
         OptionError: an option is unknown, or has no such value.
     """
-    said = _convert(task.options)
+    said = _convert(task.options, SeparateChoices)
     stems = tuple(name.strip() for name in said.stems.split(",") if name.strip())
     if said.compat not in (None, "spleeter"):
         raise OptionError(f"compat is 'spleeter' or is left out, not '{said.compat}'.")
@@ -112,7 +130,7 @@ def make_separate_job(task: Task) -> SeparateJob:
         source,
         Path(task.folder),
         name="{track} – {stem}.{ext}" if said.label else "{stem}.{ext}",  # noqa: RUF001
-        track=_UNFIT_FOR_FILES.sub("_", said.label)[:_MAX_LABEL_LENGTH],
+        track=_fit_for_files(said.label),
         other_channels=tuple(others),
         options=replace(
             options,
@@ -129,8 +147,39 @@ def make_separate_job(task: Task) -> SeparateJob:
     )
 
 
+def make_upmix_job(task: Task) -> UpmixJob:
+    """Turn a task's words into a job.
+
+    Raises:
+        OptionError: an option is unknown, or has no such value.
+    """
+    said = _convert(task.options, UpmixChoices)
+    layout = change_layout(
+        load_layout(said.layout),
+        center_width=said.center_width,
+        surround_change_db=said.surround_level,
+        lfe=said.lfe,
+    )
+    label, folder = _fit_for_files(said.label), Path(task.folder)
+    source, *others = task.paths
+    return UpmixJob(
+        source,
+        folder / f"{label or layout.name}.{said.format}"
+        if said.output == "mix"
+        else folder / label,
+        parts=said.output,
+        layout=layout,
+        other_channels=tuple(others),
+        output_format=OutputFormat(said.format, said.bits),
+        start=task.start,
+        length=task.length,
+        overwrite=said.overwrite,
+    )
+
+
 KINDS: Mapping[str, Kind] = {
     "separate": Kind("Separate audio into stems.", make_separate_job, jobs.run),
+    "upmix": Kind("Mix stereo up to surround.", make_upmix_job, jobs.run_upmix),
 }
 
 
@@ -189,9 +238,13 @@ def sweep(task: Task) -> None:
     remove_parts([manifest, *find_outputs(task).values()])
 
 
-def _convert(options: Mapping[str, str]) -> SeparateChoices:
+def _fit_for_files(label: str) -> str:
+    return _UNFIT_FOR_FILES.sub("_", label)[:_MAX_LABEL_LENGTH]
+
+
+def _convert(options: Mapping[str, str], choices: type[Choices]) -> Choices:
     """Turn text into choices, or say in one sentence which of them cannot be used."""
-    known = SeparateChoices.__struct_fields__
+    known = choices.__struct_fields__
     for name in options:
         if name not in known:
             raise OptionError(
@@ -199,7 +252,7 @@ def _convert(options: Mapping[str, str]) -> SeparateChoices:
                 f" there are {', '.join(known)}."
             )
     try:
-        return msgspec.convert(options, SeparateChoices, strict=False)
+        return msgspec.convert(options, choices, strict=False)
     except msgspec.ValidationError as error:
         reason, _, name = str(error).partition(" - at `$.")
         raise OptionError(f"Option {name.rstrip('`')}: {reason}.") from error

@@ -86,6 +86,18 @@ def open_channels(paths: Sequence[Path]) -> Iterator[Reader]:
         yield readers[0] if len(readers) == 1 else _JoinedReader(readers)
 
 
+@contextmanager
+def open_sum(paths: Sequence[Path]) -> Iterator[Reader]:
+    """Open files of equal rate, length and channels, as the sum of them all.
+
+    Raises:
+        AudioError: as :func:`open_audio`, or the files do not belong together.
+    """
+    with ExitStack() as stack:
+        readers = [stack.enter_context(open_audio(path)) for path in paths]
+        yield readers[0] if len(readers) == 1 else _SummedReader(readers)
+
+
 class _JoinedReader:
     """Several mono readers as one."""
 
@@ -94,8 +106,7 @@ class _JoinedReader:
         for reader in readers:
             if reader.channels != 1:
                 raise AudioError(f"{reader.name} is not mono, so it cannot be joined to others.")
-            if (reader.sample_rate_hz, reader.frames) != (first.sample_rate_hz, first.frames):
-                raise AudioError(f"{reader.name} has not the rate and length of {first.name}.")
+        _check_alike(readers)
         self.name = first.name
         self.sample_rate_hz = first.sample_rate_hz
         self.frames = first.frames
@@ -106,6 +117,31 @@ class _JoinedReader:
         """Yield blocks of all channels."""
         channels = [reader.blocks(start, length) for reader in self._readers]
         yield from (np.concatenate(blocks) for blocks in zip(*channels, strict=True))
+
+
+class _SummedReader:
+    """The sum of several readers."""
+
+    def __init__(self, readers: Sequence[Reader]) -> None:
+        _check_alike(readers)
+        first = readers[0]
+        self.name = first.name
+        self.sample_rate_hz = first.sample_rate_hz
+        self.frames = first.frames
+        self.channels = first.channels
+        self._readers = readers
+
+    def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
+        """Yield blocks of the sum."""
+        streams = [reader.blocks(start, length) for reader in self._readers]
+        yield from (np.sum(blocks, axis=0) for blocks in zip(*streams, strict=True))
+
+
+def _check_alike(readers: Sequence[Reader]) -> None:
+    first = readers[0]
+    for reader in readers:
+        if (reader.sample_rate_hz, reader.frames) != (first.sample_rate_hz, first.frames):
+            raise AudioError(f"{reader.name} has not the rate and length of {first.name}.")
 
 
 class _CheckedReader:

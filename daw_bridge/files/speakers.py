@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
 
+from daw_bridge.errors import AudioError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -77,6 +79,22 @@ def loudness_weights(speakers: Speakers) -> list[float]:
     return [
         0.0 if speaker is Speaker.LFE else 1.41 if speaker & beside else 1.0 for speaker in speakers
     ]
+
+
+def find_speakers(path: Path, channels: int) -> Speakers:
+    """Return the loudspeakers that a file names, else those that so many channels usually are.
+
+    Raises:
+        AudioError: there are none that so many channels could be for.
+    """
+    mask = read_mask(path)
+    speakers = usual_speakers(channels) if mask is None else speakers_of(mask)
+    if len(speakers) != channels or FRONTS & ~mask_of(speakers):
+        raise AudioError(
+            f"{path} has {channels} channels, and which loudspeakers they are for is not known;"
+            " it takes a file of L, R and more, such as 5.1."
+        )
+    return speakers
 
 
 def read_mask(path: Path) -> int | None:

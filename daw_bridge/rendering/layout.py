@@ -116,11 +116,8 @@ def read_layout(path: Path) -> Layout:
     Raises:
         LayoutError: it cannot be read, or a key or the order of channels breaks the rules.
     """
-    said = _read_table(path)
-    if like := said.pop("like", None):
-        said = {**_read_table(find_layout(str(like))), **said}
     try:
-        layout = msgspec.convert(said, Layout)
+        layout = msgspec.convert(_read_table(path), Layout)
     except msgspec.ValidationError as error:
         raise LayoutError(f"{path}: {error}{_suggest_field(str(error))}.") from error
     _check(layout, path)
@@ -165,11 +162,17 @@ def change_layout(
     )
 
 
-def _read_table(path: Path) -> dict[str, Any]:
+def _read_table(path: Path, followed: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return what a file says, and what the layout that it is like says of all else."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise LayoutError(f"{path} cannot be read: {error}.") from error
+    if path in followed:
+        raise LayoutError(f"{path} is like itself; let it be like another layout.")
+    if like := table.pop("like", None):
+        table = _read_table(find_layout(str(like)), (*followed, path)) | table
+    return table
 
 
 def _check(layout: Layout, path: Path) -> None:

@@ -13,7 +13,9 @@ beyond full scale, or beyond the mixture where that does.
 from __future__ import annotations
 
 import math
-from itertools import chain, tee
+from collections import deque
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +29,7 @@ from daw_bridge.rendering.ambience import Decomposition
 from daw_bridge.stft import Stft, StreamingForward, StreamingInverse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,6 +46,7 @@ _SHARE_S = 0.05  # how far ahead and behind a share keeps clear of a peak
 _HIGHEST_SURROUND_GAIN = 1 / (1 + FOLD_GAIN)
 _FULL_SCALE = 1 - 2**-16  # a margin for rounding
 _FRONTS = 2
+_PARTS = 3  # what both channels share, the ambience of the left, and of the right
 
 
 def upmix(blocks: Iterable[Stems], layout: Layout) -> Iterator[StemBlock]:
@@ -54,8 +57,8 @@ def upmix(blocks: Iterable[Stems], layout: Layout) -> Iterator[StemBlock]:
         layout: the loudspeakers, and where stems go.
 
     Yields:
-        float32 (stems, channels, frames), whose sum over stems is the upmix. What the stems leave
-        of their mixture stays in L and R, with the last of them.
+        float32 (stems and rest, channels, frames), whose sum is the upmix. The rest is what the
+        stems leave of their mixture; it stays in L and R.
 
     Raises:
         AudioError: the stems are not stereo.
@@ -65,14 +68,13 @@ def upmix(blocks: Iterable[Stems], layout: Layout) -> Iterator[StemBlock]:
     if (channels := first.mixture.shape[0]) != _FRONTS:
         raise AudioError(f"Only stereo can be mixed up, and this has {channels} channels.")
     rows = (_with_rest(each) for each in chain([first], blocks))
-    placed, to_limit = tee(_place(rows, layout, first.names, first.sample_rate_hz))
+    placed = _place(rows, layout, first.names, first.sample_rate_hz)
     fold = fold_matrix(layout.speakers)
-    shares = _shares(to_limit, fold, round(_SHARE_S * first.sample_rate_hz))
-    for each, share in _in_step(placed, shares):
+    shares = partial(_shares, fold=fold, reach=round(_SHARE_S * first.sample_rate_hz))
+    for each, share in _beside(placed, shares):
         moved = each[:, _FRONTS:] * share
         moved[:, :_FRONTS] = each[:, :_FRONTS] - _fold(fold, moved)
-        moved[-2] += moved[-1]
-        yield moved[:-1]
+        yield moved
 
 
 def _with_rest(stems: Stems) -> StemBlock:
@@ -80,12 +82,22 @@ def _with_rest(stems: Stems) -> StemBlock:
     return np.concatenate([stems.samples, stems.residual()[np.newaxis]])
 
 
-def _in_step(
-    chunks: Iterable[StemBlock], others: Iterable[StemBlock]
+def _beside(
+    chunks: Iterable[StemBlock], stage: Callable[[Iterable[StemBlock]], Iterable[StemBlock]]
 ) -> Iterator[tuple[StemBlock, StemBlock]]:
-    """Pair chunks with as many frames of a signal that comes in other blocks and is padded."""
-    for chunk, other in zip(chunks, rechunk(others, _CHUNK_FRAMES), strict=False):
-        yield chunk, other[..., : chunk.shape[-1]]
+    """Pair chunks with what a stage makes of them: later, in other blocks, and padded."""
+    waiting: deque[StemBlock] = deque()
+
+    def pass_by() -> Iterator[StemBlock]:
+        for chunk in chunks:
+            waiting.append(chunk)
+            yield chunk
+
+    for made in rechunk(stage(pass_by()), _CHUNK_FRAMES):
+        if not waiting:
+            return
+        chunk = waiting.popleft()
+        yield chunk, made[..., : chunk.shape[-1]]
 
 
 def _place(
@@ -93,10 +105,11 @@ def _place(
 ) -> Iterator[StemBlock]:
     """Yield each stem beside what of it may be moved: (stems and rest, 2 + channels, frames)."""
     placements = [layout.placement(name) for name in names]
-    stereo, to_spread = tee(rechunk(rows, _CHUNK_FRAMES))
     low_pass = _LowPass(layout, placements, sample_rate_hz)
-    spread = _spread(to_spread, placements, speakers=layout.speakers, sample_rate_hz=sample_rate_hz)
-    for chunk, moved in _in_step(stereo, spread):
+    spread = partial(
+        _spread, placements=placements, speakers=layout.speakers, sample_rate_hz=sample_rate_hz
+    )
+    for chunk, moved in _beside(rechunk(rows, _CHUNK_FRAMES), spread):
         yield np.concatenate([chunk, low_pass.add(chunk, moved)], axis=1)
 
 
@@ -109,12 +122,9 @@ def _surround_gain(placement: Placement) -> float:
 
 
 def _part_gains(placements: Sequence[Placement], speakers: Speakers) -> NDArray[np.float32]:
-    """Return how much of each part of a stem goes to each channel: (stems, channels, parts).
-
-    The parts are what both channels share, and the ambience of the left and of the right.
-    """
+    """Return how much of each part of a stem goes to each channel: (stems, channels, parts)."""
     has_both = {Speaker.Ls, Speaker.Lb} <= set(speakers)
-    gains = np.zeros((len(placements), len(speakers), 3), np.float32)
+    gains = np.zeros((len(placements), len(speakers), _PARTS), np.float32)
     for of_stem, placement in zip(gains, placements, strict=True):
         for of_channel, speaker in zip(of_stem, speakers, strict=True):
             if speaker is Speaker.C:
@@ -127,8 +137,8 @@ def _part_gains(placements: Sequence[Placement], speakers: Speakers) -> NDArray[
 
 def _spread(
     chunks: Iterable[StemBlock],
-    placements: Sequence[Placement],
     *,
+    placements: Sequence[Placement],
     speakers: Speakers,
     sample_rate_hz: int,
 ) -> Iterator[StemBlock]:
@@ -146,9 +156,11 @@ def _spread(
     padding = np.zeros((stems + 1, _FRONTS, stft.window_samples), np.float32)
     for chunk in chain(chunks, [padding]):
         spectra = forward.push(chunk[:-1].reshape(stems * _FRONTS, -1))
-        common, ambience = decomposition.push(spectra.reshape(stems, _FRONTS, -1, stft.bins))
+        common, ambience = decomposition.push(spectra.reshape(stems, _FRONTS, *spectra.shape[1:]))
         parts = np.concatenate([common[:, np.newaxis], ambience], axis=1)
-        signals = inverse.push(parts.reshape(-1, *parts.shape[2:])).reshape(*parts.shape[:2], -1)
+        signals = inverse.push(parts.reshape(stems * _PARTS, *parts.shape[2:])).reshape(
+            stems, _PARTS, -1
+        )
         moved = np.zeros((stems + 1, channels, signals.shape[-1]), np.float32)
         moved[:-1] = np.einsum("scp,spn->scn", gains, signals)
         yield moved
@@ -184,7 +196,7 @@ class _LowPass:
 
 
 def _shares(
-    blocks: Iterable[StemBlock], fold: NDArray[np.float32], reach: int
+    blocks: Iterable[StemBlock], *, fold: NDArray[np.float32], reach: int
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the share of what is moved, float32 (frames,), and padding.
 

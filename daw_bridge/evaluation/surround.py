@@ -1,0 +1,141 @@
+"""What is in the channels of a surround mix: levels, peaks, correlations, and what to draw."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from daw_bridge.files.blocks import Fifo
+from daw_bridge.files.speakers import BACKS, FRONTS, SIDES, Speaker
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from daw_bridge.files.blocks import Block
+    from daw_bridge.files.speakers import Speakers
+
+LFE_LIMIT_HZ = 120.0
+"""Where the LFE of films ends: above it, there should be next to nothing."""
+
+GONIOMETER_BINS = 513
+_SPECTRUM_FRAMES = 8192
+_STEP_S = 0.4
+
+
+class ChannelMeter:
+    """Measures the channels of a surround mix that comes in blocks.
+
+    Args:
+        speakers: which loudspeaker each channel is for.
+        sample_rate_hz: frames a second.
+    """
+
+    def __init__(self, speakers: Speakers, sample_rate_hz: int) -> None:
+        self.names = tuple(str(each.name) for each in speakers)
+        self.sample_rate_hz = sample_rate_hz
+        self._pairs = {
+            "/".join(self.names[index] for index in pair): pair
+            for kind in (FRONTS, SIDES, BACKS)
+            if (pair := [i for i, each in enumerate(speakers) if each & kind])
+        }
+        self._lfe = speakers.index(Speaker.LFE) if Speaker.LFE in speakers else None
+        self._frames = 0
+        self._peaks = np.zeros(len(speakers))
+        self._products = np.zeros((len(speakers), len(speakers)))
+        self._clouds = {name: np.zeros(GONIOMETER_BINS**2, np.intp) for name in self._pairs}
+        self._step_frames = round(_STEP_S * sample_rate_hz)
+        self._waiting = Fifo(np.empty((len(speakers), 0), np.float32))
+        self._powers: list[NDArray[np.float32]] = []
+        self._low = Fifo(np.empty((1, 0), np.float32))
+        self._spectrum = np.zeros(_SPECTRUM_FRAMES // 2 + 1)
+
+    def add(self, block: Block) -> None:
+        """Take a block: float32 (channels, frames)."""
+        self._frames += block.shape[1]
+        self._peaks = np.maximum(self._peaks, np.abs(block).max(axis=1, initial=0))
+        self._products += np.einsum("an,bn->ab", block, block, dtype=np.float64)
+        for name, pair in self._pairs.items():
+            self._clouds[name] += _cloud(*block[pair])
+        self._waiting.push(block)
+        while self._waiting.frames >= self._step_frames:
+            step = self._waiting.take(self._step_frames)
+            self._powers.append(np.square(step).mean(axis=1))
+        if self._lfe is not None:
+            self._low.push(block[self._lfe : self._lfe + 1])
+            while self._low.frames >= _SPECTRUM_FRAMES:
+                frame = self._low.take(_SPECTRUM_FRAMES)[0] * np.hanning(_SPECTRUM_FRAMES)
+                self._spectrum += np.square(np.abs(np.fft.rfft(frame)))
+
+    @property
+    def levels_db(self) -> dict[str, float]:
+        """Each channel's level: the mean square, where a full-scale square wave has 0 dB."""
+        energies = np.diag(self._products) / max(self._frames, 1)
+        return dict(zip(self.names, map(_db, energies), strict=True))
+
+    @property
+    def peaks_db(self) -> dict[str, float]:
+        """Each channel's highest sample, relative to full scale."""
+        return dict(zip(self.names, map(_db, np.square(self._peaks)), strict=True))
+
+    @property
+    def correlations(self) -> dict[str, float]:
+        """How alike left and right are, -1 … 1, by pair; 0 for silence."""
+        found = {}
+        for name, (left, right) in self._pairs.items():
+            scale = math.sqrt(self._products[left, left] * self._products[right, right])
+            found[name] = float(self._products[left, right] / scale) if scale else 0.0
+        return found
+
+    @property
+    def lfe_excess_db(self) -> float | None:
+        """What the LFE has above LFE_LIMIT_HZ, relative to all of it; None for no or silent LFE."""
+        total = self._spectrum.sum()
+        if not total:
+            return None
+        return _db(self._spectrum[self.spectrum_hz > LFE_LIMIT_HZ].sum() / total)
+
+    @property
+    def spectrum_hz(self) -> NDArray[np.floating]:
+        """The frequencies of :attr:`lfe_spectrum_db`."""
+        return np.fft.rfftfreq(_SPECTRUM_FRAMES, 1 / self.sample_rate_hz)
+
+    @property
+    def lfe_spectrum_db(self) -> NDArray[np.float64]:
+        """The LFE's spectrum, relative to its highest bin: (bins,)."""
+        highest = max(float(self._spectrum.max()), 1e-30)
+        spectrum: NDArray[np.float64] = 10 * np.log10(self._spectrum / highest + 1e-12)
+        return spectrum
+
+    @property
+    def level_steps_db(self) -> NDArray[np.float64]:
+        """Each channel's level over time, in steps of 400 ms: (channels, steps)."""
+        powers = np.array(self._powers, np.float64).reshape(-1, len(self.names)).T
+        steps: NDArray[np.float64] = 10 * np.log10(powers + 1e-12)
+        return steps
+
+    @property
+    def step_s(self) -> float:
+        """The length of a step of :attr:`level_steps_db`."""
+        return self._step_frames / self.sample_rate_hz
+
+    @property
+    def goniometers(self) -> dict[str, NDArray[np.intp]]:
+        """By pair: how often a sample lies where, (middle, side); the centre bin is silence."""
+        square = (GONIOMETER_BINS, GONIOMETER_BINS)
+        return {name: cloud.reshape(square) for name, cloud in self._clouds.items()}
+
+
+def _cloud(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Count samples by (left + right) / 2 and (right - left) / 2, full scale at the edges."""
+    half = GONIOMETER_BINS // 2
+    middle, side = (
+        np.clip(np.rint(each * (half / 2)), -half, half).astype(np.int64) + half
+        for each in (left + right, right - left)
+    )
+    return np.bincount(middle * GONIOMETER_BINS + side, minlength=GONIOMETER_BINS**2)
+
+
+def _db(power: float) -> float:
+    return 10 * math.log10(power) if power else -math.inf
