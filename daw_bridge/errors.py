@@ -2,6 +2,7 @@
 
     DawBridgeError
     ├── OptionError        an option or argument that cannot be used
+    │   └── PresetError    a preset that is unknown or breaks its rules
     ├── AudioError         a file or an array that cannot be used as audio
     ├── OutputError        a result that cannot be written
     │   └── DiskFullError
@@ -38,6 +39,10 @@ class DawBridgeError(Exception):
 
 class OptionError(DawBridgeError):
     """An option or argument cannot be used."""
+
+
+class PresetError(OptionError):
+    """A preset is unknown or breaks its rules."""
 
 
 class AudioError(DawBridgeError):

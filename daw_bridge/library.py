@@ -1,7 +1,9 @@
-"""Where models live: the user's folder first, then the ones that ship with the package.
+"""Where models and presets live: the user's folder first, then those of the package.
 
     data folder   models/<name>/manifest.toml    models that a user brought
+                  presets/effects/<name>.toml    presets that a user made
     cache folder  weights/<name>-<version>/      weights, fetched and converted once
+                  stems/<key>.wav                stems that were separated last
     state folder  jobs, transfers …              what a server remembers
 
 These folders are the platform's own for each kind of data; ``DAW_BRIDGE_HOME`` puts them in one
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import platformdirs
 
-from daw_bridge.errors import ModelError, suggestion
+from daw_bridge.errors import ModelError, PresetError, suggestion
 
 HOME_VARIABLE = "DAW_BRIDGE_HOME"
 DEFAULT_MODEL = "spleeter-2stems"
@@ -62,6 +64,31 @@ def find_model(name: str) -> Path:
             f" `stemtool models list` shows the {len(models)} there are."
         )
     return models[name]
+
+
+def find_presets() -> dict[str, Path]:
+    """Return each known preset's name with its path, sorted by name."""
+    presets = {
+        path.stem: path
+        for folder in (_shipped_folder(), data_folder())
+        for path in (folder / "presets" / "effects").glob("*.toml")
+    }
+    return dict(sorted(presets.items()))
+
+
+def find_preset(name: str) -> Path:
+    """Return the path of a preset.
+
+    Raises:
+        PresetError: no preset has this name.
+    """
+    presets = find_presets()
+    if name not in presets:
+        raise PresetError(
+            f"There is no preset '{name}'{suggestion(name, presets)};"
+            f" `stemtool presets list` shows the {len(presets)} there are."
+        )
+    return presets[name]
 
 
 def _home() -> Path | None:
