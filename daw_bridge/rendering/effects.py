@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pedalboard
 
@@ -130,8 +130,7 @@ def find_file(value: object, folder: Path, *, key: str) -> Path:
     return folder / name
 
 
-@dataclass(frozen=True)
-class Effect:
+class Effect(msgspec.Struct, frozen=True):
     """An effect with its parameters, ready to be made.
 
     Attributes:
@@ -141,7 +140,7 @@ class Effect:
     """
 
     name: str
-    parameters: Mapping[str, Any]
+    parameters: dict[str, Any]
     is_plugin: bool = False
 
     @classmethod
@@ -273,7 +272,7 @@ def _take_parameters(
             raise FlawError("effect", f"{kind.name} needs '{name}'")
 
 
-def _leaves(kind: type) -> Iterator[type]:
+def _leaves(kind: type[pedalboard.Plugin]) -> Iterator[type[pedalboard.Plugin]]:
     """Yield the classes of effects below a class: those that are neither abstract nor hosts."""
     for each in kind.__subclasses__():
         is_public = getattr(pedalboard, each.__name__, None) is each

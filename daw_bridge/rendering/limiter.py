@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from daw_bridge.files.blocks import Block
 
 _ATTACK_S = 0.005
-_RELEASE_DB_PER_S = 60.0
+_RELEASE_DB_PER_S = 150.0
 _MARGIN_DB = 0.05  # the gain is that of whole frames, and peaks lie between them
 _SILENCE = 1e-9
 

@@ -27,7 +27,7 @@ from daw_bridge.library import find_preset, find_presets
 from daw_bridge.rendering.effects import Effect, FlawError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -120,7 +120,7 @@ class Preset(_Checked, frozen=True):
         is_left_out = self.solo and stem not in self.solo
         return msgspec.structs.replace(found, mute=True) if is_left_out else found
 
-    def check(self, stems: Sequence[str], channels: int) -> None:
+    def check(self, stems: Sequence[str], channels: int = 2) -> None:
         """Raise :class:`PresetError` if it does not fit such stems."""
         who = f"Preset {self.name}" if self.name else "The remix"
         for name in (*self.stems, *self.solo):
@@ -158,6 +158,62 @@ class Preset(_Checked, frozen=True):
 def combine(presets: Iterable[Preset]) -> Preset:
     """Return presets after each other as one; none at all leaves a song as it is."""
     return reduce(Preset.then, presets, Preset())
+
+
+def say(
+    stems: Mapping[str, Mapping[str, Any]],
+    *,
+    chains: Mapping[str, tuple[Effect, ...]] | None = None,
+    **others: Any,
+) -> Preset:
+    """Return what a command line or a client says as a preset; None is what was not said.
+
+    Raises:
+        PresetError: a value is of the wrong kind or out of range.
+    """
+    chains = chains or {}
+    said = {name: value for name, value in others.items() if value is not None}
+    try:
+        preset = _parse_table(said, Preset, (), folder=Path())
+        settings = {
+            stem: msgspec.structs.replace(
+                _parse_table({**stems.get(stem, {})}, StemSettings, (stem,), folder=Path()),
+                chain=chains.get(stem, ()),
+            )
+            for stem in {**stems, **chains}
+        }
+    except _FlawAt as flaw:
+        raise PresetError(f"{' '.join(map(str, flaw.key))}: {flaw}.") from flaw
+    return msgspec.structs.replace(preset, stems=settings)
+
+
+def say_in_words(*, gain: str, pan: str, width: str, mute: Iterable[str], **others: Any) -> Preset:
+    """As :func:`say`, with amounts as :func:`read_amounts` reads them.
+
+    Raises:
+        PresetError: a value is of the wrong kind or out of range.
+    """
+    stems: dict[str, dict[str, Any]] = {stem: {"mute": True} for stem in mute}
+    for key, text in (("gain_db", gain), ("pan", pan), ("width", width)):
+        for stem, amount in read_amounts(text).items():
+            stems.setdefault(stem, {})[key] = amount
+    return say(stems, **others)
+
+
+def read_amounts(text: str) -> dict[str, float]:
+    """Read ``vocals=-6dB,other=30``: an amount for each stem.
+
+    Raises:
+        PresetError: it is written in another way.
+    """
+    amounts = {}
+    for pair in filter(None, text.split(",")):
+        stem, _, amount = pair.partition("=")
+        try:
+            amounts[stem.strip()] = float(re.sub(r"(?i)\s*(db|%)?\s*$", "", amount))
+        except ValueError as error:
+            raise PresetError(f"'{pair}' is no stem with an amount, as in vocals=-6.") from error
+    return amounts
 
 
 def load_preset(name: str) -> Preset:

@@ -37,6 +37,7 @@ _TAIL_FADE_S = 1.0
 _INAUDIBLE = 10 ** (-90 / 20)
 _LOUDNESS_TOLERANCE_LU = 0.03
 _LOUDNESS_ROUNDS = 10
+_MIN_SLOPE = 0.2
 
 
 def mix(blocks: Iterable[Stems], preset: Preset) -> Iterator[Block]:
@@ -184,7 +185,7 @@ class Master:
         folder: where the file lies.
     """
 
-    def __init__(self, preset: Preset, channels: int, sample_rate_hz: int, folder: Path) -> None:
+    def __init__(self, preset: Preset, *, channels: int, sample_rate_hz: int, folder: Path) -> None:
         self._lufs = preset.lufs
         self._ceiling_db = preset.ceiling_db
         self._channels = channels
@@ -234,16 +235,25 @@ class Master:
             return 0.0
         if math.isinf(self._came.lufs):
             raise PresetError("The remix is silent or too short, so no loudness can be reached.")
-        gain_db = self._lufs - self._came.lufs
-        for _ in range(_LOUDNESS_ROUNDS if self._must_limit(gain_db) else 0):
-            meter = LoudnessMeter(self._rate, [1.0] * self._channels)
-            for block in self._levelled(gain_db):
-                meter.add(block)
-            missing_lu = self._lufs - meter.integrated_lufs
-            if abs(missing_lu) < _LOUDNESS_TOLERANCE_LU:
+        gain_db, loudness = 0.0, self._came.lufs
+        slope = 1.0  # LU for each dB; less, the more the limiter works
+        for _ in range(_LOUDNESS_ROUNDS):
+            step_db = (self._lufs - loudness) / slope
+            gain_db += step_db
+            if not self._must_limit(gain_db):
                 break
-            gain_db += missing_lu
+            reached = self._measure_lufs(gain_db)
+            if abs(self._lufs - reached) < _LOUDNESS_TOLERANCE_LU:
+                break
+            slope = min(max((reached - loudness) / step_db, _MIN_SLOPE), 1.0)
+            loudness = reached
         return gain_db
+
+    def _measure_lufs(self, gain_db: float) -> float:
+        meter = LoudnessMeter(self._rate, [1.0] * self._channels)
+        for block in self._levelled(gain_db):
+            meter.add(block)
+        return meter.integrated_lufs
 
     def _must_limit(self, gain_db: float) -> bool:
         return self._ceiling_db is not None and self._came.true_peak_db + gain_db > self._ceiling_db
