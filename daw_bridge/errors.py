@@ -2,7 +2,7 @@
 
     DawBridgeError
     ├── OptionError        an option or argument that cannot be used
-    │   └── LayoutError    a loudspeaker layout that is unknown or breaks its rules
+    │   └── PresetError    a preset that is unknown or breaks its rules
     ├── AudioError         a file or an array that cannot be used as audio
     ├── OutputError        a result that cannot be written
     │   └── DiskFullError
@@ -41,8 +41,8 @@ class OptionError(DawBridgeError):
     """An option or argument cannot be used."""
 
 
-class LayoutError(OptionError):
-    """A loudspeaker layout is unknown, or its file breaks its rules."""
+class PresetError(OptionError):
+    """A preset is unknown or breaks its rules."""
 
 
 class AudioError(DawBridgeError):

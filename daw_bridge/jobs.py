@@ -6,9 +6,9 @@ import math
 import string
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
@@ -19,11 +19,9 @@ from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.reading import open_audio, open_channels, open_sum
 from daw_bridge.files.speakers import find_speakers, fold_matrix, loudness_weights
 from daw_bridge.files.writing import StemFiles
-from daw_bridge.library import DEFAULT_MODEL
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, load_layout
 from daw_bridge.rendering.sources import Passage, find_stems, read_stems
-from daw_bridge.separation.manifest import load_manifest
-from daw_bridge.separation.options import SeparationOptions
+from daw_bridge.separation.options import SeparationOptions, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from daw_bridge.audio import StemBlock, Stems
     from daw_bridge.files.reading import Reader
     from daw_bridge.files.speakers import Speakers
+    from daw_bridge.rendering.cache import StemCache
+    from daw_bridge.rendering.preset import Preset
     from daw_bridge.separation.manifest import ModelManifest
     from daw_bridge.separation.separator import Separator
 
@@ -40,12 +40,80 @@ if TYPE_CHECKING:
 
 UpmixOutput: TypeAlias = Literal["mix", "stems", "channels"]
 
-Job: TypeAlias = "SeparateJob | UpmixJob"
-
 UPMIX_OUTPUTS: tuple[UpmixOutput, ...] = get_args(UpmixOutput)
 DEFAULT_NAME = "{track}/{stem}.{ext}"
 RESIDUAL = "residual"
+REMIX = "remix"
+_KEPT_FORMAT = OutputFormat("wav", "32f")
+_MAX_FOLDER_NULL_DB = -60.0
 _NAME_FIELDS = ("track", "stem", "ext", "folder", "model")
+
+
+class Job(Protocol):
+    """What every job has."""
+
+    @property
+    def source(self) -> Path:
+        """What it is made from."""
+        ...
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """All files that it reads."""
+        ...
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether files that exist are replaced."""
+        ...
+
+    def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
+        """Return the file of each result."""
+        ...
+
+
+class Result(Protocol):
+    """What every job comes to."""
+
+    @property
+    def outputs(self) -> dict[str, Path]:
+        """The file of each result."""
+        ...
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Frames a second."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Channels of the results."""
+        ...
+
+    @property
+    def frames(self) -> int:
+        """Length of the results."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """Where the stems were made."""
+        ...
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long it took."""
+        ...
+
+    @property
+    def gain_db(self) -> float:
+        """What the results were turned down by to keep integers from clipping."""
+        ...
+
+    @property
+    def null_db(self) -> float | None:
+        """How far below the mixture lies what the stems do not add up to."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -80,8 +148,12 @@ class SeparateJob:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        if self.start < 0 or (self.length is not None and self.length < 1):
-            raise OptionError("A start is at frame 0 or later, and a length at least one frame.")
+        _check_part(self.start, self.length)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """All files that it reads."""
+        return (self.source, *self.other_channels)
 
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of each stem's file.
@@ -109,20 +181,20 @@ class SeparateJob:
 
 
 @dataclass(frozen=True)
-class Result:
+class SeparateResult:
     """What came of a job.
 
     Attributes:
         source: the mixture.
-        outputs: the files, by what they hold.
-        sample_rate_hz: of source and files.
-        channels: of a stem, or of a layout.
-        frames: length of source and files.
-        provider: where the network ran; empty where none did.
-        elapsed_s: seconds from opening the source to the end.
-        gain_db: what all files were turned down by to keep integers from clipping, 0 or less.
-        null_db: how far below the mixture lies what the files do not add up to; None where not all
-            of it is in them.
+        outputs: the stems' files.
+        sample_rate_hz: of source and stems.
+        channels: of source and stems.
+        frames: length of source and stems.
+        provider: where the network ran.
+        elapsed_s: seconds from opening the source to naming the last file.
+        gain_db: what all stems were turned down by to keep integers from clipping, 0 or less.
+        null_db: how far below the mixture lies what the files do not add up to, before lossy
+            coding; None where only some of the stems were asked for.
     """
 
     source: Path
@@ -137,13 +209,96 @@ class Result:
 
     @property
     def times_real_time(self) -> float:
-        """Seconds of audio done a second."""
+        """Seconds of audio separated a second."""
         return self.frames / self.sample_rate_hz / self.elapsed_s
 
 
 @dataclass(frozen=True)
-class SeparateResult(Result):
-    """What came of a separation; ``null_db`` is from before lossy coding."""
+class RemixJob:
+    """Remix a file.
+
+    Attributes:
+        source: the mixture.
+        output: the remix.
+        preset: what becomes of the stems.
+        stems_folder: where the stems are; None: they are separated, or found in the cache.
+        kept_folder: where the stems go, as float WAV files; None: they are not kept.
+        other_channels: mono files that are the other channels of a mono source.
+        options: how to separate.
+        output_format: how to write the remix.
+        start: the first frame to remix.
+        length: how many frames; None: to the end.
+        overwrite: replace files that exist.
+    """
+
+    source: Path
+    output: Path
+    preset: Preset
+    stems_folder: Path | None = None
+    kept_folder: Path | None = None
+    other_channels: tuple[Path, ...] = ()
+    options: SeparationOptions = field(default_factory=SeparationOptions)
+    output_format: OutputFormat = field(default_factory=OutputFormat)
+    start: int = 0
+    length: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        _check_part(self.start, self.length)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """All files that it reads."""
+        return (self.source, *self.other_channels, *_stem_files(self).values())
+
+    def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
+        """Return the path of the remix, and of each stem that is kept.
+
+        Raises:
+            AudioError: there are no stems in their folder.
+            PresetError: the preset does not fit the stems.
+        """
+        stems = tuple(_stem_files(self)) or manifest.stems
+        self.preset.check(stems)
+        folder = self.kept_folder
+        kept = {stem: folder / f"{stem}.wav" for stem in stems} if folder else {}
+        return {REMIX: self.output, **kept}
+
+
+@dataclass(frozen=True)
+class RemixResult:
+    """What came of a remix.
+
+    Attributes:
+        source: the mixture.
+        outputs: the remix, and the stems that are kept.
+        sample_rate_hz: of source and remix.
+        channels: of source and remix.
+        frames: length of the remix; tempo and what rings on make it another than the source's.
+        provider: where the stems are from: ``cpu`` or ``cuda``, ``cache`` or ``folder``.
+        elapsed_s: seconds from opening the source to naming the last file.
+        gain_db: what the remix was turned down by to keep integers from clipping, 0 or less.
+        null_db: how far below the mixture lies what the stems do not add up to.
+        lufs: integrated loudness before that; -inf for silence.
+        true_peak_db: the highest true peak before that.
+    """
+
+    source: Path
+    outputs: dict[str, Path]
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    provider: str
+    elapsed_s: float
+    gain_db: float
+    null_db: float | None
+    lufs: float
+    true_peak_db: float
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of audio remixed a second."""
+        return self.frames / self.sample_rate_hz / self.elapsed_s
 
 
 def check_outputs(jobs: Sequence[Job], manifest: ModelManifest) -> None:
@@ -153,12 +308,12 @@ def check_outputs(jobs: Sequence[Job], manifest: ModelManifest) -> None:
         OptionError: two jobs, or two stems of one, would write the same file.
         OutputError: a job would write over an input.
     """
-    sources = {path.resolve() for job in jobs for path in (job.source, *job.other_channels)}
+    sources = {path.resolve() for job in jobs for path in job.inputs}
     claims = Counter(path.resolve() for job in jobs for path in job.outputs(manifest).values())
     for job in jobs:
         for path in job.outputs(manifest).values():
             if path.resolve() in sources:
-                raise OutputError(f"{path} is an input; choose another folder for the stems.")
+                raise OutputError(f"{path} is an input; choose another output.")
             if claims[path.resolve()] > 1:
                 raise OptionError(
                     f"{job.source} is not the only input whose stems would be written to {path};"
@@ -203,10 +358,7 @@ def run(
             total = _count_frames(job, reader)
             for samples in _measured_blocks(job, separator, reader, meter):
                 files.write(samples)
-                if progress:
-                    progress(files.frames, max(total, files.frames))
-                if is_cancelled and is_cancelled():
-                    raise Cancelled(f"{job.source} was cancelled.")
+                _report(job, files.frames, total, progress, is_cancelled)
             written = files.commit()
     is_complete = job.residual or len(outputs) == len(separator.manifest.stems)
     null_db = meter.null_db(gain=written.gain, rounding_energy=written.rounding_energy)
@@ -221,6 +373,150 @@ def run(
         gain_db=20 * math.log10(written.gain),
         null_db=null_db if is_complete else None,
     )
+
+
+def run_remix(
+    job: RemixJob,
+    manifest: ModelManifest,
+    open_separator: Callable[[], Separator],
+    *,
+    cache: StemCache | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> RemixResult:
+    """Run a remix to its end; whatever stops it, no partial file stays.
+
+    Args:
+        job: what to do.
+        manifest: the model that makes the stems.
+        open_separator: gives the model itself, and is only called where stems must be made.
+        cache: where stems may be found, and are kept.
+        progress: is told how far it is.
+        is_cancelled: is asked whether to stop.
+
+    Raises:
+        DawBridgeError: the source cannot be read, the preset does not fit, …
+        Cancelled: ``is_cancelled`` said so.
+    """
+    from daw_bridge.rendering.remix import Master, mix  # slow to load
+
+    began = time.perf_counter()
+    check_outputs([job], manifest)
+    outputs = job.outputs(manifest)
+    check_absent(job, outputs.values())
+    meter = NullMeter()
+    with open_channels([job.source, *job.other_channels]) as reader:
+        passage = Passage(reader, job.start, job.length)
+        channels = make_plan(manifest, job.options, reader).channels
+        rate = reader.sample_rate_hz
+        sound: dict[str, Any] = {"sample_rate_hz": rate, "channels": channels}
+        provider, blocks = _find_stems(job, passage, channels, manifest, open_separator, cache)
+        with (
+            StemFiles([job.output], job.output_format, tags_from=job.source, **sound) as remix,
+            StemFiles(list(outputs.values())[1:], _KEPT_FORMAT, **sound) as kept,
+            Master(job.preset, folder=job.output.resolve().parent, **sound) as master,
+        ):
+            watched = _watch(job, blocks, meter, kept, passage.frames, progress, is_cancelled)
+            for block in mix(watched, job.preset):
+                remix.write(master.push(block)[np.newaxis])
+            for block in master.finish():
+                remix.write(block[np.newaxis])
+            _check_null(job, meter)
+            kept.commit()
+            written = remix.commit()
+    return RemixResult(
+        source=job.source,
+        outputs=outputs,
+        sample_rate_hz=rate,
+        channels=channels,
+        frames=remix.frames,
+        provider=provider,
+        elapsed_s=time.perf_counter() - began,
+        gain_db=20 * math.log10(written.gain),
+        null_db=meter.null_db(),
+        **master.levels._asdict(),
+    )
+
+
+def _stem_files(job: RemixJob | UpmixJob) -> dict[str, Path]:
+    return find_stems(job.stems_folder) if job.stems_folder else {}
+
+
+def _find_stems(
+    job: RemixJob | UpmixJob,
+    passage: Passage,
+    channels: int,
+    manifest: ModelManifest,
+    open_separator: Callable[[], Separator],
+    cache: StemCache | None,
+) -> tuple[str, Iterator[Stems]]:
+    """Return where a job's stems are from, and the stems."""
+    from daw_bridge.rendering.cache import cache_key
+
+    if job.stems_folder:
+        return "folder", read_stems(job.stems_folder, passage, channels)
+    key = ""
+    if cache:
+        key = cache_key(
+            [job.source, *job.other_channels],
+            model=[manifest.name, manifest.version],
+            passage=[job.start, job.length],
+            options=asdict(job.options),
+        )
+        if found := cache.read(key, manifest.stems, passage):
+            return "cache", found
+    separator = open_separator()
+    made = separator.stream(passage.mixture, job.options, start=job.start, length=job.length)
+    return separator.provider, cache.keep(key, made, passage) if cache else made
+
+
+def _watch(
+    job: RemixJob,
+    blocks: Iterator[Stems],
+    meter: NullMeter,
+    kept: StemFiles,
+    total: int,
+    progress: Progress | None,
+    is_cancelled: IsCancelled | None,
+) -> Iterator[Stems]:
+    """Yield stems; measure them, keep them where a job says so, and tell how many have come."""
+    done = 0
+    for stems in _measured(blocks, meter):
+        if job.kept_folder:
+            kept.write(stems.samples)
+        yield stems
+        done += stems.mixture.shape[1]
+        _report(job, done, total, progress, is_cancelled)
+
+
+def _measured(blocks: Iterable[Stems], meter: NullMeter) -> Iterator[Stems]:
+    """Yield stems, and show the meter what they leave of the mixture."""
+    for stems in blocks:
+        meter.add(stems.mixture, stems.mixture - stems.samples.sum(axis=0, dtype=np.float64))
+        yield stems
+
+
+def _report(
+    job: Job,
+    done: int,
+    total: int,
+    progress: Progress | None,
+    is_cancelled: IsCancelled | None,
+) -> None:
+    """Say how far a job is, and stop it if it was called off."""
+    if progress:
+        progress(done, max(total, done))
+    if is_cancelled and is_cancelled():
+        raise Cancelled(f"{job.source} was cancelled.")
+
+
+def _check_null(job: RemixJob | UpmixJob, meter: NullMeter) -> None:
+    if job.stems_folder and (null_db := meter.null_db()) > _MAX_FOLDER_NULL_DB:
+        raise AudioError(
+            f"The stems in {job.stems_folder} are not those of {job.source}: what they leave of it"
+            f" is at {null_db:.0f} dB. Stems of 32f bits that sum to the song are below"
+            f" {_MAX_FOLDER_NULL_DB:.0f} dB."
+        )
 
 
 def _measured_blocks(
@@ -240,6 +536,11 @@ def _count_frames(job: SeparateJob, reader: Reader) -> int:
     """Return how many frames the job separates; an estimate where the reader has one."""
     after_start = max(reader.frames - job.start, 0)
     return after_start if job.length is None else min(job.length, after_start)
+
+
+def _check_part(start: int, length: int | None) -> None:
+    if start < 0 or (length is not None and length < 1):
+        raise OptionError("A start is at frame 0 or later, and a length at least one frame.")
 
 
 def _check_name(name: str) -> None:
@@ -275,8 +576,9 @@ class UpmixJob:
         parts: ``mix``: one file; ``stems``: one in the layout for each stem, which sum to the mix;
             ``channels``: a mono file for each channel.
         layout: the loudspeakers, and where stems go.
-        stems_folder: where the mixture's stems are; None: they are separated.
+        stems_folder: where the stems are; None: they are separated, or found in the cache.
         other_channels: a mono file that is the other channel of a mono source.
+        options: how to separate.
         output_format: how to write.
         start: the first frame.
         length: how many frames; None: to the end.
@@ -289,32 +591,34 @@ class UpmixJob:
     layout: Layout = field(default_factory=lambda: load_layout(DEFAULT_LAYOUT))
     stems_folder: Path | None = None
     other_channels: tuple[Path, ...] = ()
+    options: SeparationOptions = field(default_factory=SeparationOptions)
     output_format: OutputFormat = field(default_factory=OutputFormat)
     start: int = 0
     length: int | None = None
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        _check_part(self.start, self.length)
         if self.output_format.integer_bits is None and not self.output_format.is_float:
             raise OptionError(
                 f"Surround is written as wav or flac, not {self.output_format.container}."
             )
 
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """All files that it reads."""
+        return (self.source, *self.other_channels, *_stem_files(self).values())
+
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of each file by what it holds: a layout, stems or channels.
 
         Raises:
-            AudioError: the folder of stems holds none.
+            AudioError: there are no stems in their folder.
         """
         if self.parts == "mix":
             return {self.layout.name: self.output}
-        names: tuple[str, ...]
-        if self.parts == "channels":
-            names = self.layout.channels
-        elif self.stems_folder:
-            names = (*find_stems(self.stems_folder), RESIDUAL)
-        else:
-            names = manifest.stems
+        stems = tuple(_stem_files(self)) or manifest.stems
+        names = stems if self.parts == "stems" else self.layout.channels
         return {name: self.output / f"{name}.{self.output_format.container}" for name in names}
 
 
@@ -342,26 +646,49 @@ class SurroundReport:
 
 
 @dataclass(frozen=True)
-class UpmixResult(Result):
-    """What came of an upmix, with what was measured on the files that were written."""
+class UpmixResult:
+    """What came of an upmix; ``null_db`` and ``report`` were measured on its files.
 
+    Attributes:
+        source: the stereo mixture.
+        outputs: the files, by what they hold.
+        sample_rate_hz: of source and files.
+        channels: of the layout.
+        frames: length of source and files.
+        provider: where the stems are from: ``cpu`` or ``cuda``, ``cache`` or ``folder``.
+        elapsed_s: seconds from opening the source to the last measurement.
+        gain_db: what all was turned down by to keep integers from clipping, 0 or less.
+        null_db: how far below the mixture lies what the fold-down does not add up to.
+        report: what is in the channels.
+    """
+
+    source: Path
+    outputs: dict[str, Path]
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    provider: str
+    elapsed_s: float
+    gain_db: float
+    null_db: float | None
     report: SurroundReport
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of audio mixed up a second."""
+        return self.frames / self.sample_rate_hz / self.elapsed_s
 
 
 def run_upmix(
     job: UpmixJob,
-    separator: Separator | None,
+    manifest: ModelManifest,
+    open_separator: Callable[[], Separator],
     *,
+    cache: StemCache | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> UpmixResult:
-    """Run an upmix to its end; whatever stops it, no partial file stays.
-
-    Args:
-        job: what to do.
-        separator: makes the stems; None where the job has a folder of them.
-        progress: is told how much is done.
-        is_cancelled: is asked whether to stop.
+    """Run an upmix to its end, as :func:`run_remix` does; whatever stops it, no partial file stays.
 
     Raises:
         DawBridgeError: the source cannot be read, is not stereo, or the files cannot be written.
@@ -370,14 +697,15 @@ def run_upmix(
     from daw_bridge.rendering.upmix import upmix  # slow to load
 
     began = time.perf_counter()
-    manifest = separator.manifest if separator else load_manifest(DEFAULT_MODEL)
     check_outputs([job], manifest)
     outputs = job.outputs(manifest)
     check_absent(job, outputs.values())
     speakers = job.layout.speakers
+    meter = NullMeter()
     with open_channels([job.source, *job.other_channels]) as reader:
         _check_stereo(reader)
         passage = Passage(reader, job.start, job.length)
+        provider, stems = _find_stems(job, passage, 2, manifest, open_separator, cache)
         with StemFiles(
             list(outputs.values()),
             job.output_format,
@@ -386,24 +714,22 @@ def run_upmix(
             tags_from=job.source,
             speakers=() if job.parts == "channels" else speakers,
         ) as files:
-            for placed in upmix(_stems(job, separator, passage), job.layout):
-                files.write(_arrange(placed, job))
-                if progress:
-                    progress(files.frames, max(passage.frames, files.frames))
-                if is_cancelled and is_cancelled():
-                    raise Cancelled(f"{job.source} was cancelled.")
+            for placed in upmix(_measured(stems, meter), job.layout):
+                files.write(_arrange(placed, job.parts))
+                _report(job, files.frames, passage.frames, progress, is_cancelled)
+            _check_null(job, meter)
             written = files.commit()
         open_again = open_channels if job.parts == "channels" else open_sum
         with open_again(list(outputs.values())) as surround:
-            meter = ChannelMeter(speakers, reader.sample_rate_hz)
-            report = _measure(surround, passage, speakers, meter, gain=written.gain)
+            channels = ChannelMeter(speakers, reader.sample_rate_hz)
+            report = _measure(surround, passage, speakers, channels, gain=written.gain)
     return UpmixResult(
         source=job.source,
         outputs=outputs,
         sample_rate_hz=reader.sample_rate_hz,
         channels=len(speakers),
         frames=files.frames,
-        provider=separator.provider if separator else "",
+        provider=provider,
         elapsed_s=time.perf_counter() - began,
         gain_db=20 * math.log10(written.gain),
         null_db=report.null_db,
@@ -461,19 +787,9 @@ def _check_stereo(reader: Reader) -> None:
         )
 
 
-def _stems(job: UpmixJob, separator: Separator | None, passage: Passage) -> Iterator[Stems]:
-    if job.stems_folder:
-        return read_stems(job.stems_folder, passage)
-    if separator is None:
-        raise OptionError("An upmix takes a separator, or a folder of stems.")
-    return separator.stream(passage.mixture, start=passage.start, length=passage.length)
-
-
-def _arrange(placed: StemBlock, job: UpmixJob) -> StemBlock:
+def _arrange(placed: StemBlock, parts: UpmixOutput) -> StemBlock:
     """Return what is written of stems and rest: (files, channels of each, frames)."""
-    if job.parts == "stems" and job.stems_folder:
-        return placed
-    if job.parts == "stems":  # separated stems leave next to nothing, which goes to the last
+    if parts == "stems":  # what stems leave is next to nothing, and goes with the last
         return np.concatenate([placed[:-2], placed[-2:].sum(axis=0, keepdims=True)])
     mix = placed.sum(axis=0)
-    return mix[:, np.newaxis] if job.parts == "channels" else mix[np.newaxis]
+    return mix[:, np.newaxis] if parts == "channels" else mix[np.newaxis]

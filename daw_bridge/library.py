@@ -1,8 +1,10 @@
-"""Where models and layouts live: the user's folder first, then what ships with the package.
+"""Where models and presets live: the user's folder first, then those of the package.
 
     data folder   models/<name>/manifest.toml    models that a user brought
-                  presets/layouts/<name>.toml    layouts that a user wrote
+                  presets/effects/<name>.toml    presets that a user made
+                  presets/layouts/<name>.toml    and loudspeaker layouts
     cache folder  weights/<name>-<version>/      weights, fetched and converted once
+                  stems/<key>.wav                stems that were separated last
     state folder  jobs, transfers …              what a server remembers
 
 These folders are the platform's own for each kind of data; ``DAW_BRIDGE_HOME`` puts them in one
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import platformdirs
 
-from daw_bridge.errors import LayoutError, ModelError, suggestion
+from daw_bridge.errors import ModelError, PresetError, suggestion
 
 HOME_VARIABLE = "DAW_BRIDGE_HOME"
 DEFAULT_MODEL = "spleeter-2stems"
@@ -65,30 +67,54 @@ def find_model(name: str) -> Path:
     return models[name]
 
 
+def find_presets() -> dict[str, Path]:
+    """Return each known preset's name with its path, sorted by name."""
+    return _find_tables("effects")
+
+
+def find_preset(name: str) -> Path:
+    """Return the path of a preset.
+
+    Raises:
+        PresetError: no preset has this name.
+    """
+    presets = find_presets()
+    if name not in presets:
+        raise PresetError(
+            f"There is no preset '{name}'{suggestion(name, presets)};"
+            f" `stemtool presets list` shows the {len(presets)} there are."
+        )
+    return presets[name]
+
+
 def find_layouts() -> dict[str, Path]:
-    """Return each known layout's name with its path, sorted by name."""
-    layouts = {
-        path.stem: path
-        for folder in (_shipped_folder(), data_folder())
-        for path in (folder / "presets" / "layouts").glob("*.toml")
-    }
-    return dict(sorted(layouts.items()))
+    """Return each known loudspeaker layout's name with its path, sorted by name."""
+    return _find_tables("layouts")
 
 
 def find_layout(name: str) -> Path:
-    """Return the path of a layout.
+    """Return the path of a loudspeaker layout.
 
     Raises:
-        LayoutError: no layout has this name.
+        PresetError: no layout has this name.
     """
     layouts = find_layouts()
     if name not in layouts:
-        raise LayoutError(
+        raise PresetError(
             f"There is no layout '{name}'{suggestion(name, layouts)}; there are"
-            f" {', '.join(layouts)}, and those that you put into"
-            f" {data_folder() / 'presets' / 'layouts'}."
+            f" {', '.join(layouts)}, and yours go into {data_folder() / 'presets' / 'layouts'}."
         )
     return layouts[name]
+
+
+def _find_tables(kind: str) -> dict[str, Path]:
+    """Return the name and the path of each file of a kind of preset, sorted by name."""
+    presets = {
+        path.stem: path
+        for folder in (_shipped_folder(), data_folder())
+        for path in (folder / "presets" / kind).glob("*.toml")
+    }
+    return dict(sorted(presets.items()))
 
 
 def _home() -> Path | None:

@@ -20,7 +20,7 @@ class Resampler:
         target_hz: the sample rate that comes out, without delay.
     """
 
-    def __init__(self, channels: int, source_hz: int, target_hz: int) -> None:
+    def __init__(self, channels: int, source_hz: float, target_hz: float) -> None:
         self._channels = channels
         self._stream = (
             soxr.ResampleStream(source_hz, target_hz, channels, dtype="float32", quality="VHQ")

@@ -14,12 +14,21 @@ from daw_bridge import Audio, Separator
 from daw_bridge.errors import AudioError, Cancelled, OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.speakers import find_speakers, fold_matrix, read_mask
-from daw_bridge.jobs import SeparateJob, UpmixJob, check_surround, run, run_upmix
+from daw_bridge.jobs import SeparateJob, UpmixJob, UpmixResult, check_surround, run, run_upmix
 from daw_bridge.library import find_layouts
 from daw_bridge.rendering.layout import load_layout
+from daw_bridge.separation.manifest import load_manifest
 from tests.conftest import SONGS, level_db, make_noise
 
 SONG = SONGS / "rubidium.ogg"
+
+
+def upmix(job: UpmixJob, separator: Separator | None = None, **hooks: Any) -> UpmixResult:
+    def open_separator() -> Separator:
+        assert separator, "No separator is needed where stems are in a folder."
+        return separator
+
+    return run_upmix(job, load_manifest("spleeter-2stems"), open_separator, **hooks)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +49,7 @@ def test_a_file_is_what_was_asked_for_and_what_is_reported(
         SONG, tmp_path / f"up.{container}", layout=load_layout(layout), stems_folder=stems_folder,
         output_format=OutputFormat(container, bits),  # type: ignore[arg-type]
     )  # fmt: skip
-    result = run_upmix(job, None)
+    result = upmix(job)
     speakers = job.layout.speakers
     mix, song = Audio.read(job.output), Audio.read(SONG)
     assert find_speakers(job.output, mix.channels) == speakers
@@ -62,7 +71,7 @@ def test_stems_sum_to_the_mix_and_channels_are_its_channels(
 ) -> None:
     output_format = OutputFormat("wav", "32f")
     results = {
-        parts: run_upmix(
+        parts: upmix(
             UpmixJob(SONG, tmp_path / name, parts=parts, output_format=output_format),  # type: ignore[arg-type]
             separator,
         )
@@ -81,18 +90,18 @@ def test_stems_sum_to_the_mix_and_channels_are_its_channels(
         assert result.report.levels_db == pytest.approx(results["mix"].report.levels_db, abs=1e-3)
 
 
-def test_a_folder_that_lacks_stems_leaves_a_residual(stems_folder: Path, tmp_path: Path) -> None:
+def test_a_folder_that_lacks_stems_does_not_fit(stems_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "stems").mkdir()
     (tmp_path / "stems" / "vocals.wav").symlink_to(stems_folder / "vocals.wav")
     job = UpmixJob(SONG, tmp_path / "out", parts="stems", stems_folder=tmp_path / "stems")
-    result = run_upmix(job, None)
-    assert list(result.outputs) == ["vocals", "residual"]
-    assert result.report.null_db < -95
+    with pytest.raises(AudioError, match="are not those of"):
+        upmix(job)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_selection_is_mixed_up(separator: Separator, tmp_path: Path) -> None:
     job = UpmixJob(SONG, tmp_path / "a.wav", start=100_001, length=50_003)
-    assert run_upmix(job, separator).report.null_db < -95
+    assert upmix(job, separator).report.null_db < -95
     assert Audio.read(tmp_path / "a.wav").frames == 50_003
 
 
@@ -101,7 +110,7 @@ def test_integers_do_not_clip_where_the_input_is_beyond_full_scale(
 ) -> None:
     hot = Audio.read(SONG).samples[:, :100_000] * 4
     soundfile.write(tmp_path / "hot.wav", hot.T, 44_100, "FLOAT")
-    result = run_upmix(UpmixJob(tmp_path / "hot.wav", tmp_path / "a.wav"), separator)
+    result = upmix(UpmixJob(tmp_path / "hot.wav", tmp_path / "a.wav"), separator)
     assert result.gain_db < -1
     assert result.report.null_db < -95
     assert max(result.report.peaks_db.values()) <= 0
@@ -112,13 +121,13 @@ def test_what_cannot_be_mixed_up(separator: Separator, stems_folder: Path, tmp_p
         path = tmp_path / f"{channels}.wav"
         soundfile.write(path, make_noise(1000, channels=channels).samples.T, 44_100)
         with pytest.raises(AudioError, match=f"{channels} channels?; only stereo"):
-            run_upmix(UpmixJob(path, tmp_path / "new" / "a.wav"), separator)
+            upmix(UpmixJob(path, tmp_path / "new" / "a.wav"), separator)
     soundfile.write(tmp_path / "2.wav", make_noise(1000).samples.T, 44_100)
     job = UpmixJob(tmp_path / "2.wav", tmp_path / "new" / "a.wav", stems_folder=stems_folder)
     with pytest.raises(AudioError, match="is not as long as"):
-        run_upmix(job, None)
+        upmix(job)
     with pytest.raises(OutputError, match="is an input"):
-        run_upmix(UpmixJob(tmp_path / "2.wav", tmp_path / "2.wav", overwrite=True), separator)
+        upmix(UpmixJob(tmp_path / "2.wav", tmp_path / "2.wav", overwrite=True), separator)
     with pytest.raises(OptionError, match="wav or flac, not mp3"):
         UpmixJob(tmp_path / "2.wav", tmp_path / "a.mp3", output_format=OutputFormat("mp3"))
     assert not (tmp_path / "new").exists()
@@ -127,7 +136,7 @@ def test_what_cannot_be_mixed_up(separator: Separator, stems_folder: Path, tmp_p
 def test_a_cancelled_upmix_leaves_nothing(separator: Separator, tmp_path: Path) -> None:
     job = UpmixJob(SONG, tmp_path / "new" / "a.wav")
     with pytest.raises(Cancelled):
-        run_upmix(job, separator, is_cancelled=lambda: True)
+        upmix(job, separator, is_cancelled=lambda: True)
     assert not (tmp_path / "new").exists()
 
 

@@ -8,7 +8,8 @@ import platform
 import click
 
 _PACKAGES = (
-    "daw-bridge", "numpy", "scipy", "soundfile", "av", "soxr", "onnx", "mutagen", "python-osc",
+    "daw-bridge", "numpy", "scipy", "soundfile", "av", "soxr", "onnx", "pedalboard", "mutagen",
+    "python-osc",
 )  # fmt: skip
 
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from daw_bridge.errors import Cancelled, DawBridgeError, OptionError
+from stemtool_cli.cache import cache
 from stemtool_cli.daw import daw
 from stemtool_cli.doctor import doctor
 from stemtool_cli.models import models
+from stemtool_cli.presets import presets
+from stemtool_cli.remix import remix
 from stemtool_cli.remote import send, status
 from stemtool_cli.separate import separate
 from stemtool_cli.serve import serve
@@ -39,11 +42,15 @@ def stemtool() -> None:
     Examples:
       stemtool separate song.flac -o stems          vocals and accompaniment of a song
       stemtool separate *.mp3 -o stems --stems vocals --format flac
+      stemtool remix song.flac -o karaoke.flac --preset karaoke
+      stemtool upmix song.flac -o song-5.1.wav
       stemtool doctor                               what is installed, what is missing
     """
 
 
-for command in (separate, upmix, serve, send, status, daw, models, doctor):
+for command in (
+    separate, remix, upmix, serve, send, status, daw, presets, models, cache, doctor,
+):  # fmt: skip
     stemtool.add_command(command)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,24 +149,30 @@ def _find_layout(choices: dict[str, Any]) -> Layout:
 def _run(job: UpmixJob, choices: dict[str, Any]) -> UpmixResult:
     from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
     from daw_bridge.jobs import run_upmix
+    from daw_bridge.rendering.cache import StemCache
+    from daw_bridge.separation.manifest import load_manifest
     from daw_bridge.separation.separator import Separator
 
     share_one_heap()
     if choices["quiet"]:
         logging.getLogger().setLevel(logging.ERROR)
-    with (
-        nullcontext() if job.stems_folder else Separator(choices["model"]) as separator,
-        show_progress(job.source.name, quiet=choices["quiet"]) as progress,
-    ):
-        return run_upmix(job, separator, progress=progress)
+    with show_progress(job.source.name, quiet=choices["quiet"]) as progress:
+        return run_upmix(
+            job,
+            load_manifest(choices["model"]),
+            lambda: Separator(choices["model"]),
+            cache=StemCache(),
+            progress=progress,
+        )
 
 
 def _describe(result: UpmixResult) -> str:
     seconds = result.frames / result.sample_rate_hz
     lines = [f"{result.source}"]
     lines += [f"  {name:<14} {path}" for name, path in result.outputs.items()]
+    origin = f"stems from {result.provider}"
     speed = f"{result.times_real_time:.0f} x real time"
-    lines.append(f"  {seconds:.1f} s of audio in {result.elapsed_s:.1f} s: {speed}")
+    lines.append(f"  {seconds:.1f} s of audio in {result.elapsed_s:.1f} s: {speed}, {origin}")
     lines += _describe_report(result.report)
     if result.gain_db < 0:
         lines.append(

@@ -6,7 +6,7 @@ import re
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -14,7 +14,7 @@ from daw_bridge import jobs
 from daw_bridge.errors import AudioError, ConfinementError, OptionError, suggestion
 from daw_bridge.files.atomic import remove_parts
 from daw_bridge.files.containers import Bits, Container, OutputFormat
-from daw_bridge.jobs import Job, Result, SeparateJob, UpmixJob, UpmixOutput
+from daw_bridge.jobs import Job, RemixJob, Result, SeparateJob, UpmixJob, UpmixOutput
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, change_layout, load_layout
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.masks import Extension
@@ -23,10 +23,12 @@ from daw_bridge.separation.options import SeparationOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-Choices = TypeVar("Choices", bound=msgspec.Struct)
+    from daw_bridge.separation.separator import Separator
 
 MANIFEST_NAME = "manifest.json"
 """In a job's folder once its results are whole; says how they came about."""
+
+Choices = TypeVar("Choices", bound=msgspec.Struct)
 
 _MAX_LABEL_LENGTH = 100
 _UNFIT_FOR_FILES = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
@@ -80,6 +82,32 @@ class SeparateChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Goes before a stem's name in the name of its file."""
 
 
+class RemixChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What can be said about a remix, as ``stemtool remix`` says it; lists are comma-separated."""
+
+    format: Container = "wav"
+    bits: Bits | None = None
+    preset: str = ""
+    """Names of the library."""
+    gain: str = ""
+    """``vocals=-6,other=3``, and so for ``pan`` and ``width``."""
+    pan: str = ""
+    width: str = ""
+    mute: str = ""
+    solo: str = ""
+    pitch: float | None = None
+    tempo: float | None = None
+    lufs: float | None = None
+    true_peak: float | None = None
+    stems: str = ""
+    """A folder of stems."""
+    keep_stems: bool = False
+    downmix: bool = False
+    overwrite: bool = False
+    label: str = ""
+    """Goes before ``remix`` in the name of the file."""
+
+
 class UpmixChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What can be said about an upmix, as ``stemtool upmix`` says it."""
 
@@ -90,6 +118,8 @@ class UpmixChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     center_width: float | None = None
     surround_level: float = 0
     lfe: str | None = None
+    stems: str = ""
+    """A folder of stems."""
     overwrite: bool = False
     label: str = ""
     """Names the file of a mix, or the folder of stems or channels."""
@@ -116,7 +146,7 @@ def make_separate_job(task: Task) -> SeparateJob:
         OptionError: an option is unknown, or has no such value.
     """
     said = _convert(task.options, SeparateChoices)
-    stems = tuple(name.strip() for name in said.stems.split(",") if name.strip())
+    stems = _split(said.stems)
     if said.compat not in (None, "spleeter"):
         raise OptionError(f"compat is 'spleeter' or is left out, not '{said.compat}'.")
     options = SeparationOptions.spleeter() if said.compat else SeparationOptions()
@@ -130,7 +160,7 @@ def make_separate_job(task: Task) -> SeparateJob:
         source,
         Path(task.folder),
         name="{track} – {stem}.{ext}" if said.label else "{stem}.{ext}",  # noqa: RUF001
-        track=_fit_for_files(said.label),
+        track=_file_name(said.label),
         other_channels=tuple(others),
         options=replace(
             options,
@@ -143,6 +173,46 @@ def make_separate_job(task: Task) -> SeparateJob:
         start=task.start,
         length=task.length,
         residual=said.residual,
+        overwrite=said.overwrite,
+    )
+
+
+def make_remix_job(task: Task) -> RemixJob:
+    """Turn a task's words into a remix; presets are those of the library.
+
+    Raises:
+        OptionError: an option is unknown, or has no such value.
+    """
+    from daw_bridge.library import find_preset
+    from daw_bridge.rendering.preset import combine, read_preset, say_in_words
+
+    said = _convert(task.options, RemixChoices)
+    presets = [read_preset(find_preset(name)) for name in _split(said.preset)]
+    own = say_in_words(
+        gain=said.gain,
+        pan=said.pan,
+        width=said.width,
+        mute=_split(said.mute),
+        solo=_split(said.solo),
+        pitch_semitones=said.pitch,
+        tempo=said.tempo,
+        lufs=said.lufs,
+        true_peak_db=said.true_peak,
+    )
+    folder = Path(task.folder)
+    source, *others = task.paths
+    label = f"{_file_name(said.label)} – " if said.label else ""  # noqa: RUF001
+    return RemixJob(
+        source,
+        folder / f"{label}{jobs.REMIX}.{said.format}",
+        combine([*presets, own]),
+        stems_folder=Path(said.stems) if said.stems else None,
+        kept_folder=folder if said.keep_stems else None,
+        other_channels=tuple(others),
+        options=SeparationOptions(downmix=said.downmix),
+        output_format=OutputFormat(said.format, said.bits),
+        start=task.start,
+        length=task.length,
         overwrite=said.overwrite,
     )
 
@@ -160,15 +230,14 @@ def make_upmix_job(task: Task) -> UpmixJob:
         surround_change_db=said.surround_level,
         lfe=said.lfe,
     )
-    label, folder = _fit_for_files(said.label), Path(task.folder)
+    label, folder = _file_name(said.label), Path(task.folder)
     source, *others = task.paths
     return UpmixJob(
         source,
-        folder / f"{label or layout.name}.{said.format}"
-        if said.output == "mix"
-        else folder / label,
+        folder / (f"{label or layout.name}.{said.format}" if said.output == "mix" else label),
         parts=said.output,
         layout=layout,
+        stems_folder=Path(said.stems) if said.stems else None,
         other_channels=tuple(others),
         output_format=OutputFormat(said.format, said.bits),
         start=task.start,
@@ -177,9 +246,25 @@ def make_upmix_job(task: Task) -> UpmixJob:
     )
 
 
+def _run_with_cache(run: Callable[..., Result]) -> Callable[..., Result]:
+    """Have a job find its stems, and keep them, in the user's cache."""
+
+    def run_with_cache(job: Job, separator: Separator, **hooks: Any) -> Result:
+        from daw_bridge.rendering.cache import StemCache
+
+        return run(job, separator.manifest, lambda: separator, cache=StemCache(), **hooks)
+
+    return run_with_cache
+
+
 KINDS: Mapping[str, Kind] = {
     "separate": Kind("Separate audio into stems.", make_separate_job, jobs.run),
-    "upmix": Kind("Mix stereo up to surround.", make_upmix_job, jobs.run_upmix),
+    "remix": Kind(
+        "Mix the stems of audio anew, through effects.",
+        make_remix_job,
+        _run_with_cache(jobs.run_remix),
+    ),
+    "upmix": Kind("Mix stereo up to surround.", make_upmix_job, _run_with_cache(jobs.run_upmix)),
 }
 
 
@@ -207,6 +292,8 @@ def check_task(task: Task, roots: Sequence[Path]) -> None:
         confine(path, roots)
         _check_regular(path)
     job = KINDS[task.kind].make(task)
+    for path in job.inputs:
+        confine(path, roots)
     manifest = load_manifest(task.model)
     outputs = job.outputs(manifest).values()
     for path in (Path(task.folder), *outputs):
@@ -238,13 +325,9 @@ def sweep(task: Task) -> None:
     remove_parts([manifest, *find_outputs(task).values()])
 
 
-def _fit_for_files(label: str) -> str:
-    return _UNFIT_FOR_FILES.sub("_", label)[:_MAX_LABEL_LENGTH]
-
-
-def _convert(options: Mapping[str, str], choices: type[Choices]) -> Choices:
+def _convert(options: Mapping[str, str], kind: type[Choices]) -> Choices:
     """Turn text into choices, or say in one sentence which of them cannot be used."""
-    known = choices.__struct_fields__
+    known = kind.__struct_fields__
     for name in options:
         if name not in known:
             raise OptionError(
@@ -252,10 +335,18 @@ def _convert(options: Mapping[str, str], choices: type[Choices]) -> Choices:
                 f" there are {', '.join(known)}."
             )
     try:
-        return msgspec.convert(options, choices, strict=False)
+        return msgspec.convert(options, kind, strict=False)
     except msgspec.ValidationError as error:
         reason, _, name = str(error).partition(" - at `$.")
         raise OptionError(f"Option {name.rstrip('`')}: {reason}.") from error
+
+
+def _split(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def _file_name(label: str) -> str:
+    return _UNFIT_FOR_FILES.sub("_", label)[:_MAX_LABEL_LENGTH]
 
 
 def _check_regular(path: Path) -> None:

@@ -155,7 +155,12 @@ class Methods:
         peer.send(DONE, "sis", "/stems/models", len(self._manifests), "")
 
     def _presets(self, peer: Peer) -> None:
-        peer.send(DONE, "sis", "/stems/presets", 0, "")
+        from daw_bridge.rendering.preset import load_presets  # slow to load
+
+        presets = load_presets()
+        for each in presets:
+            peer.send(REPLY, "sss", "/stems/presets", each.name, each.summary)
+        peer.send(DONE, "sis", "/stems/presets", len(presets), "")
 
     def _submit(self, kind: str, peer: Peer, *arguments: Any) -> None:
         job, model, folder, start, length, options, *paths = arguments

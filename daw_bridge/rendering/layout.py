@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from daw_bridge.errors import LayoutError, OptionError, suggestion
+from daw_bridge.errors import OptionError, PresetError, suggestion
 from daw_bridge.files.speakers import BACKS, FRONTS, SIDES, Speaker, Speakers
 from daw_bridge.library import find_layout
 
@@ -105,7 +105,7 @@ def load_layout(name: str) -> Layout:
     """Return a layout of the library.
 
     Raises:
-        LayoutError: there is none of this name, or its file breaks its rules.
+        PresetError: there is none of this name, or its file breaks its rules.
     """
     return read_layout(find_layout(name))
 
@@ -114,12 +114,12 @@ def read_layout(path: Path) -> Layout:
     """Parse and validate one layout.
 
     Raises:
-        LayoutError: it cannot be read, or a key or the order of channels breaks the rules.
+        PresetError: it cannot be read, or a key or the order of channels breaks the rules.
     """
     try:
         layout = msgspec.convert(_read_table(path), Layout)
     except msgspec.ValidationError as error:
-        raise LayoutError(f"{path}: {error}{_suggest_field(str(error))}.") from error
+        raise PresetError(f"{path}: {error}{_suggest_field(str(error))}.") from error
     _check(layout, path)
     return layout
 
@@ -167,30 +167,30 @@ def _read_table(path: Path, followed: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise LayoutError(f"{path} cannot be read: {error}.") from error
+        raise PresetError(f"{path} cannot be read: {error}.") from error
     if path in followed:
-        raise LayoutError(f"{path} is like itself; let it be like another layout.")
+        raise PresetError(f"{path} is like itself; let it be like another layout.")
     if like := table.pop("like", None):
         table = _read_table(find_layout(str(like)), (*followed, path)) | table
     return table
 
 
 def _check(layout: Layout, path: Path) -> None:
-    """Raise :class:`LayoutError` for what the types of its fields do not say."""
+    """Raise :class:`PresetError` for what the types of its fields do not say."""
     speakers = layout.speakers
     if layout.name != path.stem:
-        raise LayoutError(f"{path}: name '{layout.name}' is not the name of its file.")
+        raise PresetError(f"{path}: name '{layout.name}' is not the name of its file.")
     if list(speakers) != sorted(set(speakers)):
         order = ", ".join(each.name or "" for each in Speaker)
-        raise LayoutError(f"{path}: channels come once each, in the order {order}.")
+        raise PresetError(f"{path}: channels come once each, in the order {order}.")
     for pair in (FRONTS, BACKS, SIDES):
         present = sum(bool(each & pair) for each in speakers)
         if present == 1 or (pair is FRONTS and not present):
-            raise LayoutError(f"{path}: left and right channels come in pairs, L and R among them.")
+            raise PresetError(f"{path}: left and right channels come in pairs, L and R among them.")
     if len(speakers) < 3:
-        raise LayoutError(f"{path}: L and R are stereo; add the channels to mix up to.")
+        raise PresetError(f"{path}: L and R are stereo; add the channels to mix up to.")
     if _DEFAULT_STEM not in layout.stems:
-        raise LayoutError(f"{path}: [stems.{_DEFAULT_STEM}] is missing.")
+        raise PresetError(f"{path}: [stems.{_DEFAULT_STEM}] is missing.")
 
 
 def _suggest_field(message: str) -> str:

@@ -64,6 +64,8 @@ class LoudnessMeter:
 
     def add(self, block: Block) -> None:
         """Take a block: float32 (channels, frames)."""
+        if not block.shape[1]:
+            return
         weighted, self._state = sosfilt(self._filter, block, zi=self._state)
         powers = np.concatenate([self._powers, self._weights @ np.square(weighted)])
         whole = len(powers) // self._step_frames * self._step_frames

@@ -62,29 +62,27 @@ def find_stems(folder: Path) -> dict[str, Path]:
     return stems
 
 
-def read_stems(folder: Path, passage: Passage) -> Iterator[Stems]:
+def read_stems(folder: Path, passage: Passage, channels: int) -> Iterator[Stems]:
     """Yield the stems in a folder, block by block.
 
     Raises:
-        AudioError: they do not have the mixture's sample rate, channels or length.
+        AudioError: they have another sample rate or length than the mixture, or are not of so many
+            channels.
     """
     paths = find_stems(folder)
     mixture = passage.mixture
     with ExitStack() as stack:
         readers = [stack.enter_context(open_audio(path)) for path in paths.values()]
         for each in readers:
-            if (each.sample_rate_hz, each.channels) != (mixture.sample_rate_hz, mixture.channels):
+            if (each.sample_rate_hz, each.channels) != (mixture.sample_rate_hz, channels):
                 raise AudioError(
-                    f"{each.name} does not fit {mixture.name}: one has {_describe(each)}, the other"
-                    f" {_describe(mixture)}."
+                    f"{each.name} does not fit {mixture.name}: it has {each.channels} channels at"
+                    f" {each.sample_rate_hz} Hz, and {channels} at {mixture.sample_rate_hz} Hz are"
+                    " needed."
                 )
         streams = [each.blocks(passage.start, passage.length) for each in readers]
-        for block, *stems in zip_longest(passage.blocks(mixture.channels), *streams):
+        for block, *stems in zip_longest(passage.blocks(channels), *streams):
             for each, stem in zip(readers, stems, strict=True):
                 if block is None or stem is None or stem.shape != block.shape:
                     raise AudioError(f"{each.name} is not as long as {mixture.name}.")
             yield Stems(tuple(paths), np.stack(stems), block, mixture.sample_rate_hz)
-
-
-def _describe(reader: Reader) -> str:
-    return f"{reader.channels} channels at {reader.sample_rate_hz} Hz"

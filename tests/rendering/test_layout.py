@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from daw_bridge.errors import LayoutError, OptionError
+from daw_bridge.errors import OptionError, PresetError
 from daw_bridge.files.speakers import mask_of
 from daw_bridge.library import HOME_VARIABLE, find_layouts
 from daw_bridge.rendering.layout import Lfe, change_layout, load_layout, read_layout
@@ -32,16 +32,16 @@ def test_a_users_layout_goes_before_one_that_ships(
     for name, like in (("mine", "5.1-back"), ("5.0", "5.1")):
         (folder / f"{name}.toml").write_text(text.format(name, like))
     assert load_layout("mine").channels == load_layout("5.0").channels == ("L", "R", "C")
-    with pytest.raises(LayoutError, match="did you mean 'mine'"):
+    with pytest.raises(PresetError, match="did you mean 'mine'"):
         load_layout("mein")
     (folder / "mine.toml").write_text(text.format("mine", "mine"))
-    with pytest.raises(LayoutError, match="like itself"):
+    with pytest.raises(PresetError, match="like itself"):
         load_layout("mine")
 
 
 @pytest.mark.parametrize("name", ["../layouts/5.1", "/etc/passwd", "", "6.1"])
 def test_a_name_cannot_lead_out_of_the_folder(name: str) -> None:
-    with pytest.raises(LayoutError, match="There is no layout"):
+    with pytest.raises(PresetError, match="There is no layout"):
         load_layout(name)
 
 
@@ -66,7 +66,7 @@ def test_a_name_cannot_lead_out_of_the_folder(name: str) -> None:
 def test_what_breaks_the_rules(change: tuple[str, str], sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "5.1.toml"
     path.write_text(find_layouts()["5.1"].read_text("utf-8").replace(*change, 1), "utf-8")
-    with pytest.raises(LayoutError) as error:
+    with pytest.raises(PresetError) as error:
         read_layout(path)
     assert sentence in str(error.value)
     assert str(path) in str(error.value)

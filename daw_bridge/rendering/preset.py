@@ -1,0 +1,364 @@
+"""``presets/effects/<name>.toml`` → a frozen, validated :class:`Preset`.
+
+    summary = "The song without its singer."
+
+    [stems.vocals]
+    mute = true
+
+    [rest]                        # the stems that are not named
+    width = 120
+    chain = [{ effect = "Compressor", threshold_db = -18, ratio = 2 }]
+
+A stem that a preset names must be there; what goes for any stem is said in ``rest`` or ``bus``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+
+from daw_bridge.errors import PresetError, suggestion
+from daw_bridge.library import find_preset, find_presets
+from daw_bridge.rendering.effects import Effect, FlawError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_Key = tuple[str | int, ...]
+_Table = TypeVar("_Table", bound="_Checked")
+
+GainDb = Annotated[float, msgspec.Meta(ge=-120, le=40)]
+Pan = Annotated[float, msgspec.Meta(ge=-100, le=100)]
+Width = Annotated[float, msgspec.Meta(ge=0, le=200)]
+Semitones = Annotated[float, msgspec.Meta(ge=-24, le=24)]
+Tempo = Annotated[float, msgspec.Meta(ge=0.25, le=4)]
+Lufs = Annotated[float, msgspec.Meta(ge=-70, le=0)]
+TruePeakDb = Annotated[float, msgspec.Meta(ge=-40, le=0)]
+
+_WITH_LOUDNESS_DB = -1.0
+
+
+class _Checked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table whose keys are its fields and no others."""
+
+
+class StemSettings(_Checked, frozen=True):
+    """What becomes of a stem, in this order.
+
+    Attributes:
+        chain: effects.
+        width: of the stereo image, in per cent: 0 is mono, 100 leaves it as it is.
+        pan: from -100, left, to 100, right.
+        gain_db: the level.
+        mute: leave it out.
+    """
+
+    chain: tuple[Effect, ...] = ()
+    width: Width = 100
+    pan: Pan = 0
+    gain_db: GainDb = 0
+    mute: bool = False
+
+    def then(self, other: StemSettings) -> StemSettings:
+        """Return both after each other: gains and effects add up, the last word counts."""
+        return StemSettings(
+            chain=self.chain + other.chain,
+            width=self.width if other.width == 100 else other.width,
+            pan=other.pan or self.pan,
+            gain_db=self.gain_db + other.gain_db,
+            mute=self.mute or other.mute,
+        )
+
+
+class Preset(_Checked, frozen=True):
+    """A remix as data.
+
+    Attributes:
+        name: what it is called.
+        summary: what it is for, in a sentence.
+        stems: what becomes of stems, by their names.
+        rest: what becomes of those that are not named.
+        solo: the stems that alone are heard; empty: all.
+        bus: effects on the sum.
+        pitch_semitones: how much higher the sum becomes.
+        tempo: how many times faster.
+        lufs: the integrated loudness to reach; None: whatever comes.
+        true_peak_db: what no true peak passes; None: -1 where there is a loudness to reach.
+    """
+
+    name: str = ""
+    summary: str = ""
+    stems: dict[str, StemSettings] = {}
+    rest: StemSettings = StemSettings()
+    solo: tuple[str, ...] = ()
+    bus: tuple[Effect, ...] = ()
+    pitch_semitones: Semitones = 0
+    tempo: Tempo = 1
+    lufs: Lufs | None = None
+    true_peak_db: TruePeakDb | None = None
+
+    @property
+    def ceiling_db(self) -> float | None:
+        """What no true peak passes."""
+        if self.true_peak_db is None and self.lufs is not None:
+            return _WITH_LOUDNESS_DB
+        return self.true_peak_db
+
+    def settings(self, stem: str) -> StemSettings:
+        """Return what becomes of a stem."""
+        found = self.stems.get(stem, self.rest)
+        is_left_out = self.solo and stem not in self.solo
+        return msgspec.structs.replace(found, mute=True) if is_left_out else found
+
+    def check(self, stems: Sequence[str], channels: int = 2) -> None:
+        """Raise :class:`PresetError` if it does not fit such stems."""
+        who = f"Preset {self.name}" if self.name else "The remix"
+        for name in (*self.stems, *self.solo):
+            if name not in stems:
+                raise PresetError(
+                    f"{who} needs a stem '{name}'{suggestion(name, stems)}, and there are"
+                    f" {', '.join(stems)}; choose another model, or give --stems."
+                )
+        heard = [self.settings(stem) for stem in stems if not self.settings(stem).mute]
+        if not heard:
+            raise PresetError(f"{who} mutes every stem.")
+        if channels == 1 and any(each.pan or each.width != 100 for each in heard):
+            raise PresetError(f"{who} pans or widens, and the input is mono; it takes stereo.")
+
+    def then(self, other: Preset) -> Preset:
+        """Return both after each other: gains and effects add up, the last word counts."""
+        names = {**self.stems, **other.stems}
+        return Preset(
+            name=" + ".join(filter(None, (self.name, other.name))),
+            summary=" ".join(filter(None, (self.summary, other.summary))),
+            stems={
+                name: self.stems.get(name, self.rest).then(other.stems.get(name, other.rest))
+                for name in names
+            },
+            rest=self.rest.then(other.rest),
+            solo=other.solo or self.solo,
+            bus=self.bus + other.bus,
+            pitch_semitones=self.pitch_semitones + other.pitch_semitones,
+            tempo=self.tempo * other.tempo,
+            lufs=self.lufs if other.lufs is None else other.lufs,
+            true_peak_db=self.true_peak_db if other.true_peak_db is None else other.true_peak_db,
+        )
+
+
+def combine(presets: Iterable[Preset]) -> Preset:
+    """Return presets after each other as one; none at all leaves a song as it is."""
+    return reduce(Preset.then, presets, Preset())
+
+
+def say(
+    stems: Mapping[str, Mapping[str, Any]],
+    *,
+    chains: Mapping[str, tuple[Effect, ...]] | None = None,
+    **others: Any,
+) -> Preset:
+    """Return what a command line or a client says as a preset; None is what was not said.
+
+    Raises:
+        PresetError: a value is of the wrong kind or out of range.
+    """
+    chains = chains or {}
+    said = {name: value for name, value in others.items() if value is not None}
+    try:
+        preset = _parse_table(said, Preset, (), folder=Path())
+        settings = {
+            stem: msgspec.structs.replace(
+                _parse_table({**stems.get(stem, {})}, StemSettings, (stem,), folder=Path()),
+                chain=chains.get(stem, ()),
+            )
+            for stem in {**stems, **chains}
+        }
+    except _FlawAt as flaw:
+        raise PresetError(f"{' '.join(map(str, flaw.key))}: {flaw}.") from flaw
+    return msgspec.structs.replace(preset, stems=settings)
+
+
+def say_in_words(*, gain: str, pan: str, width: str, mute: Iterable[str], **others: Any) -> Preset:
+    """As :func:`say`, with amounts as :func:`read_amounts` reads them.
+
+    Raises:
+        PresetError: a value is of the wrong kind or out of range.
+    """
+    stems: dict[str, dict[str, Any]] = {stem: {"mute": True} for stem in mute}
+    for key, text in (("gain_db", gain), ("pan", pan), ("width", width)):
+        for stem, amount in read_amounts(text).items():
+            stems.setdefault(stem, {})[key] = amount
+    return say(stems, **others)
+
+
+def read_amounts(text: str) -> dict[str, float]:
+    """Read ``vocals=-6dB,other=30``: an amount for each stem.
+
+    Raises:
+        PresetError: it is written in another way.
+    """
+    amounts = {}
+    for pair in filter(None, text.split(",")):
+        stem, _, amount = pair.partition("=")
+        try:
+            amounts[stem.strip()] = float(re.sub(r"(?i)\s*(db|%)?\s*$", "", amount))
+        except ValueError as error:
+            raise PresetError(f"'{pair}' is no stem with an amount, as in vocals=-6.") from error
+    return amounts
+
+
+def load_preset(name: str) -> Preset:
+    """Return a preset of the library, or the one in a file.
+
+    Raises:
+        PresetError: there is none, or it breaks the rules.
+    """
+    is_file = name.endswith(".toml") or "/" in name or "\\" in name
+    return read_preset(Path(name) if is_file else find_preset(name))
+
+
+def load_presets() -> list[Preset]:
+    """Return the presets of the library, sorted by name."""
+    return [read_preset(path) for path in find_presets().values()]
+
+
+def read_preset(path: Path) -> Preset:
+    """Parse and validate one preset.
+
+    Raises:
+        PresetError: the file is no TOML, or a key is unknown, missing or of the wrong kind.
+    """
+    text, table = _read_toml(path)
+    try:
+        return _parse_preset(table, path)
+    except _FlawAt as flaw:
+        raise PresetError(_locate(flaw, path, text)) from flaw
+
+
+def read_chain(path: Path) -> tuple[Effect, ...]:
+    """Read a file that holds a chain of effects: ``chain = [{ effect = "Reverb" }, …]``.
+
+    Raises:
+        PresetError: the file is no TOML, or breaks the rules.
+    """
+    text, table = _read_toml(path)
+    try:
+        return _parse_table(table, StemSettings, (), folder=path.parent).chain
+    except _FlawAt as flaw:
+        raise PresetError(_locate(flaw, path, text)) from flaw
+
+
+class _FlawAt(Exception):  # noqa: N818 - never leaves this file
+    """What is wrong, and at which key."""
+
+    def __init__(self, key: _Key, sentence: str) -> None:
+        super().__init__(sentence)
+        self.key = key
+
+
+def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text("utf-8")
+        return text, tomllib.loads(text)
+    except FileNotFoundError as error:
+        raise PresetError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise PresetError(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PresetError(f"{path} is no TOML: {error}.") from error
+
+
+def _parse_preset(table: dict[str, Any], path: Path) -> Preset:
+    folder = path.parent
+    if "name" in table:
+        raise _FlawAt(("name",), "is that of the file; leave it out")
+    parts: dict[str, Any] = {"name": path.stem}
+    stems = table.pop("stems", {})
+    if not isinstance(stems, dict):
+        raise _FlawAt(("stems",), "is a table with a table for each stem")
+    parts["stems"] = {
+        stem: _parse_table(settings, StemSettings, ("stems", stem), folder=folder)
+        for stem, settings in stems.items()
+    }
+    if "rest" in table:
+        parts["rest"] = _parse_table(table.pop("rest"), StemSettings, ("rest",), folder=folder)
+    scalars = _parse_table(table, Preset, (), folder=folder)
+    return msgspec.structs.replace(scalars, **parts)
+
+
+def _parse_table(table: object, kind: type[_Table], at: _Key, *, folder: Path) -> _Table:
+    """Turn a table of a TOML file into a validated object."""
+    if not isinstance(table, dict):
+        raise _FlawAt(at, "is a table")
+    fields = kind.__struct_fields__
+    chains = {name: table[name] for name in ("chain", "bus") if name in table and name in fields}
+    plain = {name: value for name, value in table.items() if name not in chains}
+    try:
+        parsed = msgspec.convert(plain, kind)
+    except msgspec.ValidationError as error:
+        raise _flaw_of(str(error), kind, at) from error
+    effects = {name: _parse_chain(chain, (*at, name), folder) for name, chain in chains.items()}
+    return msgspec.structs.replace(parsed, **effects)
+
+
+def _parse_chain(chain: object, at: _Key, folder: Path) -> tuple[Effect, ...]:
+    if not isinstance(chain, list):
+        raise _FlawAt(at, 'is a list of effects, [{ effect = "Reverb" }, …]')
+    effects = []
+    for number, table in enumerate(chain):
+        try:
+            effects.append(Effect.parse(table if isinstance(table, dict) else {}, folder))
+        except FlawError as flaw:
+            key = (*at, number, flaw.key) if flaw.key else (*at, number)
+            raise _FlawAt(key, str(flaw)) from flaw
+    return tuple(effects)
+
+
+def _flaw_of(message: str, kind: type[_Checked], at: _Key) -> _FlawAt:
+    """Read msgspec's sentence: what it expected, and where."""
+    reason, _, place = message.partition(" - at `$.")
+    if unknown := re.search("unknown field `(.+?)`", reason):
+        known = [name for name in kind.__struct_fields__ if name != "name"]
+        hint = suggestion(unknown[1], known)
+        return _FlawAt((*at, unknown[1]), f"is no key{hint}; there are {', '.join(known)}")
+    return _FlawAt((*at, place.rstrip("`")), reason[0].lower() + reason[1:])
+
+
+def _locate(flaw: _FlawAt, path: Path, text: str) -> str:
+    """Return the sentence about a flaw, with the line and the key in their file."""
+    line = _line_of(flaw.key, text)
+    key = "".join(f"[{each + 1}]" if isinstance(each, int) else f".{each}" for each in flaw.key)
+    return f"{path}, line {line}, {key[1:]}: {flaw}."
+
+
+def _line_of(key: _Key, text: str) -> int:
+    """Return the first line with which a TOML file says something about a key."""
+    lines = text.splitlines()
+    for count in range(1, len(lines) + 1):
+        for ending in ("", "\n]", "\n]}"):
+            try:
+                table = tomllib.loads("\n".join(lines[:count]) + ending)
+            except tomllib.TOMLDecodeError:
+                continue
+            if _has(table, key):
+                return count
+            break
+    return _line_of(key[:-1], text) if key else 1
+
+
+def _has(table: Any, key: _Key) -> bool:
+    for each in key:
+        try:
+            table = table[each]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
