@@ -58,8 +58,8 @@ class Job(Protocol):
         ...
 
     @property
-    def inputs(self) -> tuple[Path, ...]:
-        """All files that it reads."""
+    def inputs(self) -> Iterable[Path]:
+        """All that it reads, a folder before what is in it."""
         ...
 
     @property
@@ -247,9 +247,9 @@ class RemixJob:
         _check_part(self.start, self.length)
 
     @property
-    def inputs(self) -> tuple[Path, ...]:
-        """All files that it reads."""
-        return (self.source, *self.other_channels, *_stem_files(self).values())
+    def inputs(self) -> Iterator[Path]:
+        """All that it reads, a folder before what is in it."""
+        return _inputs(self)
 
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of the remix, and of each stem that is kept.
@@ -438,6 +438,13 @@ def run_remix(
     )
 
 
+def _inputs(job: RemixJob | UpmixJob) -> Iterator[Path]:
+    yield from (job.source, *job.other_channels)
+    if job.stems_folder:
+        yield job.stems_folder
+        yield from _stem_files(job).values()
+
+
 def _stem_files(job: RemixJob | UpmixJob) -> dict[str, Path]:
     return find_stems(job.stems_folder) if job.stems_folder else {}
 
@@ -605,9 +612,9 @@ class UpmixJob:
             )
 
     @property
-    def inputs(self) -> tuple[Path, ...]:
-        """All files that it reads."""
-        return (self.source, *self.other_channels, *_stem_files(self).values())
+    def inputs(self) -> Iterator[Path]:
+        """All that it reads, a folder before what is in it."""
+        return _inputs(self)
 
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of each file by what it holds: a layout, stems or channels.
