@@ -1,6 +1,7 @@
-"""Peak memory of stemtool for three minutes and for an hour of the tests' songs.
+"""Peak memory of a stemtool command for three minutes and for an hour of the tests' songs.
 
-python -m benchmarks.memory
+python -m benchmarks.memory                            stemtool separate
+python -m benchmarks.memory upmix --cache-limit 0      another command, and options of it
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from benchmarks.separate import make_song
 def main() -> None:
     """Run the benchmark."""
     stemtool = Path(sys.executable).with_name("stemtool")
+    command, *options = sys.argv[1:] or ["separate"]
     for minutes in (3, 60):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             song = make_song(None, 60 * minutes, folder)
-            cost = measure([stemtool, "separate", song, "-o", folder, "--quiet"])
+            cost = measure([stemtool, command, song, "-o", folder, "--quiet", *options])
             speed = 60 * minutes / cost.wall_s
             print(f"{minutes:3} min: peak {cost.peak_mb:.0f} MB, {speed:.0f} x real time")
 

@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from daw_bridge.jobs import Progress
+    from daw_bridge.rendering.cache import StemCache
+
+
+cache_limit_option = click.option(
+    "--cache-limit", type=click.FloatRange(0), default=4.0, show_default=True, metavar="GB",
+    help="How much the stems may take that are kept for the next time; 0: none are.",
+)  # fmt: skip
+
+
+def open_cache(limit_gb: float) -> StemCache | None:
+    """Return the cache that ``--cache-limit`` asks for."""
+    from daw_bridge.rendering.cache import StemCache
+
+    return StemCache(limit_bytes=round(limit_gb * 1e9)) if limit_gb else None
 
 
 def read_seconds(text: str) -> float:

@@ -14,11 +14,10 @@ import click
 from daw_bridge.errors import OptionError
 from daw_bridge.files.containers import BITS, CONTAINERS
 from daw_bridge.library import DEFAULT_MODEL
-from stemtool_cli.options import read_seconds, show_progress
+from stemtool_cli.options import cache_limit_option, open_cache, read_seconds, show_progress
 
 if TYPE_CHECKING:
     from daw_bridge.jobs import RemixJob, RemixResult
-    from daw_bridge.rendering.cache import StemCache
     from daw_bridge.rendering.preset import Preset
     from daw_bridge.separation.network import Provider
     from daw_bridge.separation.separator import Separator
@@ -67,10 +66,7 @@ _NOT_REACHED_LU = 0.1
 @click.option("--format", "container", type=click.Choice(CONTAINERS))
 @click.option("--bits", type=click.Choice(BITS), help="For wav and flac. Default: 24.")
 @click.option("--downmix", is_flag=True, help="Fold surround inputs down to stereo.")
-@click.option(
-    "--cache-limit", type=click.FloatRange(0), default=4.0, show_default=True, metavar="GB",
-    help="How much the stems may take that are kept for the next time; 0: none are.",
-)  # fmt: skip
+@cache_limit_option
 @click.option(
     "--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
     help="What to run the network on.",
@@ -106,7 +102,7 @@ def remix(file: Path, **choices: Any) -> None:
             job,
             load_manifest(choices["model"]),
             lambda: _open_separator(choices),
-            cache=_open_cache(choices),
+            cache=open_cache(choices["cache_limit"]),
             progress=progress,
         )
     if choices["as_json"]:
@@ -173,13 +169,6 @@ def _open_separator(choices: dict[str, Any]) -> Separator:
 
     provider: Provider = choices["provider"]
     return Separator(choices["model"], provider=provider, threads=choices["threads"])
-
-
-def _open_cache(choices: dict[str, Any]) -> StemCache | None:
-    from daw_bridge.rendering.cache import StemCache
-
-    limit_bytes = round(choices["cache_limit"] * 1e9)
-    return StemCache(limit_bytes=limit_bytes) if limit_bytes else None
 
 
 def _describe(result: RemixResult, preset: Preset) -> str:

@@ -13,7 +13,7 @@ import click
 
 from daw_bridge.files.containers import BITS
 from daw_bridge.library import DEFAULT_MODEL
-from stemtool_cli.options import show_progress
+from stemtool_cli.options import cache_limit_option, open_cache, show_progress
 
 if TYPE_CHECKING:
     from daw_bridge.files.containers import Container
@@ -60,6 +60,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--format", "container", type=click.Choice(_CONTAINERS), help="Default: as in OUT.")
 @click.option("--bits", type=click.Choice(BITS), help="Default: 24.")
+@cache_limit_option
 @click.option(
     "--check", metavar="FILE", type=_PATH,
     help="Measure a surround file, whoever made it, instead; needs --against.",
@@ -149,7 +150,6 @@ def _find_layout(choices: dict[str, Any]) -> Layout:
 def _run(job: UpmixJob, choices: dict[str, Any]) -> UpmixResult:
     from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
     from daw_bridge.jobs import run_upmix
-    from daw_bridge.rendering.cache import StemCache
     from daw_bridge.separation.manifest import load_manifest
     from daw_bridge.separation.separator import Separator
 
@@ -161,7 +161,7 @@ def _run(job: UpmixJob, choices: dict[str, Any]) -> UpmixResult:
             job,
             load_manifest(choices["model"]),
             lambda: Separator(choices["model"]),
-            cache=StemCache(),
+            cache=open_cache(choices["cache_limit"]),
             progress=progress,
         )
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     """(…, time_frames, bins)"""
 
 _TINY = np.float32(1e-20)
+_ROUNDING = np.float32(1e-6)  # of single precision, which in mono would pass for ambience
 
 
 class Parts(NamedTuple):
@@ -74,7 +75,7 @@ class Decomposition:
         )
         total = power1 + power2
         direct = np.sqrt((power1 - power2) ** 2 + 4 * (real**2 + imaginary**2))
-        ambient = np.maximum(total - direct, 0) / 2
+        ambient = np.maximum((1 - _ROUNDING) * total - direct, 0) / 2
         ratio = np.maximum(total - 2 * real, 0) / (np.maximum(total + 2 * real, 0) + _TINY)
         share = np.maximum(1 - np.sqrt(ratio), 0)
         gains = np.stack([ambient / (power + _TINY) for power in (power1, power2)], axis=1)
