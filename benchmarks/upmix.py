@@ -9,7 +9,8 @@ SONGS holds a folder a song, with mixture.flac and, where somebody sings, vocals
   is the same once the best delay and the best gain are applied, which a listener would not mind;
 - center is how much more of the centre's energy is vocals than of the mixture's. Vocals are what a
   fixed filter makes of the true vocals; all else, artefacts too, counts as accompaniment;
-- surround is the level of all surrounds below that of all fronts.
+- Ls/Rs is the correlation of the surrounds, and surround their level below the fronts'; both are
+  left out of songs that are mono, where there is no ambience.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from daw_bridge.stft import Stft
 CENTER = 2
 FRONTS, SURROUNDS = [0, 1, 2], [4, 5]
 MAX_DELAY_FRAMES = 8192
+SILENT_DB = -90
 STEMTOOL, FFMPEG = CONTESTANTS = ("stemtool", "ffmpeg")
 
 
@@ -84,6 +86,8 @@ def measure_row(song: Path, surround: Path, cost: Cost) -> Row:
     mixture, mix = Audio.read(song), Audio.read(surround)
     folded = fold_matrix(find_speakers(surround, mix.channels)) @ mix.samples
     vocals = song.with_name("vocals.flac")
+    surround_db = _db(energy(mix.samples[SURROUNDS]) / energy(mix.samples[FRONTS]))
+    is_mono = surround_db < SILENT_DB
     return Row(
         speed=mixture.frames / mixture.sample_rate_hz / cost.wall_s,
         memory_mb=cost.peak_mb,
@@ -93,8 +97,8 @@ def measure_row(song: Path, surround: Path, cost: Cost) -> Row:
         center_db=center_isolation_db(mix.samples[CENTER], mixture, Audio.read(vocals))
         if vocals.exists()
         else math.nan,
-        correlation=list(report.correlations.values())[1],
-        surround_db=_db(energy(mix.samples[SURROUNDS]) / energy(mix.samples[FRONTS])),
+        correlation=math.nan if is_mono else list(report.correlations.values())[1],
+        surround_db=math.nan if is_mono else surround_db,
         peak_db=max(report.peaks_db.values()),
     )
 

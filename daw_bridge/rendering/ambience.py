@@ -20,6 +20,9 @@ channels uncorrelated. It is 1 for a sound in the middle, 0 for a hard-panned on
 
     E. Vickers, Frequency-Domain Two- to Three-Channel Upmix for Center Channel Derivation and
     Speech Enhancement, AES 127 (2009)
+
+Shares between are drawn towards 0 and 1, for what is played by three loudspeakers at once is less
+loud than by two or by one.
 """
 
 from __future__ import annotations
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     """(…, time_frames, bins)"""
 
 _TINY = np.float32(1e-20)
-_ROUNDING = np.float32(1e-6)  # of single precision, which in mono would pass for ambience
 
 
 class Parts(NamedTuple):
@@ -75,9 +77,10 @@ class Decomposition:
         )
         total = power1 + power2
         direct = np.sqrt((power1 - power2) ** 2 + 4 * (real**2 + imaginary**2))
-        ambient = np.maximum((1 - _ROUNDING) * total - direct, 0) / 2
+        ambient = np.maximum(total - direct, 0) / 2
         ratio = np.maximum(total - 2 * real, 0) / (np.maximum(total + 2 * real, 0) + _TINY)
         share = np.maximum(1 - np.sqrt(ratio), 0)
+        share *= share * (3 - 2 * share)
         gains = np.stack([ambient / (power + _TINY) for power in (power1, power2)], axis=1)
         gains = np.minimum(self._gains * gains, self._highest)
         return Parts(share * (left + right) / 2, gains * spectra)

@@ -50,7 +50,7 @@ def test_a_name_cannot_lead_out_of_the_folder(name: str) -> None:
     [
         (("name =", "title ="), "unknown field `title`"),
         (('"5.1"', '"5.2"'), "not the name of its file"),
-        (("center = 0.95", "center = 1.5"), "<= 1.0"),
+        (("center = 1", "center = 1.5"), "<= 1.0"),
         (("center =", "centre ="), "did you mean 'center'"),
         (("surround_db = 6", "surround_db = 30"), "<= 20.0"),
         (('"L", "R"', '"R", "L"'), "in the order L, R, C"),

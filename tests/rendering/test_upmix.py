@@ -11,9 +11,10 @@ import pytest
 
 from daw_bridge import Audio, Separator, Stems
 from daw_bridge.errors import AudioError
-from daw_bridge.files.speakers import FOLD_GAIN, Speaker, fold_matrix
+from daw_bridge.files.speakers import FOLD_GAIN, Speaker, fold_matrix, loudness_weights
 from daw_bridge.library import find_layouts
 from daw_bridge.rendering.layout import Layout, change_layout, load_layout
+from daw_bridge.rendering.loudness import LoudnessMeter
 from daw_bridge.rendering.upmix import upmix
 from tests.conftest import SONGS, level_db, make_noise
 
@@ -71,6 +72,16 @@ def test_the_fold_down_of_a_song_is_the_song(
     fronts = [bool(each & (Speaker.L | Speaker.R | Speaker.C)) for each in layout.speakers]
     surrounds = mix[[not (low or front) for low, front in zip(lfe, fronts, strict=True)]]
     assert level_db(surrounds, mix[fronts]) < 0
+
+
+@pytest.mark.parametrize("name", find_layouts())
+def test_a_song_stays_as_loud_as_it_is(name: str, stems: Stems) -> None:
+    layout = load_layout(name)
+    stereo = LoudnessMeter(stems.sample_rate_hz, [1, 1])
+    surround = LoudnessMeter(stems.sample_rate_hz, loudness_weights(layout.speakers))
+    stereo.add(stems.mixture)
+    surround.add(render(stems, layout).sum(axis=0))
+    assert abs(surround.integrated_lufs - stereo.integrated_lufs) < 1
 
 
 @pytest.mark.parametrize("frames", [1, 2, 1023, 4096, 16_383, 16_384, 16_385, 40_000])
