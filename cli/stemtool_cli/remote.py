@@ -161,7 +161,8 @@ def _send(file: Path, folder: Path, job: str, choices: dict[str, Any]) -> dict[s
     options = _protocol_options(choices)
     bar = show_progress(file.name, quiet=choices["quiet"])
     with _connect(choices) as client, _called_off_if_interrupted(job, choices), bar as progress:
-        stems = client.separate(
+        stems = client.run(
+            "separate",
             [client.upload(file) if is_remote else file.resolve()],
             "" if is_remote else folder.resolve(),
             model=choices["model"],

@@ -235,6 +235,8 @@ def check_task(task: Task, roots: Sequence[Path]) -> None:
         confine(path, roots)
         _check_regular(path)
     job = KINDS[task.kind].make(task)
+    if isinstance(job, RemixJob) and job.stems_folder:
+        confine(job.stems_folder, roots)  # before it is looked into
     for path in job.inputs:
         confine(path, roots)
     manifest = load_manifest(task.model)

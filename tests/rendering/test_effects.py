@@ -96,9 +96,9 @@ def test_a_chain_in_blocks_is_the_chain_at_once() -> None:
         {"effect": "Compressor", "threshold_db": -30, "ratio": 4},
         {"effect": "BrickwallLimiter"},
     ]
-    whole = pedalboard.Pedalboard([Effect.parse(table, Path()).make() for table in chain])(
-        noise, RATE
-    )
+    whole = noise
+    for table in chain:
+        whole = Effect.parse(table, Path()).make()(whole, RATE)
     assert level_db(process(chain, noise) - whole, whole) < -120
 
 
