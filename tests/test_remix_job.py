@@ -9,7 +9,15 @@ import soundfile
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.errors import AudioError, Cancelled, OutputError, PresetError
 from daw_bridge.files.containers import OutputFormat
-from daw_bridge.jobs import RemixJob, RemixResult, SeparateJob, check_outputs, run, run_remix
+from daw_bridge.jobs import (
+    RemixJob,
+    RemixResult,
+    SeparateJob,
+    StemMaker,
+    check_outputs,
+    run,
+    run_remix,
+)
 from daw_bridge.rendering.cache import StemCache
 from daw_bridge.rendering.preset import Preset, load_preset, say
 from tests.conftest import SONGS, level_db, make_noise
@@ -28,7 +36,7 @@ def never() -> Separator:
 
 
 def remix(separator: Separator, job: RemixJob, cache: StemCache | None = None) -> RemixResult:
-    return run_remix(job, separator.manifest, lambda: separator, cache=cache)
+    return run_remix(job, StemMaker(separator.manifest, lambda: separator, cache))
 
 
 def test_nothing_said_gives_back_the_song(separator: Separator, tmp_path: Path) -> None:
@@ -44,7 +52,7 @@ def test_stems_are_made_once(separator: Separator, cache: StemCache, tmp_path: P
     job = RemixJob(SONG, tmp_path / "a.wav", say({"vocals": {"gain_db": 3}}), output_format=FLOAT)
     assert remix(separator, job, cache).provider == "cpu"
     again = RemixJob(SONG, tmp_path / "b.wav", job.preset, output_format=FLOAT)
-    assert run_remix(again, separator.manifest, never, cache=cache).provider == "cache"
+    assert run_remix(again, StemMaker(separator.manifest, never, cache)).provider == "cache"
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
     part = RemixJob(SONG, tmp_path / "c.wav", job.preset, start=1, length=44_100)
     assert remix(separator, part, cache).provider == "cpu"
@@ -56,14 +64,14 @@ def test_kept_stems_can_be_used_again(separator: Separator, tmp_path: Path) -> N
     job = RemixJob(SONG, tmp_path / "a.wav", load_preset("karaoke"), kept_folder=stems)
     assert list(remix(separator, job).outputs) == ["remix", "vocals", "accompaniment"]
     again = RemixJob(SONG, tmp_path / "b.wav", load_preset("karaoke"), stems)
-    assert run_remix(again, separator.manifest, never).provider == "folder"
+    assert run_remix(again, StemMaker(separator.manifest, never)).provider == "folder"
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
 def test_stems_of_stemtool_separate_fit(separator: Separator, tmp_path: Path) -> None:
     run(SeparateJob(SONG, tmp_path, name="stems/{stem}.{ext}"), separator)
     job = RemixJob(SONG, tmp_path / "out.wav", Preset(), tmp_path / "stems", output_format=FLOAT)
-    result = run_remix(job, separator.manifest, never)
+    result = run_remix(job, StemMaker(separator.manifest, never))
     assert result.null_db is not None
     assert -150 < result.null_db < -95
 
@@ -74,7 +82,7 @@ def test_stems_that_are_not_the_songs(separator: Separator, tmp_path: Path) -> N
     soundfile.write(tmp_path / "stems" / "vocals.wav", other.samples.T, 44_100)
     job = RemixJob(SONG, tmp_path / "new" / "out.wav", Preset(), tmp_path / "stems")
     with pytest.raises(AudioError, match=r"are not those of .*rubidium"):
-        run_remix(job, separator.manifest, never)
+        run_remix(job, StemMaker(separator.manifest, never))
     assert not (tmp_path / "new").exists()
 
 
@@ -112,10 +120,9 @@ def test_calling_off_leaves_nothing(separator: Separator, cache: StemCache, tmp_
     job = RemixJob(
         SONG, tmp_path / "out" / "a.wav", Preset(lufs=-14), kept_folder=tmp_path / "kept"
     )
+    maker = StemMaker(separator.manifest, lambda: separator, cache)
     with pytest.raises(Cancelled):
-        run_remix(
-            job, separator.manifest, lambda: separator, cache=cache, is_cancelled=lambda: True
-        )
+        run_remix(job, maker, is_cancelled=lambda: True)
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     assert not list(cache.folder.iterdir())
 
@@ -123,7 +130,8 @@ def test_calling_off_leaves_nothing(separator: Separator, cache: StemCache, tmp_
 def test_progress_reaches_the_end(separator: Separator, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     job = RemixJob(SONG, tmp_path / "out.wav", load_preset("nightcore"))
-    run_remix(job, separator.manifest, lambda: separator, progress=lambda *at: seen.append(at))
+    maker = StemMaker(separator.manifest, lambda: separator)
+    run_remix(job, maker, progress=lambda *at: seen.append(at))
     assert seen == sorted(seen)
     assert seen[-1] == (882_000, 882_000)
 

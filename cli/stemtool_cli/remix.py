@@ -17,11 +17,8 @@ from daw_bridge.library import DEFAULT_MODEL
 from stemtool_cli.options import read_seconds, show_progress
 
 if TYPE_CHECKING:
-    from daw_bridge.jobs import RemixJob, RemixResult
-    from daw_bridge.rendering.cache import StemCache
+    from daw_bridge.jobs import RemixJob, RemixResult, StemMaker
     from daw_bridge.rendering.preset import Preset
-    from daw_bridge.separation.network import Provider
-    from daw_bridge.separation.separator import Separator
 
 _NOT_REACHED_LU = 0.1
 
@@ -95,20 +92,13 @@ def remix(file: Path, **choices: Any) -> None:
     """
     from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
     from daw_bridge.jobs import run_remix
-    from daw_bridge.separation.manifest import load_manifest
 
     share_one_heap()
     if choices["quiet"]:
         logging.getLogger().setLevel(logging.ERROR)
     job = _make_job(file, choices)
     with show_progress(file.name, quiet=choices["quiet"]) as progress:
-        result = run_remix(
-            job,
-            load_manifest(choices["model"]),
-            lambda: _open_separator(choices),
-            cache=_open_cache(choices),
-            progress=progress,
-        )
+        result = run_remix(job, _make_maker(choices), progress=progress)
     if choices["as_json"]:
         click.echo(_to_json(result))
     elif not choices["quiet"]:
@@ -168,18 +158,19 @@ def _split_pair(text: str) -> tuple[str, str]:
     return stem, file
 
 
-def _open_separator(choices: dict[str, Any]) -> Separator:
+def _make_maker(choices: dict[str, Any]) -> StemMaker:
+    from daw_bridge.jobs import StemMaker
+    from daw_bridge.rendering.cache import StemCache
+    from daw_bridge.separation.manifest import load_manifest
     from daw_bridge.separation.separator import Separator
 
-    provider: Provider = choices["provider"]
-    return Separator(choices["model"], provider=provider, threads=choices["threads"])
-
-
-def _open_cache(choices: dict[str, Any]) -> StemCache | None:
-    from daw_bridge.rendering.cache import StemCache
-
+    model, provider, threads = (choices[name] for name in ("model", "provider", "threads"))
     limit_bytes = round(choices["cache_limit"] * 1e9)
-    return StemCache(limit_bytes=limit_bytes) if limit_bytes else None
+    return StemMaker(
+        load_manifest(model),
+        lambda: Separator(model, provider=provider, threads=threads),
+        StemCache(limit_bytes=limit_bytes) if limit_bytes else None,
+    )
 
 
 def _describe(result: RemixResult, preset: Preset) -> str:

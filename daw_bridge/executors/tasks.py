@@ -202,7 +202,8 @@ def make_remix_job(task: Task) -> RemixJob:
 def _run_remix(job: RemixJob, separator: Separator, **hooks: Any) -> RemixResult:
     from daw_bridge.rendering.cache import StemCache
 
-    return jobs.run_remix(job, separator.manifest, lambda: separator, cache=StemCache(), **hooks)
+    maker = jobs.StemMaker(separator.manifest, lambda: separator, StemCache())
+    return jobs.run_remix(job, maker, **hooks)
 
 
 KINDS: Mapping[str, Kind] = {

@@ -23,7 +23,7 @@ from daw_bridge.rendering.loudness import LoudnessMeter, TruePeakMeter
 from daw_bridge.rendering.stretching import PitchTempo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -180,12 +180,22 @@ class Master:
 
     Args:
         preset: the loudness to reach, and the ceiling.
+        heartbeat: is called now and then; what it raises ends the work.
         channels: number of channels.
         sample_rate_hz: frames a second.
         folder: where the file lies.
     """
 
-    def __init__(self, preset: Preset, *, channels: int, sample_rate_hz: int, folder: Path) -> None:
+    def __init__(
+        self,
+        preset: Preset,
+        heartbeat: Callable[[], None],
+        *,
+        channels: int,
+        sample_rate_hz: int,
+        folder: Path,
+    ) -> None:
+        self._heartbeat = heartbeat
         self._lufs = preset.lufs
         self._ceiling_db = preset.ceiling_db
         self._channels = channels
@@ -272,6 +282,7 @@ class Master:
     def _waiting(self) -> Iterator[Block]:
         self._spool.seek(0)
         while data := self._spool.read(BLOCK_FRAMES * self._channels * 4):
+            self._heartbeat()
             yield np.frombuffer(data, np.float32).reshape(-1, self._channels).T
 
 

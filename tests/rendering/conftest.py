@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -31,7 +31,8 @@ def render(tmp_path: Path) -> Render:
 
     def render(stems: Stems, preset: Preset, frames: int = 50_021) -> np.ndarray:
         channels, rate = len(stems.mixture), stems.sample_rate_hz
-        with Master(preset, channels=channels, sample_rate_hz=rate, folder=tmp_path) as master:
+        how: dict[str, Any] = {"channels": channels, "sample_rate_hz": rate, "folder": tmp_path}
+        with Master(preset, lambda: None, **how) as master:
             blocks = [master.push(block) for block in mix(in_blocks(stems, frames), preset)]
             return np.concatenate([*blocks, *master.finish()], axis=1)
 

@@ -11,7 +11,7 @@ import soxr
 
 from daw_bridge import Audio, Separator, Stems
 from daw_bridge.files.containers import OutputFormat
-from daw_bridge.jobs import RemixJob, run_remix
+from daw_bridge.jobs import RemixJob, StemMaker, run_remix
 from daw_bridge.rendering.preset import load_preset
 from tests.conftest import SONGS, level_db
 from tests.rendering.conftest import Render
@@ -105,7 +105,7 @@ def check_that_it_leaves_out(stem: str, preset: str, band: Path, separator: Sepa
     job = RemixJob(
         band / "song.wav", output, load_preset(preset), band / "stems", output_format=float_wav
     )
-    run_remix(job, separator.manifest, lambda: separator)
+    run_remix(job, StemMaker(separator.manifest, lambda: separator))
     song = Audio.read(band / "song.wav").samples
     expected = song - Audio.read(band / "stems" / f"{stem}.wav").samples
     assert level_db(Audio.read(output).samples - expected, expected) < -100
