@@ -447,7 +447,7 @@ def run_remix(
             closing(stems),
             StemFiles([job.output], job.output_format, tags_from=job.source, **sound) as remix,
             StemFiles(list(outputs.values())[1:], _KEPT_FORMAT, **sound) as kept,
-            Master(job.preset, report, folder=job.output.resolve().parent, **sound) as master,
+            Master(job.preset, report, output=job.output.resolve(), **sound) as master,
         ):
             watched = _watch(stems, meter, kept if job.kept_folder else None, report)
             for block in chain(map(master.push, mix(watched, job.preset)), master.finish()):

@@ -17,6 +17,7 @@ import numpy as np
 
 from daw_bridge.errors import PresetError
 from daw_bridge.files.blocks import BLOCK_FRAMES, Fifo, check_finite
+from daw_bridge.files.writing import output_errors
 from daw_bridge.rendering.effects import EffectChain
 from daw_bridge.rendering.limiter import TruePeakLimiter
 from daw_bridge.rendering.loudness import LoudnessMeter, TruePeakMeter
@@ -183,7 +184,7 @@ class Master:
         heartbeat: is called now and then; what it raises ends the work.
         channels: number of channels.
         sample_rate_hz: frames a second.
-        folder: where the file lies.
+        output: what the remix becomes; the file lies beside it.
     """
 
     def __init__(
@@ -193,7 +194,7 @@ class Master:
         *,
         channels: int,
         sample_rate_hz: int,
-        folder: Path,
+        output: Path,
     ) -> None:
         self._heartbeat = heartbeat
         self._lufs = preset.lufs
@@ -203,7 +204,9 @@ class Master:
         self._meter = _Meter(channels, sample_rate_hz)
         self._came = Levels(-math.inf, -math.inf)
         self._passes = self._lufs is None and self._ceiling_db is None
-        self._spool = TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+        self._output = output
+        with output_errors(output):
+            self._spool = TemporaryFile(dir=output.parent)  # noqa: SIM115 - __exit__ closes it
 
     def __enter__(self) -> Master:
         return self
@@ -221,7 +224,8 @@ class Master:
         self._meter.add(block)
         if self._passes:
             return block
-        self._spool.write(np.ascontiguousarray(block.T).data)
+        with output_errors(self._output):
+            self._spool.write(np.ascontiguousarray(block.T).data)
         return block[:, :0]
 
     def finish(self) -> Iterator[Block]:

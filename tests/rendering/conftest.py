@@ -31,7 +31,11 @@ def render(tmp_path: Path) -> Render:
 
     def render(stems: Stems, preset: Preset, frames: int = 50_021) -> np.ndarray:
         channels, rate = len(stems.mixture), stems.sample_rate_hz
-        how: dict[str, Any] = {"channels": channels, "sample_rate_hz": rate, "folder": tmp_path}
+        how: dict[str, Any] = {
+            "channels": channels,
+            "sample_rate_hz": rate,
+            "output": tmp_path / "x",
+        }
         with Master(preset, lambda: None, **how) as master:
             blocks = [master.push(block) for block in mix(in_blocks(stems, frames), preset)]
             return np.concatenate([*blocks, *master.finish()], axis=1)
