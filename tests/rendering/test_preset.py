@@ -146,7 +146,7 @@ def test_what_does_not_fit_the_stems() -> None:
     with pytest.raises(PresetError, match="is mono"):
         load_preset("wide").check(stems, channels=1)
     load_preset("karaoke").check(stems, channels=1)
-    with pytest.raises(PresetError, match="tempo by 6.25"):
+    with pytest.raises(PresetError, match=r"tempo by 6\.25"):
         combine([say({}, tempo=2.5)] * 2).check(stems)
 
 
