@@ -161,9 +161,7 @@ class Tcp(Udp):
         return data
 
 
-def wait_until(
-    condition: Callable[[], bool], is_alive: Callable[[], bool] = lambda: True
-) -> None:
+def wait_until(condition: Callable[[], bool], is_alive: Callable[[], bool] = lambda: True) -> None:
     """Return once a condition holds; fail after a minute, or when what would make it so died."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():

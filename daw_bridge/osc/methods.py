@@ -314,7 +314,10 @@ def _parse_options(text: str) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise OptionError(f"Options are written key=value;key=value; '{pair:.40}' is not.")
-        options[name.strip()] = unquote(value, errors="strict")
+        try:
+            options[name.strip()] = unquote(value, errors="strict")
+        except UnicodeDecodeError as error:
+            raise OptionError(f"'{value:.40}' is not UTF-8 once its %XX are read.") from error
     return options
 
 

@@ -132,6 +132,7 @@ def test_the_same_again_is_the_same_job(server: Server, clip: Path, tmp_path: Pa
         ({"model": "spleeter-9stems"}, -5, True),
         ({"options": "stems=drums"}, -3, True),
         ({"options": "nonsense"}, -3, False),
+        ({"options": "label=%FF"}, -3, False),
         ({"options": "reply=osc.udp://10.0.0.1:99"}, -3, False),
         ({"options": "on_done=/stems/cancel x"}, -3, False),
         ({"job": "a/b"}, -3, False),
