@@ -69,7 +69,9 @@ def test_a_job_that_kills_workers_is_given_up(
 ) -> None:
     with server, Udp(server.port) as peer:
         submit(peer, "deadly", tmp_path / "deadly", long)
-        for _ in range(2):
+        for attempt in (1, 2):
+            wait_until(partial(has_begun, server, attempt))
+            peer.discard()
             peer.receive_until("/stems/progress")
             os.kill(busiest_worker(server), signal.SIGSEGV)
         refusal = peer.receive_until(*ENDS)[-1]
@@ -232,6 +234,10 @@ def test_kill_at_random_points(server: Server, tmp_path: Path) -> None:
         assert_whole(tmp_path / job, source)
     done = Counter(re.findall('event="job done" job=(\\S+)', server.log))
     assert set(done.values()) == {1}
+
+
+def has_begun(server: Server, times: int) -> bool:
+    return server.log.count('event="job running"') == times
 
 
 def busiest_worker(server: Server) -> int:
