@@ -24,11 +24,12 @@ from daw_bridge.errors import (
     VersionError,
 )
 from daw_bridge.executors.tasks import KINDS, MANIFEST_NAME, Task, confine
+from daw_bridge.files.hashing import sha256_of
 from daw_bridge.osc.addresses import DATA, DONE, PROGRESS, REPLY, STEM, SYNCED, find_method
 from daw_bridge.osc.messages import code_of, error_of
 from daw_bridge.osc.status import write_status
 from daw_bridge.osc.store import Record
-from daw_bridge.osc.transfer import TRANSFER_PREFIX, Upload, read_pieces, sha256_of
+from daw_bridge.osc.transfer import TRANSFER_PREFIX, Upload, read_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
