@@ -240,7 +240,8 @@ def test_a_selection_does_not_wait_for_a_set(
         peer.receive_until("/stems/progress")
         submit(other, "selection", tmp_path / "out", clip)
         assert other.receive_until(*ENDS)[-1].address == "/stems/done"
-        assert peer.ask("/stems/status", "s", "set 2").address
+        assert other.ask("/stems/status", "s", "set 1").arguments[2] == "running"
+        assert other.ask("/stems/status", "s", "set 2").arguments[2] == "queued"
         for name in ("set 2", "set 1"):
             peer.send("/stems/cancel", "s", name)
         for _ in range(2):
