@@ -15,7 +15,7 @@ _INTO = click.option(
 
 @click.group()
 def daw() -> None:
-    """Put scripts into DAWs, so that stems come to tracks at the press of a key.
+    """Bring stems to tracks of DAWs, by scripts that ask the server.
 
     \b
     Examples:

@@ -38,6 +38,8 @@ def stemtool() -> None:
     Examples:
       stemtool separate song.flac -o stems          vocals and accompaniment of a song
       stemtool separate *.mp3 -o stems --stems vocals --format flac
+      stemtool daw install ardour                   stems on tracks, at the press of a key
+      stemtool serve                                what DAWs and other programs talk to
       stemtool doctor                               what is installed, what is missing
     """
 

@@ -11,6 +11,7 @@ local TITLE = "Separate selection into stems"
 local NO_ANSWER =
   "No answer about '%s': is `stemtool serve` running, and is %s under its --root?"
 local NOT_RUNNING = "stemtool is not running: start it with `stemtool serve`, then try again."
+local REST_S = 60
 local PATIENCE_S = {silent = 5, queued = math.huge, running = 300} -- without any change
 
 --- Files
@@ -353,14 +354,15 @@ local function import_ended()
   end
 end
 
-local resting = false
+local rests_until_s = 0
 
--- Imports what is finished; is called every second. Rests after an error that would come back each
--- time, and while it is at work: imports and messages let Ardour go on, and so call this again.
+-- Imports what is finished; is called every second. Rests for a minute after an error, which may
+-- come back each time, and while it is at work: imports and messages let Ardour go on, and so call
+-- this again.
 local function import_finished()
-  if resting or Session:actively_recording() then return end
-  resting = true
-  resting = not guarded(import_ended)
+  if os.time() < rests_until_s or Session:actively_recording() then return end
+  rests_until_s = math.huge
+  rests_until_s = guarded(import_ended) and 0 or os.time() + REST_S
 end
 
 return {
