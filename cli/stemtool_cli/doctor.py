@@ -17,7 +17,8 @@ _PACKAGES = (
 def doctor(*, as_json: bool) -> None:
     """Show what is installed, and what to do about anything missing.
 
-    The report has versions, devices, folders, models and the server. The exit status is 0 where `stemtool separate` can run on the CPU or better.
+    The report has versions, devices, folders, models and the server. The exit status is 0 where
+    `stemtool separate` can run on the CPU or better.
     """
     report = {"Python": platform.python_version(), "System": platform.platform()}
     report |= {name: _package_version(name) for name in _PACKAGES}
