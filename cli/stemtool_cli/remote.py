@@ -109,7 +109,9 @@ def send(files: tuple[Path, ...], **choices: Any) -> None:
 @click.option("--watch", is_flag=True, help="Keep looking until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, watch: bool, as_json: bool, **choices: Any) -> None:
-    """Show the jobs of a running server: those that wait, run, or ended lately.
+    """Show the jobs of a running server.
+
+    These are the ones that wait, run, or ended lately.
 
     \b
     Examples:

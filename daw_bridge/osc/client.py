@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from daw_bridge.errors import ConnectionLostError, DawBridgeError, OutputError, ServerError
 from daw_bridge.files.atomic import part_of
+from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library import state_folder
 from daw_bridge.osc import transfer
 from daw_bridge.osc.addresses import DATA, DONE, ERROR, METHODS, PROGRESS, REPLY, STEM
@@ -167,7 +168,7 @@ class Client:
             DawBridgeError: what the server says.
         """
         name = secrets.token_hex(16)
-        digest = transfer.sha256_of(path)
+        digest = sha256_of(path)
 
         def send() -> None:
             size = path.stat().st_size
@@ -193,7 +194,7 @@ class Client:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             digest = self._again_if_lost(lambda: self._fetch(job, stem, part))
-            if transfer.sha256_of(part) != digest:
+            if sha256_of(part) != digest:
                 raise OutputError(f"Stem {stem} of {job} came with the wrong hash; fetch it again.")
             part.replace(path)
         except OSError as error:

@@ -13,6 +13,7 @@ import soundfile
 
 from daw_bridge.audio import Stems
 from daw_bridge.files.atomic import part_of
+from daw_bridge.files.hashing import sha256_of
 from daw_bridge.files.reading import open_audio
 from daw_bridge.library import cache_folder
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT_BYTES = 4_000_000_000
 _SAMPLE_BYTES = 4
-_READ_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
 
@@ -110,17 +110,9 @@ class StemCache:
 
 def cache_key(sources: Iterable[Path], **choices: object) -> str:
     """Return a name for what becomes of files by some choices; equal content, equal name."""
-    digests = [_sha256(path) for path in sources]
+    digests = [sha256_of(path) for path in sources]
     text = json.dumps([digests, choices], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(_READ_BYTES):
-            digest.update(data)
-    return digest.hexdigest()
 
 
 def _read(path: Path, names: tuple[str, ...], passage: Passage) -> Generator[Stems, None, None]:

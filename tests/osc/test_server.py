@@ -139,6 +139,7 @@ def test_the_same_again_is_the_same_job(server: Server, clip: Path, tmp_path: Pa
         ({"model": "spleeter-9stems"}, -5, True),
         ({"options": "stems=drums"}, -3, True),
         ({"options": "nonsense"}, -3, False),
+        ({"options": "label=%FF"}, -3, False),
         ({"options": "reply=osc.udp://10.0.0.1:99"}, -3, False),
         ({"options": "on_done=/stems/cancel x"}, -3, False),
         ({"job": "a/b"}, -3, False),
@@ -246,7 +247,8 @@ def test_a_selection_does_not_wait_for_a_set(
         peer.receive_until("/stems/progress")
         submit(other, "selection", tmp_path / "out", clip)
         assert other.receive_until(*ENDS)[-1].address == "/stems/done"
-        assert peer.ask("/stems/status", "s", "set 2").address
+        assert other.ask("/stems/status", "s", "set 1").arguments[2] == "running"
+        assert other.ask("/stems/status", "s", "set 2").arguments[2] == "queued"
         for name in ("set 2", "set 1"):
             peer.send("/stems/cancel", "s", name)
         for _ in range(2):
