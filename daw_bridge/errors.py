@@ -17,6 +17,7 @@
     │   ├── ConfinementError   a path outside of the folders that clients may use
     │   ├── UnauthorisedError  the token is missing or wrong
     │   └── ConnectionLostError  the other side cannot be reached, or went away
+    ├── DawError           a DAW, its files or its session cannot be used
     ├── WorkerDiedError    the process that did the work ended before its time
     └── Cancelled          the work was called off
 
@@ -99,6 +100,10 @@ class UnauthorisedError(ServerError):
 
 class ConnectionLostError(ServerError):
     """The other side cannot be reached, or went away."""
+
+
+class DawError(DawBridgeError):
+    """A DAW, its files or its session cannot be used."""
 
 
 class WorkerDiedError(DawBridgeError):

@@ -6,7 +6,10 @@ import math
 import string
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
@@ -24,7 +27,7 @@ from daw_bridge.rendering.sources import Passage, find_stems, read_stems
 from daw_bridge.separation.options import SeparationOptions, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from daw_bridge.audio import StemBlock, Stems
     from daw_bridge.files.reading import Reader
@@ -358,7 +361,7 @@ def run(
             total = _count_frames(job, reader)
             for samples in _measured_blocks(job, separator, reader, meter):
                 files.write(samples)
-                _report(job, files.frames, total, progress, is_cancelled)
+                _report(job, total, progress, is_cancelled, files.frames)
             written = files.commit()
     is_complete = job.residual or len(outputs) == len(separator.manifest.stems)
     null_db = meter.null_db(gain=written.gain, rounding_energy=written.rounding_energy)
@@ -375,24 +378,52 @@ def run(
     )
 
 
+@dataclass(frozen=True)
+class StemMaker:
+    """Makes the stems of a job, or finds them where they were made before.
+
+    Attributes:
+        manifest: the model.
+        open_separator: gives the model itself; only called where stems must be made.
+        cache: where they may be found, and are kept.
+    """
+
+    manifest: ModelManifest
+    open_separator: Callable[[], Separator]
+    cache: StemCache | None = None
+
+    def stems(
+        self, job: RemixJob | UpmixJob, passage: Passage, channels: int
+    ) -> tuple[str, Generator[Stems, None, None]]:
+        """Return where a job's stems are from, and the stems, block by block."""
+        if job.stems_folder:
+            return "folder", read_stems(job.stems_folder, passage, channels)
+        key = self._key(job) if self.cache else ""
+        if self.cache and (found := self.cache.read(key, self.manifest.stems, passage)):
+            return "cache", found
+        separator = self.open_separator()
+        made = separator.stream(passage.mixture, job.options, start=job.start, length=job.length)
+        return separator.provider, self.cache.keep(key, made, passage) if self.cache else made
+
+    def _key(self, job: RemixJob | UpmixJob) -> str:
+        from daw_bridge.rendering.cache import cache_key
+
+        return cache_key(
+            [job.source, *job.other_channels],
+            model=[self.manifest.name, self.manifest.version],
+            passage=[job.start, job.length],
+            options=asdict(job.options),
+        )
+
+
 def run_remix(
     job: RemixJob,
-    manifest: ModelManifest,
-    open_separator: Callable[[], Separator],
+    maker: StemMaker,
     *,
-    cache: StemCache | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> RemixResult:
     """Run a remix to its end; whatever stops it, no partial file stays.
-
-    Args:
-        job: what to do.
-        manifest: the model that makes the stems.
-        open_separator: gives the model itself, and is only called where stems must be made.
-        cache: where stems may be found, and are kept.
-        progress: is told how far it is.
-        is_cancelled: is asked whether to stop.
 
     Raises:
         DawBridgeError: the source cannot be read, the preset does not fit, …
@@ -401,25 +432,24 @@ def run_remix(
     from daw_bridge.rendering.remix import Master, mix  # slow to load
 
     began = time.perf_counter()
-    check_outputs([job], manifest)
-    outputs = job.outputs(manifest)
+    check_outputs([job], maker.manifest)
+    outputs = job.outputs(maker.manifest)
     check_absent(job, outputs.values())
     meter = NullMeter()
     with open_channels([job.source, *job.other_channels]) as reader:
         passage = Passage(reader, job.start, job.length)
-        channels = make_plan(manifest, job.options, reader).channels
-        rate = reader.sample_rate_hz
-        sound: dict[str, Any] = {"sample_rate_hz": rate, "channels": channels}
-        provider, blocks = _find_stems(job, passage, channels, manifest, open_separator, cache)
+        channels = make_plan(maker.manifest, job.options, reader).channels
+        sound: dict[str, Any] = {"sample_rate_hz": reader.sample_rate_hz, "channels": channels}
+        provider, stems = maker.stems(job, passage, channels)
+        report = partial(_report, job, passage.frames, progress, is_cancelled)
         with (
+            closing(stems),
             StemFiles([job.output], job.output_format, tags_from=job.source, **sound) as remix,
             StemFiles(list(outputs.values())[1:], _KEPT_FORMAT, **sound) as kept,
-            Master(job.preset, folder=job.output.resolve().parent, **sound) as master,
+            Master(job.preset, report, output=job.output.resolve(), **sound) as master,
         ):
-            watched = _watch(job, blocks, meter, kept, passage.frames, progress, is_cancelled)
-            for block in mix(watched, job.preset):
-                remix.write(master.push(block)[np.newaxis])
-            for block in master.finish():
+            watched = _watch(stems, meter, kept if job.kept_folder else None, report)
+            for block in chain(map(master.push, mix(watched, job.preset)), master.finish()):
                 remix.write(block[np.newaxis])
             _check_null(job, meter)
             kept.commit()
@@ -427,13 +457,12 @@ def run_remix(
     return RemixResult(
         source=job.source,
         outputs=outputs,
-        sample_rate_hz=rate,
-        channels=channels,
         frames=remix.frames,
         provider=provider,
         elapsed_s=time.perf_counter() - began,
         gain_db=20 * math.log10(written.gain),
         null_db=meter.null_db(),
+        **sound,
         **master.levels._asdict(),
     )
 
@@ -449,69 +478,29 @@ def _stem_files(job: RemixJob | UpmixJob) -> dict[str, Path]:
     return find_stems(job.stems_folder) if job.stems_folder else {}
 
 
-def _find_stems(
-    job: RemixJob | UpmixJob,
-    passage: Passage,
-    channels: int,
-    manifest: ModelManifest,
-    open_separator: Callable[[], Separator],
-    cache: StemCache | None,
-) -> tuple[str, Iterator[Stems]]:
-    """Return where a job's stems are from, and the stems."""
-    from daw_bridge.rendering.cache import cache_key
-
-    if job.stems_folder:
-        return "folder", read_stems(job.stems_folder, passage, channels)
-    key = ""
-    if cache:
-        key = cache_key(
-            [job.source, *job.other_channels],
-            model=[manifest.name, manifest.version],
-            passage=[job.start, job.length],
-            options=asdict(job.options),
-        )
-        if found := cache.read(key, manifest.stems, passage):
-            return "cache", found
-    separator = open_separator()
-    made = separator.stream(passage.mixture, job.options, start=job.start, length=job.length)
-    return separator.provider, cache.keep(key, made, passage) if cache else made
-
-
 def _watch(
-    job: RemixJob,
-    blocks: Iterator[Stems],
-    meter: NullMeter,
-    kept: StemFiles,
-    total: int,
-    progress: Progress | None,
-    is_cancelled: IsCancelled | None,
+    blocks: Iterable[Stems], meter: NullMeter, kept: StemFiles | None, report: Callable[[int], None]
 ) -> Iterator[Stems]:
-    """Yield stems; measure them, keep them where a job says so, and tell how many have come."""
+    """Yield stems; measure them, keep them, and tell how many frames have come."""
     done = 0
-    for stems in _measured(blocks, meter):
-        if job.kept_folder:
+    for stems in blocks:
+        meter.add(stems.mixture, stems.mixture - stems.samples.sum(axis=0, dtype=np.float64))
+        if kept:
             kept.write(stems.samples)
         yield stems
         done += stems.mixture.shape[1]
-        _report(job, done, total, progress, is_cancelled)
-
-
-def _measured(blocks: Iterable[Stems], meter: NullMeter) -> Iterator[Stems]:
-    """Yield stems, and show the meter what they leave of the mixture."""
-    for stems in blocks:
-        meter.add(stems.mixture, stems.mixture - stems.samples.sum(axis=0, dtype=np.float64))
-        yield stems
+        report(done)
 
 
 def _report(
     job: Job,
-    done: int,
     total: int,
     progress: Progress | None,
     is_cancelled: IsCancelled | None,
+    done: int | None = None,
 ) -> None:
-    """Say how far a job is, and stop it if it was called off."""
-    if progress:
+    """Say how far a job is, if that is known, and stop it if it was called off."""
+    if progress and done is not None:
         progress(done, max(total, done))
     if is_cancelled and is_cancelled():
         raise Cancelled(f"{job.source} was cancelled.")
@@ -521,8 +510,8 @@ def _check_null(job: RemixJob | UpmixJob, meter: NullMeter) -> None:
     if job.stems_folder and (null_db := meter.null_db()) > _MAX_FOLDER_NULL_DB:
         raise AudioError(
             f"The stems in {job.stems_folder} are not those of {job.source}: what they leave of it"
-            f" is at {null_db:.0f} dB. Stems of 32f bits that sum to the song are below"
-            f" {_MAX_FOLDER_NULL_DB:.0f} dB."
+            f" is at {null_db:.0f} dB, and may be at {_MAX_FOLDER_NULL_DB:.0f}; stems that were"
+            " turned down are whole with --bits 32f."
         )
 
 
@@ -688,10 +677,8 @@ class UpmixResult:
 
 def run_upmix(
     job: UpmixJob,
-    manifest: ModelManifest,
-    open_separator: Callable[[], Separator],
+    maker: StemMaker,
     *,
-    cache: StemCache | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> UpmixResult:
@@ -704,32 +691,35 @@ def run_upmix(
     from daw_bridge.rendering.upmix import upmix  # slow to load
 
     began = time.perf_counter()
-    check_outputs([job], manifest)
-    outputs = job.outputs(manifest)
+    check_outputs([job], maker.manifest)
+    outputs = job.outputs(maker.manifest)
     check_absent(job, outputs.values())
     speakers = job.layout.speakers
     meter = NullMeter()
     with open_channels([job.source, *job.other_channels]) as reader:
         _check_stereo(reader)
         passage = Passage(reader, job.start, job.length)
-        provider, stems = _find_stems(job, passage, 2, manifest, open_separator, cache)
-        with StemFiles(
-            list(outputs.values()),
-            job.output_format,
-            sample_rate_hz=reader.sample_rate_hz,
-            channels=1 if job.parts == "channels" else len(speakers),
-            tags_from=job.source,
-            speakers=() if job.parts == "channels" else speakers,
-        ) as files:
-            for placed in upmix(_measured(stems, meter), job.layout):
+        provider, stems = maker.stems(job, passage, 2)
+        report = partial(_report, job, passage.frames, progress, is_cancelled)
+        with (
+            closing(stems),
+            StemFiles(
+                list(outputs.values()),
+                job.output_format,
+                sample_rate_hz=reader.sample_rate_hz,
+                channels=1 if job.parts == "channels" else len(speakers),
+                tags_from=job.source,
+                speakers=() if job.parts == "channels" else speakers,
+            ) as files,
+        ):
+            for placed in upmix(_watch(stems, meter, None, report), job.layout):
                 files.write(_arrange(placed, job.parts))
-                _report(job, files.frames, passage.frames, progress, is_cancelled)
             _check_null(job, meter)
             written = files.commit()
         open_again = open_channels if job.parts == "channels" else open_sum
         with open_again(list(outputs.values())) as surround:
             channels = ChannelMeter(speakers, reader.sample_rate_hz)
-            report = _measure(surround, passage, speakers, channels, gain=written.gain)
+            measured = _measure(surround, passage, speakers, channels, gain=written.gain)
     return UpmixResult(
         source=job.source,
         outputs=outputs,
@@ -739,8 +729,8 @@ def run_upmix(
         provider=provider,
         elapsed_s=time.perf_counter() - began,
         gain_db=20 * math.log10(written.gain),
-        null_db=report.null_db,
-        report=report,
+        null_db=measured.null_db,
+        report=measured,
     )
 
 

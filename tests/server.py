@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,6 +130,14 @@ class Udp:
     def receive(self) -> Message:
         (message,) = decode(self.socket.recv(65_536))
         return message
+
+    def discard(self) -> None:
+        """Forget what has come so far."""
+        self.socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self.socket.recv(65_536)
+        self.socket.settimeout(PATIENCE_S)
 
     def receive_until(self, *addresses: str) -> list[Message]:
         """Return the messages up to the first that has one of these addresses."""

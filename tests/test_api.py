@@ -26,14 +26,23 @@ def test_all_is_what_the_api_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["separate", "--help"], ["models", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["separate", "--help"],
+        ["remix", "--help"],
+        ["presets", "--help"],
+        ["models", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_loads_no_numerical_library(arguments: list[str]) -> None:
     script = (
         "import sys\n"
         "from stemtool_cli.main import stemtool\n"
         f"stemtool.main({arguments!r}, standalone_mode=False)\n"
-        "heavy = {'numpy', 'scipy', 'onnxruntime', 'onnx', 'soundfile', 'av', 'rich', 'msgspec'}\n"
+        "heavy = {'numpy', 'scipy', 'onnxruntime', 'onnx', 'soundfile', 'av', 'rich', 'msgspec',"
+        " 'pedalboard'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     run = subprocess.run(
@@ -57,12 +66,15 @@ def test_the_wheel_carries_code_models_and_command(tmp_path: Path) -> None:
         f"sys.path.insert(0, {str(installed)!r})\n"
         "import daw_bridge, stemtool_cli\n"
         "from daw_bridge.separation.manifest import load_manifests\n"
-        "print(daw_bridge.__file__, stemtool_cli.__file__, load_manifests()[0].name)"
+        "from daw_bridge.library import find_preset\n"
+        "print(daw_bridge.__file__, stemtool_cli.__file__, load_manifests()[0].name,"
+        " find_preset('karaoke'))"
     )
     run = subprocess.run(
         [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
     )
-    package, command_package, model = run.stdout.split()
+    package, command_package, model, preset = run.stdout.split()
     assert package.startswith(str(installed))
     assert command_package.startswith(str(installed))
     assert model == "spleeter-2stems"
+    assert preset.startswith(str(installed))

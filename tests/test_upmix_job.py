@@ -14,7 +14,15 @@ from daw_bridge import Audio, Separator
 from daw_bridge.errors import AudioError, Cancelled, OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.speakers import find_speakers, fold_matrix, read_mask
-from daw_bridge.jobs import SeparateJob, UpmixJob, UpmixResult, check_surround, run, run_upmix
+from daw_bridge.jobs import (
+    SeparateJob,
+    StemMaker,
+    UpmixJob,
+    UpmixResult,
+    check_surround,
+    run,
+    run_upmix,
+)
 from daw_bridge.library import find_layouts
 from daw_bridge.rendering.layout import load_layout
 from daw_bridge.separation.manifest import load_manifest
@@ -28,7 +36,7 @@ def upmix(job: UpmixJob, separator: Separator | None = None, **hooks: Any) -> Up
         assert separator, "No separator is needed where stems are in a folder."
         return separator
 
-    return run_upmix(job, load_manifest("spleeter-2stems"), open_separator, **hooks)
+    return run_upmix(job, StemMaker(load_manifest("spleeter-2stems"), open_separator), **hooks)
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,10 @@ _PACKAGES = (
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def doctor(*, as_json: bool) -> None:
-    """Show versions, devices, folders and models, and what to do about anything missing.
+    """Show what is installed, and what to do about anything missing.
 
-    The exit status is 0 where `stemtool separate` can run on the CPU or better.
+    The report has versions, devices, folders, models and the server. The exit status is 0 where
+    `stemtool separate` can run on the CPU or better.
     """
     report = {"Python": platform.python_version(), "System": platform.platform()}
     report |= {name: _package_version(name) for name in _PACKAGES}

@@ -44,6 +44,8 @@ def stemtool() -> None:
       stemtool separate *.mp3 -o stems --stems vocals --format flac
       stemtool remix song.flac -o karaoke.flac --preset karaoke
       stemtool upmix song.flac -o song-5.1.wav
+      stemtool daw install ardour                   stems on tracks, at the press of a key
+      stemtool serve                                what DAWs and other programs talk to
       stemtool doctor                               what is installed, what is missing
     """
 

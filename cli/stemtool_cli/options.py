@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from daw_bridge.jobs import Progress
-    from daw_bridge.rendering.cache import StemCache
+    from daw_bridge.jobs import Progress, StemMaker
 
 
 cache_limit_option = click.option(
@@ -22,11 +21,20 @@ cache_limit_option = click.option(
 )  # fmt: skip
 
 
-def open_cache(limit_gb: float) -> StemCache | None:
-    """Return the cache that ``--cache-limit`` asks for."""
+def make_maker(choices: dict[str, Any]) -> StemMaker:
+    """Return what makes stems as a command's options say, or finds them in the cache."""
+    from daw_bridge.jobs import StemMaker
     from daw_bridge.rendering.cache import StemCache
+    from daw_bridge.separation.manifest import load_manifest
+    from daw_bridge.separation.separator import Separator
 
-    return StemCache(limit_bytes=round(limit_gb * 1e9)) if limit_gb else None
+    model, provider, threads = (choices[name] for name in ("model", "provider", "threads"))
+    limit_bytes = round(choices["cache_limit"] * 1e9)
+    return StemMaker(
+        load_manifest(model),
+        lambda: Separator(model, provider=provider, threads=threads),
+        StemCache(limit_bytes=limit_bytes) if limit_bytes else None,
+    )
 
 
 def read_seconds(text: str) -> float:

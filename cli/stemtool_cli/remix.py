@@ -14,13 +14,11 @@ import click
 from daw_bridge.errors import OptionError
 from daw_bridge.files.containers import BITS, CONTAINERS
 from daw_bridge.library import DEFAULT_MODEL
-from stemtool_cli.options import cache_limit_option, open_cache, read_seconds, show_progress
+from stemtool_cli.options import cache_limit_option, make_maker, read_seconds, show_progress
 
 if TYPE_CHECKING:
     from daw_bridge.jobs import RemixJob, RemixResult
     from daw_bridge.rendering.preset import Preset
-    from daw_bridge.separation.network import Provider
-    from daw_bridge.separation.separator import Separator
 
 _NOT_REACHED_LU = 0.1
 
@@ -91,20 +89,13 @@ def remix(file: Path, **choices: Any) -> None:
     """
     from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
     from daw_bridge.jobs import run_remix
-    from daw_bridge.separation.manifest import load_manifest
 
     share_one_heap()
     if choices["quiet"]:
         logging.getLogger().setLevel(logging.ERROR)
     job = _make_job(file, choices)
     with show_progress(file.name, quiet=choices["quiet"]) as progress:
-        result = run_remix(
-            job,
-            load_manifest(choices["model"]),
-            lambda: _open_separator(choices),
-            cache=open_cache(choices["cache_limit"]),
-            progress=progress,
-        )
+        result = run_remix(job, make_maker(choices), progress=progress)
     if choices["as_json"]:
         click.echo(_to_json(result))
     elif not choices["quiet"]:
@@ -162,13 +153,6 @@ def _split_pair(text: str) -> tuple[str, str]:
     if not equals:
         raise OptionError(f"'{text}' is no stem with a file, as in drums=chain.toml.")
     return stem, file
-
-
-def _open_separator(choices: dict[str, Any]) -> Separator:
-    from daw_bridge.separation.separator import Separator
-
-    provider: Provider = choices["provider"]
-    return Separator(choices["model"], provider=provider, threads=choices["threads"])
 
 
 def _describe(result: RemixResult, preset: Preset) -> str:

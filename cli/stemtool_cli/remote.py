@@ -109,7 +109,9 @@ def send(files: tuple[Path, ...], **choices: Any) -> None:
 @click.option("--watch", is_flag=True, help="Keep looking until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, watch: bool, as_json: bool, **choices: Any) -> None:
-    """Show the jobs of a running server: those that wait, run, or ended lately.
+    """Show the jobs of a running server.
+
+    These are the ones that wait, run, or ended lately.
 
     \b
     Examples:
@@ -161,7 +163,8 @@ def _send(file: Path, folder: Path, job: str, choices: dict[str, Any]) -> dict[s
     options = _protocol_options(choices)
     bar = show_progress(file.name, quiet=choices["quiet"])
     with _connect(choices) as client, _called_off_if_interrupted(job, choices), bar as progress:
-        stems = client.separate(
+        stems = client.run(
+            "separate",
             [client.upload(file) if is_remote else file.resolve()],
             "" if is_remote else folder.resolve(),
             model=choices["model"],

@@ -13,7 +13,7 @@ import click
 
 from daw_bridge.files.containers import BITS
 from daw_bridge.library import DEFAULT_MODEL
-from stemtool_cli.options import cache_limit_option, open_cache, show_progress
+from stemtool_cli.options import cache_limit_option, make_maker, show_progress
 
 if TYPE_CHECKING:
     from daw_bridge.files.containers import Container
@@ -61,6 +61,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--format", "container", type=click.Choice(_CONTAINERS), help="Default: as in OUT.")
 @click.option("--bits", type=click.Choice(BITS), help="Default: 24.")
 @cache_limit_option
+@click.option(
+    "--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+    help="What to run the network on.",
+)  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all.")
 @click.option(
     "--check", metavar="FILE", type=_PATH,
     help="Measure a surround file, whoever made it, instead; needs --against.",
@@ -150,20 +155,12 @@ def _find_layout(choices: dict[str, Any]) -> Layout:
 def _run(job: UpmixJob, choices: dict[str, Any]) -> UpmixResult:
     from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
     from daw_bridge.jobs import run_upmix
-    from daw_bridge.separation.manifest import load_manifest
-    from daw_bridge.separation.separator import Separator
 
     share_one_heap()
     if choices["quiet"]:
         logging.getLogger().setLevel(logging.ERROR)
     with show_progress(job.source.name, quiet=choices["quiet"]) as progress:
-        return run_upmix(
-            job,
-            load_manifest(choices["model"]),
-            lambda: Separator(choices["model"]),
-            cache=open_cache(choices["cache_limit"]),
-            progress=progress,
-        )
+        return run_upmix(job, make_maker(choices), progress=progress)
 
 
 def _describe(result: UpmixResult) -> str:

@@ -246,15 +246,16 @@ def make_upmix_job(task: Task) -> UpmixJob:
     )
 
 
-def _run_with_cache(run: Callable[..., Result]) -> Callable[..., Result]:
+def _with_maker(run: Callable[..., Result]) -> Callable[..., Result]:
     """Have a job find its stems, and keep them, in the user's cache."""
 
-    def run_with_cache(job: Job, separator: Separator, **hooks: Any) -> Result:
+    def run_with_maker(job: Job, separator: Separator, **hooks: Any) -> Result:
         from daw_bridge.rendering.cache import StemCache
 
-        return run(job, separator.manifest, lambda: separator, cache=StemCache(), **hooks)
+        maker = jobs.StemMaker(separator.manifest, lambda: separator, StemCache())
+        return run(job, maker, **hooks)
 
-    return run_with_cache
+    return run_with_maker
 
 
 KINDS: Mapping[str, Kind] = {
@@ -262,9 +263,9 @@ KINDS: Mapping[str, Kind] = {
     "remix": Kind(
         "Mix the stems of audio anew, through effects.",
         make_remix_job,
-        _run_with_cache(jobs.run_remix),
+        _with_maker(jobs.run_remix),
     ),
-    "upmix": Kind("Mix stereo up to surround.", make_upmix_job, _run_with_cache(jobs.run_upmix)),
+    "upmix": Kind("Mix stereo up to surround.", make_upmix_job, _with_maker(jobs.run_upmix)),
 }
 
 
@@ -292,6 +293,8 @@ def check_task(task: Task, roots: Sequence[Path]) -> None:
         confine(path, roots)
         _check_regular(path)
     job = KINDS[task.kind].make(task)
+    if isinstance(job, RemixJob) and job.stems_folder:
+        confine(job.stems_folder, roots)  # before it is looked into
     for path in job.inputs:
         confine(path, roots)
     manifest = load_manifest(task.model)

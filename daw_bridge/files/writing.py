@@ -114,7 +114,7 @@ class StemFiles:
         with ExitStack() as on_failure:
             on_failure.push(self._cleanup)
             for path in self._paths:
-                with _output_errors(path):
+                with output_errors(path):
                     self._make_folder(path.parent)
                     spool = TemporaryFile(dir=path.parent)
                     self._spools.append(self._cleanup.enter_context(spool))
@@ -131,7 +131,7 @@ class StemFiles:
         self._peak = max(self._peak, float(samples.max()), -float(samples.min()))
         self.frames += samples.shape[-1]
         for path, spool, block in zip(self._paths, self._spools, samples, strict=True):
-            with _output_errors(path):
+            with output_errors(path):
                 spool.write(np.ascontiguousarray(block.T).data)
 
     def commit(self) -> Written:
@@ -147,14 +147,14 @@ class StemFiles:
             ]
             energies = tuple(encoding.result() for encoding in encodings)
         for part, path in zip(parts, self._paths, strict=True):
-            with _output_errors(path):
+            with output_errors(path):
                 part.replace(path)
         self._cleanup.pop_all()  # nothing is left to take away
         return Written(gain, energies)
 
     def _encode(self, part: Path, path: Path, spool: IO[bytes], gain: float) -> float:
         """Write one spool as a part of ``path``; return the energy of the rounding."""
-        with _output_errors(path):
+        with output_errors(path):
             spool.seek(0)
             blocks = _read_spool(spool, self._channels, np.float32(gain))
             if self._format.container == "m4a":
@@ -286,7 +286,7 @@ def _encode_m4a(part: Path, blocks: Iterator[Block], sample_rate_hz: int, channe
 
 
 @contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
+def output_errors(path: Path) -> Iterator[None]:
     """Turn what the system and the encoders raise into one sentence about a path."""
     try:
         try:

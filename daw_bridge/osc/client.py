@@ -16,11 +16,13 @@ import secrets
 import socket
 import time
 from contextlib import contextmanager, suppress
+from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from daw_bridge.errors import ConnectionLostError, DawBridgeError, OutputError, ServerError
 from daw_bridge.files.atomic import part_of
+from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library import state_folder
 from daw_bridge.osc import transfer
 from daw_bridge.osc.addresses import DATA, DONE, ERROR, METHODS, PROGRESS, REPLY, STEM
@@ -104,6 +106,10 @@ class Client:
             for name, _, stems, _ in self._list("/stems/models")
         }
 
+    def presets(self) -> dict[str, str]:
+        """Return the server's presets, with what each is for."""
+        return {str(name): str(summary) for name, summary in self._list("/stems/presets")}
+
     def jobs(self) -> list[JobStatus]:
         """Return the jobs that wait, run, or ended lately."""
         return [JobStatus(*row) for row in self._list("/stems/list")]
@@ -113,8 +119,9 @@ class Client:
         state: str = self._ask("/stems/cancel", job)[1]
         return state
 
-    def separate(
+    def run(  # noqa: PLR0913 - a job has that many sides
         self,
+        kind: str,
         sources: Sequence[Path | str],
         folder: Path | str,
         *,
@@ -125,11 +132,12 @@ class Client:
         job: str | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> dict[str, Path]:
-        """Have a file separated and wait for it.
+        """Have a job done and wait for it.
 
         Args:
+            kind: ``separate`` or ``remix``.
             sources: the file, or mono files that are its channels; or what :meth:`upload` gave.
-            folder: where the stems go; empty: the server keeps them for :meth:`download`.
+            folder: where the results go; empty: the server keeps them for :meth:`download`.
             model: the model; empty: the server's default.
             start: the first frame.
             length: how many frames; None: to the end.
@@ -138,17 +146,20 @@ class Client:
             progress: is told how much is done, 0 … 1.
 
         Returns:
-            the file of each stem, on the server's machine.
+            the file of each result, on the server's machine.
 
         Raises:
             DawBridgeError: what the server says.
         """
         job = job or f"{self._hello[0] or 'python'}-{secrets.token_hex(8)}"
         text = ";".join(f"{name}={_escape(value)}" for name, value in (options or {}).items())
-        request = (job, model, str(folder), start, -1 if length is None else length, text)
+        request = (model, str(folder), start, -1 if length is None else length, text)
         return self._again_if_lost(
-            lambda: self._wait_for(job, progress, *request, *map(str, sources))
+            lambda: self._wait_for(kind, job, progress, *request, *map(str, sources))
         )
+
+    separate = partialmethod(run, "separate")
+    remix = partialmethod(run, "remix")
 
     def upload(self, path: Path) -> str:
         """Send a file and return the source to name it by.
@@ -157,7 +168,7 @@ class Client:
             DawBridgeError: what the server says.
         """
         name = secrets.token_hex(16)
-        digest = transfer.sha256_of(path)
+        digest = sha256_of(path)
 
         def send() -> None:
             size = path.stat().st_size
@@ -183,7 +194,7 @@ class Client:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             digest = self._again_if_lost(lambda: self._fetch(job, stem, part))
-            if transfer.sha256_of(part) != digest:
+            if sha256_of(part) != digest:
                 raise OutputError(f"Stem {stem} of {job} came with the wrong hash; fetch it again.")
             part.replace(path)
         except OSError as error:
@@ -203,10 +214,10 @@ class Client:
         return str(digest)
 
     def _wait_for(
-        self, job: str, progress: Callable[[float], None] | None, *request: Argument
+        self, kind: str, job: str, progress: Callable[[float], None] | None, *request: Argument
     ) -> dict[str, Path]:
-        """Ask for a job, or find it again, and gather its stems."""
-        self._ask("/stems/separate", *request)
+        """Ask for a job, or find it again, and gather its results."""
+        self._ask(f"/stems/{kind}", job, *request)
         stems: dict[str, Path] = {}
         while True:
             address, arguments = self._receive()

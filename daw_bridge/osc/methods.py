@@ -24,16 +24,18 @@ from daw_bridge.errors import (
     VersionError,
 )
 from daw_bridge.executors.tasks import KINDS, MANIFEST_NAME, Task, confine
-from daw_bridge.osc.addresses import DATA, DONE, PROGRESS, REPLY, STEM, SYNCED
+from daw_bridge.files.hashing import sha256_of
+from daw_bridge.osc.addresses import DATA, DONE, PROGRESS, REPLY, STEM, SYNCED, find_method
 from daw_bridge.osc.messages import code_of, error_of
 from daw_bridge.osc.status import write_status
 from daw_bridge.osc.store import Record
-from daw_bridge.osc.transfer import TRANSFER_PREFIX, Upload, read_pieces, sha256_of
+from daw_bridge.osc.transfer import TRANSFER_PREFIX, Upload, read_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from daw_bridge.osc.dispatcher import Dispatcher
+    from daw_bridge.osc.messages import Message
     from daw_bridge.osc.peers import Datagrams, Peer
     from daw_bridge.osc.settings import ServerSettings
     from daw_bridge.osc.store import Store
@@ -44,16 +46,19 @@ MAJOR, MINOR = 1, 0
 FEATURES = ":udp:tcp:cancel:progress:transfer:"
 
 _LISTED = 100
+_HELLO_FIRST = "Say /stems/hello with the server's token first."
 _ID = re.compile(r"[^\x00-\x1f\x7f/]{1,128}")
 
 log = structlog.get_logger()
 
 
 class Methods:
-    """What can be asked of the server.
+    """What can be asked of the server, and what it says of itself.
 
     Attributes:
-        handlers: address → a function of a peer and the arguments; some return awaitables.
+        release: the version of the server.
+        dispatcher: has the jobs run; set before anything is asked.
+        datagrams: reaches UDP ports; set likewise.
     """
 
     def __init__(
@@ -76,7 +81,7 @@ class Methods:
         self.release = version("daw-bridge")
         self.dispatcher: Dispatcher
         self.datagrams: Datagrams
-        self.handlers: Mapping[str, Callable[..., Any]] = {
+        self._handlers: Mapping[str, Callable[..., Any]] = {
             **{f"/stems/{name}": partial(self._submit, name) for name in KINDS},
             "/stems/hello": self._hello,
             "/stems/models": self._models,
@@ -89,6 +94,21 @@ class Methods:
             DATA: self._data,
             "/stems/get": self._get,
         }
+
+    def call(self, message: Message, peer: Peer) -> Awaitable[None] | None:
+        """Do what a message asks for, or return what is to be awaited for it.
+
+        Raises:
+            DawBridgeError: it cannot be done.
+        """
+        method = find_method(message.address)
+        if method.tcp_only and not peer.is_stream:
+            raise OptionError(f"{method.address} is for TCP; datagrams carry no audio.")
+        if self._settings.token and not peer.is_authorised and method.name != "hello":
+            raise UnauthorisedError(_HELLO_FIRST)
+        answer: Awaitable[None] | None
+        answer = self._handlers[method.address](peer, *method.take(message.arguments))
+        return answer
 
     # --- what clients hear
 
@@ -141,7 +161,10 @@ class Methods:
         url, token = rest if len(rest) > 1 else (*rest, "")
         if major != MAJOR:
             raise VersionError(f"This server speaks version {MAJOR}.{MINOR}, not {major}.")
-        self.authorise(peer, token)
+        wanted = self._settings.token
+        if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
+            raise UnauthorisedError(_HELLO_FIRST)
+        peer.is_authorised = True
         if url:
             peer.divert(self.datagrams.diverted(peer, url))
         peer.name = _check_id("A client's name", client) if client else peer.name
@@ -247,27 +270,15 @@ class Methods:
             )
         path = Path(record.outcome.stems[stem])
         try:
-            digest = await asyncio.to_thread(sha256_of, path)
-            peer.send(REPLY, "ssshs", "/stems/get", job, stem, path.stat().st_size, digest)
-            for position, piece in read_pieces(path, offset):
-                peer.send(DATA, "shb", f"{job}/{stem}", position, piece)
-                await peer.drained()
+            digest, size = await asyncio.to_thread(sha256_of, path), path.stat().st_size
         except OSError as error:
             raise OptionError(f"{path} cannot be read any more: {error.strerror}.") from error
+        peer.send(REPLY, "ssshs", "/stems/get", job, stem, size, digest)
+        for position, piece in read_pieces(path, max(offset, 0)):
+            peer.send(DATA, "shb", f"{job}/{stem}", position, piece)
+            await peer.drained()
 
     # --- what they need
-
-    def authorise(self, peer: Peer, token: str) -> None:
-        """Remember that a peer knows the token.
-
-        Raises:
-            UnauthorisedError: it does not.
-        """
-        if self._settings.token and not hmac.compare_digest(
-            token.encode(), self._settings.token.encode()
-        ):
-            raise UnauthorisedError("Say /stems/hello with the server's token first.")
-        peer.is_authorised = True
 
     def own_folder(self, job: str) -> Path:
         """Return where the results of a job go that names no folder."""
@@ -319,7 +330,10 @@ def _parse_options(text: str) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise OptionError(f"Options are written key=value;key=value; '{pair:.40}' is not.")
-        options[name.strip()] = unquote(value, errors="strict")
+        try:
+            options[name.strip()] = unquote(value, errors="strict")
+        except UnicodeDecodeError as error:
+            raise OptionError(f"'{value:.40}' is not UTF-8 once its %XX are read.") from error
     return options
 
 

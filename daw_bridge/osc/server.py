@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 import shutil
 import signal
@@ -16,11 +15,11 @@ from typing import TYPE_CHECKING
 import structlog
 from filelock import FileLock, Timeout
 
-from daw_bridge.errors import BusyError, DawBridgeError, OptionError, ServerError, UnauthorisedError
+from daw_bridge.errors import BusyError, DawBridgeError, OptionError, ServerError
 from daw_bridge.executors.pool import WorkerProcess
 from daw_bridge.executors.worker import Settings
 from daw_bridge.files.atomic import write_whole
-from daw_bridge.osc.addresses import EVENTS, find_method
+from daw_bridge.osc.addresses import EVENTS
 from daw_bridge.osc.dispatcher import Dispatcher, Lane
 from daw_bridge.osc.messages import FRAME_HEADER, decode, frame
 from daw_bridge.osc.methods import Methods
@@ -260,13 +259,8 @@ class Server:
         if message.address in EVENTS:
             return None  # another server's: to answer would go on for ever
         with self._refusing(message, peer):
-            method = find_method(message.address)
-            if method.tcp_only and not peer.is_stream:
-                raise OptionError(f"{method.address} is for TCP; datagrams carry no audio.")
-            if self._settings.token and not peer.is_authorised and method.name != "hello":
-                raise UnauthorisedError("Say /stems/hello with the server's token first.")
-            answer = self._methods.handlers[method.address](peer, *method.take(message.arguments))
-            return self._finish(message, peer, answer) if inspect.isawaitable(answer) else None
+            answer = self._methods.call(message, peer)
+            return self._finish(message, peer, answer) if answer else None
         return None
 
     async def _finish(self, message: Message, peer: Peer, answer: Awaitable[None]) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from daw_bridge.errors import AudioError, BusyError, DiskFullError, OptionError, OutputError
 from daw_bridge.files.atomic import write_whole
+from daw_bridge.files.hashing import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,15 +149,6 @@ class Transfers:
         for folder in self._folder.iterdir():
             if (folder / _ANNOUNCED).exists():
                 yield _read_announcement(folder)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hash of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(1 << 20):
-            digest.update(data)
-    return digest.hexdigest()
 
 
 def read_pieces(path: Path, offset: int) -> Iterator[tuple[int, bytes]]:

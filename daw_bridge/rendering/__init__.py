@@ -1,4 +1,7 @@
-"""Stems → sound.
+"""Stems → sound, told in the order in which the signal flows.
 
-loudness    BS.1770 loudness and true peak
+sources     a passage of a song, and stems in a folder     cache       stems that were made before
+preset      what is to become of them                      effects     what they go through
+remix       the composition, block by block                stretching  pitch and tempo
+loudness    BS.1770 loudness and true peak                 limiter     true peaks below a ceiling
 """

@@ -6,25 +6,25 @@ import hashlib
 import json
 import logging
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import soundfile
 
 from daw_bridge.audio import Stems
 from daw_bridge.files.atomic import part_of
+from daw_bridge.files.hashing import sha256_of
 from daw_bridge.files.reading import open_audio
 from daw_bridge.library import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from daw_bridge.rendering.sources import Passage
 
 DEFAULT_LIMIT_BYTES = 4_000_000_000
 _SAMPLE_BYTES = 4
-_READ_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,9 @@ class StemCache:
         for path in self.folder.glob("*.wav"):
             path.unlink(missing_ok=True)
 
-    def read(self, key: str, names: tuple[str, ...], passage: Passage) -> Iterator[Stems] | None:
+    def read(
+        self, key: str, names: tuple[str, ...], passage: Passage
+    ) -> Generator[Stems, None, None] | None:
         """Return an entry's stems, block by block; None where there is none."""
         path = self._path(key)
         try:
@@ -64,13 +66,15 @@ class StemCache:
             return None
         return _read(path, names, passage)
 
-    def keep(self, key: str, blocks: Iterable[Stems], passage: Passage) -> Iterator[Stems]:
+    def keep(
+        self, key: str, blocks: Generator[Stems, None, None], passage: Passage
+    ) -> Generator[Stems, None, None]:
         """Yield stems, and make them an entry when all have come.
 
         What cannot be written is not kept, and does no harm.
         """
         part = part_of(self._path(key))
-        with ExitStack() as cleanup:
+        with closing(blocks), ExitStack() as cleanup:
             file: soundfile.SoundFile | None = None
             is_kept = True
             for stems in blocks:
@@ -106,20 +110,12 @@ class StemCache:
 
 def cache_key(sources: Iterable[Path], **choices: object) -> str:
     """Return a name for what becomes of files by some choices; equal content, equal name."""
-    digests = [_sha256(path) for path in sources]
+    digests = [sha256_of(path) for path in sources]
     text = json.dumps([digests, choices], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(_READ_BYTES):
-            digest.update(data)
-    return digest.hexdigest()
-
-
-def _read(path: Path, names: tuple[str, ...], passage: Passage) -> Iterator[Stems]:
+def _read(path: Path, names: tuple[str, ...], passage: Passage) -> Generator[Stems, None, None]:
     with open_audio(path) as reader:
         channels = reader.channels // len(names)
         for block, mixture in zip(reader.blocks(), passage.blocks(channels), strict=True):

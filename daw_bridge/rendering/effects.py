@@ -43,6 +43,7 @@ _LIMITS: tuple[tuple[str, float, float], ...] = (
 """What a parameter may be by the end of its name, where pedalboard takes anything."""
 
 _NO_LIMITS = (-math.inf, math.inf)
+_HOSTS = {"ExternalPlugin", "PluginContainer"}
 _PITCH_SHIFT = "PitchShift"
 
 
@@ -276,7 +277,7 @@ def _leaves(kind: type[pedalboard.Plugin]) -> Iterator[type[pedalboard.Plugin]]:
     """Yield the classes of effects below a class: those that are neither abstract nor hosts."""
     for each in kind.__subclasses__():
         is_public = getattr(pedalboard, each.__name__, None) is each
-        if each in {pedalboard.ExternalPlugin, pedalboard.PluginContainer} or not is_public:
+        if each.__name__ in _HOSTS or not is_public:
             continue
         yield from _leaves(each) if each.__subclasses__() else [each]
 

@@ -37,11 +37,14 @@ else:
 _Key = tuple[str | int, ...]
 _Table = TypeVar("_Table", bound="_Checked")
 
+_TEMPI = (0.25, 4.0)
+_SEMITONES = 24.0
+
 GainDb = Annotated[float, msgspec.Meta(ge=-120, le=40)]
 Pan = Annotated[float, msgspec.Meta(ge=-100, le=100)]
 Width = Annotated[float, msgspec.Meta(ge=0, le=200)]
-Semitones = Annotated[float, msgspec.Meta(ge=-24, le=24)]
-Tempo = Annotated[float, msgspec.Meta(ge=0.25, le=4)]
+Semitones = Annotated[float, msgspec.Meta(ge=-_SEMITONES, le=_SEMITONES)]
+Tempo = Annotated[float, msgspec.Meta(ge=_TEMPI[0], le=_TEMPI[1])]
 Lufs = Annotated[float, msgspec.Meta(ge=-70, le=0)]
 TruePeakDb = Annotated[float, msgspec.Meta(ge=-40, le=0)]
 
@@ -129,6 +132,12 @@ class Preset(_Checked, frozen=True):
                     f"{who} needs a stem '{name}'{suggestion(name, stems)}, and there are"
                     f" {', '.join(stems)}; choose another model, or give --stems."
                 )
+        if not (_TEMPI[0] <= self.tempo <= _TEMPI[1] and abs(self.pitch_semitones) <= _SEMITONES):
+            raise PresetError(
+                f"{who} changes the tempo by {self.tempo:g} and the pitch by"
+                f" {self.pitch_semitones:g} semitones, all in all; it may be {_TEMPI[0]} to"
+                f" {_TEMPI[1]}, and {_SEMITONES} up or down."
+            )
         heard = [self.settings(stem) for stem in stems if not self.settings(stem).mute]
         if not heard:
             raise PresetError(f"{who} mutes every stem.")

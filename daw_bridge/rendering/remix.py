@@ -17,13 +17,14 @@ import numpy as np
 
 from daw_bridge.errors import PresetError
 from daw_bridge.files.blocks import BLOCK_FRAMES, Fifo, check_finite
+from daw_bridge.files.writing import output_errors
 from daw_bridge.rendering.effects import EffectChain
 from daw_bridge.rendering.limiter import TruePeakLimiter
 from daw_bridge.rendering.loudness import LoudnessMeter, TruePeakMeter
 from daw_bridge.rendering.stretching import PitchTempo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -180,12 +181,22 @@ class Master:
 
     Args:
         preset: the loudness to reach, and the ceiling.
+        heartbeat: is called now and then; what it raises ends the work.
         channels: number of channels.
         sample_rate_hz: frames a second.
-        folder: where the file lies.
+        output: what the remix becomes; the file lies beside it.
     """
 
-    def __init__(self, preset: Preset, *, channels: int, sample_rate_hz: int, folder: Path) -> None:
+    def __init__(
+        self,
+        preset: Preset,
+        heartbeat: Callable[[], None],
+        *,
+        channels: int,
+        sample_rate_hz: int,
+        output: Path,
+    ) -> None:
+        self._heartbeat = heartbeat
         self._lufs = preset.lufs
         self._ceiling_db = preset.ceiling_db
         self._channels = channels
@@ -193,7 +204,9 @@ class Master:
         self._meter = _Meter(channels, sample_rate_hz)
         self._came = Levels(-math.inf, -math.inf)
         self._passes = self._lufs is None and self._ceiling_db is None
-        self._spool = TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+        self._output = output
+        with output_errors(output):
+            self._spool = TemporaryFile(dir=output.parent)  # noqa: SIM115 - __exit__ closes it
 
     def __enter__(self) -> Master:
         return self
@@ -211,7 +224,8 @@ class Master:
         self._meter.add(block)
         if self._passes:
             return block
-        self._spool.write(np.ascontiguousarray(block.T).data)
+        with output_errors(self._output):
+            self._spool.write(np.ascontiguousarray(block.T).data)
         return block[:, :0]
 
     def finish(self) -> Iterator[Block]:
@@ -272,6 +286,7 @@ class Master:
     def _waiting(self) -> Iterator[Block]:
         self._spool.seek(0)
         while data := self._spool.read(BLOCK_FRAMES * self._channels * 4):
+            self._heartbeat()
             yield np.frombuffer(data, np.float32).reshape(-1, self._channels).T
 
 

@@ -14,7 +14,7 @@ from daw_bridge.files.containers import CONTAINERS
 from daw_bridge.files.reading import open_audio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from daw_bridge.files.blocks import Block
@@ -62,7 +62,7 @@ def find_stems(folder: Path) -> dict[str, Path]:
     return stems
 
 
-def read_stems(folder: Path, passage: Passage, channels: int) -> Iterator[Stems]:
+def read_stems(folder: Path, passage: Passage, channels: int) -> Generator[Stems, None, None]:
     """Yield the stems in a folder, block by block.
 
     Raises:

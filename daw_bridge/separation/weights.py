@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daw_bridge.errors import WeightsError
+from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library import cache_folder
 from daw_bridge.separation.manifest import load_manifests
 
@@ -89,15 +90,6 @@ def import_file(file: Path) -> ModelManifest:
         f"{file} has sha256 {digest}, which is not that of any model's weights;"
         " `stemtool models show NAME` tells which files a model takes."
     )
-
-
-def sha256_of(file: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _fetch(manifest: ModelManifest, folder: Path) -> None:

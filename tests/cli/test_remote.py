@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -152,3 +153,14 @@ def test_the_log_can_be_json(network_path: Path, tmp_path: Path) -> None:
         ready = json.loads(server.log.splitlines()[0])
     assert ready["event"] == "ready"
     assert ready["port"] > 0
+
+
+def test_systemd_is_told(
+    network_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with Server(tmp_path, tmp_path / "state"):
+            assert notify.recv(100) == b"READY=1"
+        assert notify.recv(100) == b"STOPPING=1"

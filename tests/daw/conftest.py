@@ -1,13 +1,10 @@
-"""A real server for the clients, a short song to send it, and the stems that must come back."""
+"""A real server for the clients, songs to send it, and the stems that must come back."""
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
-import sys
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,77 +13,35 @@ import pytest
 import soundfile
 
 from daw_bridge import Audio
+from daw_bridge.library import HOME_VARIABLE
 from tests.conftest import SONGS
+from tests.server import HOST, STEMTOOL, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from daw_bridge import Separator
 
-HOST = "127.0.0.1"
-STEMTOOL = Path(sys.executable).with_name("stemtool")
-CLIENTS = Path(__file__).parents[2] / "daw_bridge" / "daw"
-START_S = 60.0
-END_S = 20.0
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server that runs: where it listens, where it keeps its state, what it may touch."""
-
-    port: int
-    state: Path
-    root: Path
-
-
-@contextmanager
-def serve(root: Path, state: Path) -> Iterator[Server]:
-    """Run ``stemtool serve`` on a free port, from its first reply until the block ends."""
-    port = free_port()
-    command: list[object] = [STEMTOOL, "serve", "--port", port, "--root", root, "--state", state]
-    state.mkdir(parents=True, exist_ok=True)
-    with (
-        (state / "log").open("w") as log,
-        subprocess.Popen([*map(str, command)], stderr=log) as process,
-    ):
-        try:
-            wait_for(state / "server", process)
-            yield Server(port, state, root)
-        finally:
-            process.terminate()
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def wait_for(path: Path, process: subprocess.Popen[bytes], timeout_s: float = START_S) -> None:
-    """Return once a process has written a file; fail with its log if it ends or takes too long."""
-    deadline = time.monotonic() + timeout_s
-    while not path.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"The server did not start:\n{path.with_name('log').read_text()}")
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    """Return a port of this machine that is free for UDP and for TCP."""
-    while True:
-        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-            stream.bind((HOST, 0))
-            port: int = stream.getsockname()[1]
-            try:
-                datagrams.bind((HOST, port))
-            except OSError:
-                continue
-            return port
+ROOT = Path(__file__).parents[2]
+CLIENTS = ROOT / "daw_bridge" / "daw"
+PAGE = ROOT / "docs" / "clients.md"
 
 
 @pytest.fixture(scope="session")
 def server(network_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One real server for all clients; every ``tmp_path`` is under its root."""
-    with serve(tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("state")) as server:
+    state = tmp_path_factory.mktemp("home") / "state"
+    with Server(tmp_path_factory.getbasetemp(), state) as server:
         yield server
+
+
+@pytest.fixture
+def deaf_server(tmp_path: Path) -> Server:
+    """What a server that was killed leaves: a file that names a port where nobody listens."""
+    server = Server(tmp_path, tmp_path / "home" / "state")
+    server.state.mkdir(parents=True)
+    (server.state / "server").write_text(f"host={HOST}\nport={free_port()}\n", "utf-8")
+    return server
 
 
 @pytest.fixture(scope="session")
@@ -100,35 +55,45 @@ def song_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def plain_song_path(song_path: Path, tmp_path: Path) -> Path:
-    """Return the same song in a file whose name is easy, for programs that need one."""
-    path = tmp_path / "song.wav"
-    path.write_bytes(song_path.read_bytes())
+@pytest.fixture(scope="session")
+def long_song_path(song_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a song that takes long enough to be called off."""
+    samples, sample_rate_hz = soundfile.read(song_path, dtype="int16")
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    soundfile.write(path, np.tile(samples, (100, 1)), sample_rate_hz)
     return path
+
+
+def free_port() -> int:
+    """Return a UDP port of this machine that is free."""
+    with socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        datagrams.bind((HOST, 0))
+        port: int = datagrams.getsockname()[1]
+        return port
+
+
+def labelled(label: str, stem: str) -> str:
+    """Return what a stem of something is called, in files, tracks and takes."""
+    return f"{label} – {stem}"  # noqa: RUF001
 
 
 def assert_stems(stems: Mapping[str, Path], mixture: Audio, separator: Separator) -> None:
     """Assert that files hold what the Python API makes of a mixture, to 24 bits."""
     expected = separator.separate(mixture)
-    assert list(stems) == list(expected)
+    assert tuple(stems) == expected.names
     for name, path in stems.items():
         written = Audio.read(path)
         assert written.sample_rate_hz == mixture.sample_rate_hz
         np.testing.assert_allclose(written.samples, expected[name].samples, atol=2.0**-22)
 
 
-def read_status(path: Path) -> dict[str, str]:
-    """Return the pairs of a status file."""
-    lines = path.read_text("utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines)
-
-
-def install(name: str, folder: Path, server: Server) -> Path:
-    """Copy a client as ``stemtool daw install`` would; return the folder that holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for source in (CLIENTS / name).iterdir():
-        text = source.read_text("utf-8")
-        text = text.replace("@STATE@", str(server.state)).replace("@STEMTOOL@", str(STEMTOOL))
-        (folder / source.name).write_text(text, "utf-8")
-    return folder
+def install(name: str, home: Path, server: Server) -> Path:
+    """Install a client for a server into a program's own folder; return what holds it now."""
+    run = subprocess.run(
+        [str(STEMTOOL), "daw", "install", name, "--into", str(home)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, HOME_VARIABLE: str(server.state.parent)},
+    )
+    return Path(run.stdout.splitlines()[0].partition(": ")[2])

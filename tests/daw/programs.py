@@ -11,7 +11,9 @@ REQUIRE_VARIABLE = "DAW_BRIDGE_REQUIRE_DAWS"
 
 # What Debian and Ubuntu call the package that holds each program.
 _PACKAGES = {
-    "ardour7": "ardour",
+    "Xvfb": "xvfb",
+    "ardour7-lua": "ardour",
+    "import": "imagemagick",
     "lua5.4": "lua5.4",
     "oscdump": "liblo-tools",
     "oscsend": "liblo-tools",

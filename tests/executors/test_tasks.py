@@ -14,7 +14,14 @@ from daw_bridge.errors import (
     OptionError,
     OutputError,
 )
-from daw_bridge.executors.tasks import Task, check_task, confine, make_separate_job, sweep
+from daw_bridge.executors.tasks import (
+    Task,
+    check_task,
+    confine,
+    make_remix_job,
+    make_separate_job,
+    sweep,
+)
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.separation.manifest import ModelManifest
 from tests.conftest import make_noise
@@ -28,9 +35,9 @@ def root(tmp_path: Path) -> Path:
     return folder.resolve()
 
 
-def make_task(root: Path, **others: object) -> Task:
+def make_task(root: Path, kind: str = "separate", **others: object) -> Task:
     fields = {"sources": (str(root / "mix.wav"),), "folder": str(root / "out"), **others}
-    return Task("j", "separate", "spleeter-2stems", **fields)  # type: ignore[arg-type]
+    return Task("j", kind, "spleeter-2stems", **fields)  # type: ignore[arg-type]
 
 
 def test_words_become_a_job(root: Path) -> None:
@@ -50,6 +57,52 @@ def test_words_become_a_job(root: Path) -> None:
     assert job.track == "L_R_ é"
     spleeter = make_separate_job(make_task(root, options={"compat": "spleeter"}))
     assert spleeter.options.extension == "zeros"
+
+
+def test_words_become_a_remix(root: Path) -> None:
+    options = {
+        "format": "flac", "preset": "karaoke, vocal-up", "gain": "vocals=2", "pan": "vocals=-30",
+        "solo": "vocals", "pitch": "-1", "tempo": "0.5", "lufs": "-16", "true_peak": "-2",
+        "keep_stems": "1", "label": "Mix 1",
+    }  # fmt: skip
+    job = make_remix_job(make_task(root, "remix", options=options, start=3, length=7))
+    assert job.output == root / "out" / "Mix 1 – remix.flac"  # noqa: RUF001
+    assert job.kept_folder == root / "out"
+    vocals = job.preset.settings("vocals")
+    assert (vocals.gain_db, vocals.pan) == (-30 + 4 + 2, -30)
+    assert job.preset.settings("accompaniment").mute
+    assert (job.preset.pitch_semitones, job.preset.tempo) == (-1, 0.5)
+    assert (job.preset.lufs, job.preset.true_peak_db) == (-16, -2)
+    assert (job.start, job.length) == (3, 7)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "sentence"),
+    [
+        ({"presets": "karaoke"}, OptionError, "did you mean 'preset'"),
+        ({"preset": "../karaoke"}, OptionError, "There is no preset"),
+        ({"preset": "drumless"}, OptionError, "needs a stem 'drums'"),
+        ({"tempo": "fast"}, OptionError, "Option tempo"),
+        ({"tempo": "9"}, OptionError, "tempo: expected"),
+        ({"gain": "vocals"}, OptionError, "as in vocals=-6"),
+        ({"stems": "/etc"}, ConfinementError, "not in a folder"),
+        ({"stems": "{root}/link"}, ConfinementError, "not in a folder"),
+        ({"stems": "{root}/none"}, AudioError, "There is no folder"),
+    ],
+)
+def test_remixes_that_cannot_be(
+    options: dict[str, str],
+    error: type[DawBridgeError],
+    sentence: str,
+    root: Path,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "outside").mkdir()
+    soundfile.write(tmp_path / "outside" / "vocals.wav", make_noise(10).samples.T, 44_100)
+    (root / "link").symlink_to(tmp_path / "outside")
+    said = {name: value.format(root=root) for name, value in options.items()}
+    with pytest.raises(error, match=sentence):
+        check_task(make_task(root, "remix", options=said), [root])
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,7 @@ def test_a_worker_that_is_killed_costs_one_more_try(
     with server, Udp(server.port) as peer, Udp(server.port) as other:
         submit(peer, "unlucky", tmp_path / "unlucky", long, length=44_100 * 90)
         peer.receive_until("/stems/progress")
-        busiest = max(server.workers, key=cpu)
-        os.kill(busiest, signal.SIGKILL)
+        os.kill(busiest_worker(server), signal.SIGKILL)
         submit(other, "other", tmp_path / "other", clip)
         assert other.receive_until(*ENDS)[-1].address == "/stems/done"
         assert peer.receive_until(*ENDS)[-1].address == "/stems/done"
@@ -70,9 +69,11 @@ def test_a_job_that_kills_workers_is_given_up(
 ) -> None:
     with server, Udp(server.port) as peer:
         submit(peer, "deadly", tmp_path / "deadly", long)
-        for _ in range(2):
+        for attempt in (1, 2):
+            wait_until(partial(has_begun, server, attempt))
+            peer.discard()
             peer.receive_until("/stems/progress")
-            os.kill(max(server.workers, key=cpu), signal.SIGSEGV)
+            os.kill(busiest_worker(server), signal.SIGSEGV)
         refusal = peer.receive_until(*ENDS)[-1]
         assert refusal.arguments[1:3] == ["deadly", -1]
         assert "SIGSEGV" in str(refusal.arguments[3])
@@ -235,8 +236,18 @@ def test_kill_at_random_points(server: Server, tmp_path: Path) -> None:
     assert set(done.values()) == {1}
 
 
-def cpu(pid: int) -> int:
-    """Return how busy a process has been."""
+def has_begun(server: Server, times: int) -> bool:
+    return server.log.count('event="job running"') == times
+
+
+def busiest_worker(server: Server) -> int:
+    """Return the worker that gets most processor time just now."""
+    before = {pid: processor_ticks(pid) for pid in server.workers}
+    time.sleep(0.3)
+    return max(before, key=lambda pid: processor_ticks(pid) - before[pid])
+
+
+def processor_ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 

@@ -14,7 +14,10 @@ import pytest
 import soundfile
 
 from daw_bridge import Audio, Separator
+from daw_bridge.errors import ConfinementError, OptionError
 from daw_bridge.osc.messages import encode, frame
+from daw_bridge.rendering.loudness import LoudnessMeter
+from daw_bridge.rendering.preset import load_preset
 from tests.server import HOST, Server, Tcp, Udp, wait_until
 
 ENDS = ("/stems/done", "/stems/error")
@@ -22,11 +25,11 @@ ENDS = ("/stems/done", "/stems/error")
 
 def submit(
     peer: Udp, job: str, folder: Path | str, *paths: Path | str, options: str = "",
-    start: float = 0, length: float = -1, model: str = "",
+    start: float = 0, length: float = -1, model: str = "", kind: str = "separate",
 ) -> None:  # fmt: skip
     types = "sssdds" + "s" * len(paths)
     said: tuple[Any, ...] = (job, model, str(folder), start, length, options, *map(str, paths))
-    peer.send("/stems/separate", types, *said)
+    peer.send(f"/stems/{kind}", types, *said)
 
 
 def status_of(folder: Path) -> dict[str, str]:
@@ -57,7 +60,11 @@ def test_lists(peer: Udp) -> None:
         "/stems/models", "spleeter-2stems", 44_100, "vocals,accompaniment", "MIT",
     ]  # fmt: skip
     assert done.arguments == ["/stems/models", 1, ""]
-    assert peer.ask("/stems/presets").arguments == ["/stems/presets", 0, ""]
+    peer.send("/stems/presets")
+    *rows, done = peer.receive_until("/stems/done")
+    sentences = {row.arguments[1]: row.arguments[2] for row in rows}
+    assert sentences["karaoke"] == load_preset("karaoke").summary
+    assert done.arguments == ["/stems/presets", len(sentences), ""]
     assert peer.ask("/stems/sync", "f", 7.0).arguments == [7]
 
 
@@ -132,6 +139,7 @@ def test_the_same_again_is_the_same_job(server: Server, clip: Path, tmp_path: Pa
         ({"model": "spleeter-9stems"}, -5, True),
         ({"options": "stems=drums"}, -3, True),
         ({"options": "nonsense"}, -3, False),
+        ({"options": "label=%FF"}, -3, False),
         ({"options": "reply=osc.udp://10.0.0.1:99"}, -3, False),
         ({"options": "on_done=/stems/cancel x"}, -3, False),
         ({"job": "a/b"}, -3, False),
@@ -239,7 +247,8 @@ def test_a_selection_does_not_wait_for_a_set(
         peer.receive_until("/stems/progress")
         submit(other, "selection", tmp_path / "out", clip)
         assert other.receive_until(*ENDS)[-1].address == "/stems/done"
-        assert peer.ask("/stems/status", "s", "set 2").address
+        assert other.ask("/stems/status", "s", "set 1").arguments[2] == "running"
+        assert other.ask("/stems/status", "s", "set 2").arguments[2] == "queued"
         for name in ("set 2", "set 1"):
             peer.send("/stems/cancel", "s", name)
         for _ in range(2):
@@ -273,6 +282,40 @@ def test_audio_travels_both_ways(
     written = Audio.read(tmp_path / "got" / "vocals.wav").samples
     np.testing.assert_array_equal(written, expected)
     assert [path.name for path in (tmp_path / "got").iterdir()] == ["vocals.wav"]
+
+
+def test_a_remix_by_a_real_client(
+    server: Server, clip: Path, tmp_path: Path, separator: Separator
+) -> None:
+    heard: list[float] = []
+    options = {"preset": "karaoke,streaming", "gain": "vocals=3", "bits": "32f", "keep_stems": "1"}
+    with server.client(name="mixer") as client:
+        assert "karaoke" in client.presets()
+        source = client.upload(clip)
+        results = client.remix([source], "", options=options, job="mix", progress=heard.append)
+        assert list(results) == ["remix", "vocals", "accompaniment"]
+        client.download("mix", "remix", tmp_path / "remix.wav")
+        with pytest.raises(OptionError, match="did you mean 'karaoke'"):
+            client.remix([source], "", options={"preset": "karaok"})
+        with pytest.raises(OptionError, match="needs a stem 'drums'"):
+            client.remix([source], "", options={"preset": "drumless"})
+        with pytest.raises(ConfinementError):
+            client.remix([source], "", options={"stems": "/etc"})
+    assert heard[-1] == 1
+    remix, stems = Audio.read(tmp_path / "remix.wav"), separator.separate(Audio.read(clip))
+    assert remix.frames == stems.mixture.shape[1]
+    meter = LoudnessMeter(remix.sample_rate_hz, [1, 1])
+    meter.add(remix.samples)
+    assert meter.integrated_lufs == pytest.approx(-14, abs=0.1)
+
+
+def test_a_remix_is_called_off(server: Server, long: Path, tmp_path: Path) -> None:
+    with Udp(server.port) as peer:
+        submit(peer, "off", tmp_path / "out", long, options="tempo=0.8", kind="remix")
+        peer.receive_until("/stems/progress")
+        peer.send("/stems/cancel", "s", "off")
+        assert peer.receive_until(*ENDS)[-1].arguments[1:3] == ["off", -7]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["status"]
 
 
 def test_broken_connections_are_taken_up_again(server: Server, clip: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from daw_bridge.rendering.cache import StemCache, cache_key
 from tests.rendering.test_sources import FRAMES, make_stems, passage_of
 
 
-def in_blocks(stems: Stems, frames: int = 7777) -> Iterator[Stems]:
+def in_blocks(stems: Stems, frames: int = 7777) -> Generator[Stems, None, None]:
     for start in range(0, stems.mixture.shape[1], frames):
         part = slice(start, start + frames)
         yield Stems(stems.names, stems.samples[..., part], stems.mixture[:, part], 44_100)
@@ -39,7 +39,7 @@ def test_stems_that_did_not_all_come_are_not_kept(tmp_path: Path) -> None:
     cache, stems = StemCache(tmp_path), make_stems()
     passing = cache.keep("a", in_blocks(stems), passage_of(stems))
     next(passing)
-    passing.close()  # type: ignore[attr-defined]
+    passing.close()
     assert not list(tmp_path.iterdir())
 
 

@@ -35,7 +35,7 @@ def test_a_folder_gives_its_stems(tmp_path: Path) -> None:
     write_stems(tmp_path, stems)
     (tmp_path / "notes.txt").touch()
     (tmp_path / ".0123-bass.wav").touch()
-    read = join_stems(read_stems(tmp_path, passage_of(stems)))
+    read = join_stems(read_stems(tmp_path, passage_of(stems), 2))
     assert read.names == ("bass", "drums")
     np.testing.assert_array_equal(read.samples, stems.samples)
     np.testing.assert_array_equal(read.mixture, stems.mixture)
@@ -44,7 +44,7 @@ def test_a_folder_gives_its_stems(tmp_path: Path) -> None:
 def test_a_part_of_a_folder(tmp_path: Path) -> None:
     stems = make_stems()
     write_stems(tmp_path, stems)
-    read = join_stems(read_stems(tmp_path, passage_of(stems, 7, 70_000)))
+    read = join_stems(read_stems(tmp_path, passage_of(stems, 7, 70_000), 2))
     np.testing.assert_array_equal(read.samples, stems.samples[..., 7:70_007])
 
 
@@ -65,7 +65,7 @@ def test_stems_of_another_song(
     other = make_noise(frames, channels=channels).samples
     soundfile.write(tmp_path / "vocals.wav", other.T, rate)
     with pytest.raises(AudioError, match=sentence):
-        list(read_stems(tmp_path, passage_of(make_stems())))
+        list(read_stems(tmp_path, passage_of(make_stems()), 2))
 
 
 def test_folders_that_hold_no_stems(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Ardour: scripts for its window, their registration, and sessions without a window."""

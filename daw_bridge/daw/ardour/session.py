@@ -1,0 +1,172 @@
+"""Separation of tracks of saved Ardour sessions, without a window.
+
+Ardour's engine can bounce, ask the server and make tracks by itself, in ``headless.lua``; it cannot
+import audio, so the stems are put on their tracks in the session's file, as Ardour would write it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import subprocess
+import tempfile
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daw_bridge.daw.ardour.registration import SCRIPTS
+from daw_bridge.daw.shipping import copy_filled
+from daw_bridge.errors import DawError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SUPERCLOCK_HZ = 282_240_000  # Ardour's ticks of audio time: a multiple of all usual sample rates
+_HEADLESS = Path(__file__).with_name("headless.lua")
+_REGION = {
+    "first-edit": "nothing",
+    "sync-position": "a0",
+    "layering-index": "0",
+    "external": "1",
+    "opaque": "1",
+    "scale-amplitude": "1",
+    "stretch": "1",
+    "shift": "1",
+} | dict.fromkeys(("muted", "locked", "automatic", "import"), "0")
+
+
+@dataclass(frozen=True)
+class StemTrack:
+    """A stem, the new track it belongs on, and the session's folder of audio files.
+
+    Position and length are in samples.
+    """
+
+    name: str
+    file: Path
+    position: int
+    length: int
+    channels: int
+    audio_folder: Path
+
+
+def separate_track(session: Path, track: str, *, model: str = "", stems: str = "") -> list[str]:
+    """Separate all that is on an audio track, through the running server, onto new tracks.
+
+    Args:
+        session: the session's folder, or one of its ``.ardour`` files; Ardour must not have it
+            open.
+        track: the track's name.
+        model: the model's name; the server's own choice by default.
+        stems: names of stems, separated by commas; all by default.
+
+    Returns:
+        The names of the new tracks.
+
+    Raises:
+        DawError: Ardour's engine, the session or the track is missing, or the server refuses.
+    """
+    file = _session_file(session)
+    placed = _make_stems(file, track, model, stems)
+    place_stems(file, placed)
+    return [stem.name for stem in placed]
+
+
+def _session_file(session: Path) -> Path:
+    file = session / f"{session.absolute().name}.ardour" if session.is_dir() else session
+    if not file.is_file():
+        raise DawError(f"{file} is no Ardour session.")
+    return file.absolute()
+
+
+def _make_stems(file: Path, track: str, model: str, stems: str) -> list[StemTrack]:
+    """Run Ardour's engine; return the stems, with the tracks that it made and saved for them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        result = Path(scratch) / "result"
+        copy_filled(SCRIPTS, Path(scratch))
+        command = [_engine(file), _HEADLESS, Path(scratch) / "stems.lua", result]
+        command += [file.parent, file.stem, track, model, stems]
+        run = subprocess.run(  # noqa: S603
+            list(map(str, command)), capture_output=True, text=True, check=False
+        )
+        lines = result.read_text("utf-8").splitlines() if result.exists() else []
+    rows = [line.split("\t") for line in lines]
+    if not rows:
+        last_words = (run.stderr or run.stdout).strip().rpartition("\n")[2]
+        raise DawError(f"Ardour's engine gave up on {file}: {last_words}")
+    if len(rows[0]) == 1:
+        raise DawError(rows[0][0])
+    return [
+        StemTrack(name, Path(path), int(position), int(length), int(channels), Path(folder))
+        for name, path, position, length, channels, folder in rows
+    ]
+
+
+def _engine(file: Path) -> str:
+    """Return the engine of the release of Ardour that saved a session: another would convert it."""
+    saved_by = _parse(file).find("ProgramVersion")
+    release = "" if saved_by is None else saved_by.get("modified-with", "")
+    found = re.search(r"\d+", release)
+    name = f"ardour{found[0] if found else ''}-lua"
+    path = shutil.which(name)
+    if not path:
+        raise DawError(f"{name}, the engine of the Ardour that saved {file}, is not on the PATH.")
+    return path
+
+
+def _parse(file: Path) -> ET.Element:
+    try:
+        return ET.parse(file).getroot()  # noqa: S314 - the user's own session
+    except ET.ParseError as error:
+        raise DawError(f"{file} is not as Ardour saves it: {error}.") from None
+
+
+def place_stems(file: Path, stems: Sequence[StemTrack]) -> None:
+    """Put stems on their tracks in a session's file, which is replaced when it is whole."""
+    root = _parse(file)
+    ids = itertools.count(int(root.get("id-counter", 0)) + 1)
+    for stem in stems:
+        _add_region(root, stem, map(str, ids))
+    root.set("id-counter", str(next(ids)))
+    whole = file.with_name(f"{file.name}.new")
+    ET.ElementTree(root).write(whole, "UTF-8", xml_declaration=True)
+    whole.replace(file)
+
+
+def _add_region(root: ET.Element, stem: StemTrack, ids: Iterator[str]) -> None:
+    """Add a stem's file as sources and a region, and the region to its track's playlist."""
+    ticks = SUPERCLOCK_HZ // int(root.attrib["sample-rate"])
+    position, length = f"a{stem.position * ticks}", f"a{stem.length * ticks}"
+    copy = _copy_to(stem.audio_folder, stem.file)
+    region = {"name": copy.stem, "type": "audio", "channels": str(stem.channels), "start": "a0"}
+    for channel in range(stem.channels):
+        source = {"name": copy.name, "type": "audio", "id": next(ids), "channel": str(channel)}
+        more = {"natural-position": position, "flags": "", "take-id": "", "origin": "", "gain": "1"}
+        ET.SubElement(_child(root, "Sources"), "Source", source | more)
+        region |= {f"{role}-{channel}": source["id"] for role in ("source", "master-source")}
+    whole = {"id": next(ids), "whole-file": "1", "length": f"{length}@a0"}
+    ET.SubElement(_child(root, "Regions"), "Region", _REGION | region | whole)
+    placed = {"id": next(ids), "whole-file": "0", "length": f"{length}@{position}"}
+    ET.SubElement(_playlist(root, stem.name), "Region", _REGION | region | placed)
+
+
+def _copy_to(folder: Path, file: Path) -> Path:
+    """Copy a file to a folder, with a number behind its name if that is taken."""
+    more = (f"{file.stem}-{number}{file.suffix}" for number in itertools.count(2))
+    free = (name for name in itertools.chain([file.name], more) if not (folder / name).exists())
+    return Path(shutil.copy2(file, folder / next(free)))
+
+
+def _playlist(root: ET.Element, track: str) -> ET.Element:
+    """Return the playlist that a track plays."""
+    (route,) = (each for each in root.iterfind("Routes/Route") if each.get("name") == track)
+    playlist = route.get("audio-playlist")
+    (found,) = (each for each in root.iterfind("Playlists/Playlist") if each.get("id") == playlist)
+    return found
+
+
+def _child(root: ET.Element, name: str) -> ET.Element:
+    found = root.find(name)
+    return ET.SubElement(root, name) if found is None else found

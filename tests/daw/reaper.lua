@@ -1,0 +1,210 @@
+-- A stand-in for REAPER: runs a script on a project and prints what has become of the project.
+--
+--     lua5.4 reaper.lua SCRIPT PROJECT
+--
+-- PROJECT is a Lua file that returns {os=, path=, time_selection={from, to}, tracks={…}}. Each track,
+-- item and take is a table of the parameters that REAPER knows them by; what is missing has REAPER's
+-- default, and a parameter that REAPER does not have is an error. Background commands really run,
+-- except with os="Win64", which this cannot be: time then passes without being waited for.
+-- at_each_tick is what the user does meanwhile.
+
+local script_path, project_path = arg[1], arg[2]
+local TICK_S = 0.05
+local DEADLINE_S = 120
+
+local DEFAULTS = {
+  track = {name = "", selected = false, I_FOLDERDEPTH = 0, I_CUSTOMCOLOR = 0},
+  item = {
+    selected = false, D_POSITION = 0, D_LENGTH = 0, B_LOOPSRC = 0, D_VOL = 1, D_FADEINLEN = 0,
+    D_FADEOUTLEN = 0, C_FADEINSHAPE = 0, C_FADEOUTSHAPE = 0,
+  },
+  take = {
+    name = "", file = "", rate_hz = 44100, seconds = 0, stretch_markers = 0, D_STARTOFFS = 0,
+    D_VOL = 1, D_PAN = 0, D_PLAYRATE = 1, D_PITCH = 0, B_PPITCH = 1, I_CHANMODE = 0,
+  },
+}
+
+local project = dofile(project_path)
+local is_windows = project.os == "Win64"
+local trace = {messages = {}, undo = {}, commands = {}, deferred = 0}
+local track_of = {}
+local queue, clock_s, undo_depth, refresh_depth = {}, 0, 0, 0
+
+local function fill(kind, object)
+  for name, value in pairs(DEFAULTS[kind]) do
+    if object[name] == nil then object[name] = value end
+  end
+  return object
+end
+
+for _, track in ipairs(project.tracks) do
+  fill("track", track).items = track.items or {}
+  for _, item in ipairs(track.items) do
+    track_of[fill("item", item)] = track
+    if item.take then fill("take", item.take) end
+  end
+end
+
+local function number_of(track)
+  for number, other in ipairs(project.tracks) do
+    if other == track then return number end
+  end
+end
+
+local function getter(kind)
+  return function(object, name)
+    if name == "IP_TRACKNUMBER" then return number_of(object) end
+    assert(type(DEFAULTS[kind][name]) == "number", "no parameter of a " .. kind .. ": " .. name)
+    return object[name]
+  end
+end
+
+local function setter(kind)
+  local get = getter(kind)
+  return function(object, name, value)
+    get(object, name)
+    assert(undo_depth == 1, "changed outside of an undo block: " .. name)
+    object[name] = assert(tonumber(value))
+    return true
+  end
+end
+
+local function set_name(object, name, value, is_new)
+  assert(name == "P_NAME" and is_new)
+  object.name = value
+  return true, value
+end
+
+local function selected(objects)
+  local found = {}
+  for _, object in ipairs(objects) do
+    if object.selected then found[#found + 1] = object end
+  end
+  return found
+end
+
+local function all_items()
+  local items = {}
+  for _, track in ipairs(project.tracks) do table.move(track.items, 1, #track.items, #items + 1, items) end
+  return items
+end
+
+reaper = {
+  GetOS = function() return project.os or "Other" end,
+  file_exists = function(path)
+    if is_windows then return true end
+    local file = io.open(path, "rb")
+    return file ~= nil and file:close()
+  end,
+  GetProjectPath = function() return project.path end,
+  EnumProjects = function() return project end,
+  ValidatePtr = function(object) return object == project end,
+  ValidatePtr2 = function(_, object) return number_of(object) ~= nil end,
+  time_precise = function() return clock_s end,
+  Help_Set = function(text) trace.help = text end,
+  ShowMessageBox = function(text) table.insert(trace.messages, text) end,
+  RecursiveCreateDirectory = function(path)
+    return os.execute("mkdir -p '" .. path:gsub("'", "'\\''") .. "'") and 1 or 0
+  end,
+
+  CountSelectedMediaItems = function() return #selected(all_items()) end,
+  GetSelectedMediaItem = function(_, i) return selected(all_items())[i + 1] end,
+  CountSelectedTracks = function() return #selected(project.tracks) end,
+  GetSelectedTrack = function(_, i) return selected(project.tracks)[i + 1] end,
+  GetSet_LoopTimeRange2 = function(_, is_set)
+    assert(not is_set)
+    return table.unpack(project.time_selection or {0, 0})
+  end,
+
+  GetTrack = function(_, i) return project.tracks[i + 1] end,
+  GetTrackName = function(track)
+    return true, track.name ~= "" and track.name or "Track " .. number_of(track)
+  end,
+  CountTrackMediaItems = function(track) return #track.items end,
+  GetTrackMediaItem = function(track, i) return track.items[i + 1] end,
+  GetMediaTrackInfo_Value = getter("track"),
+  SetMediaTrackInfo_Value = setter("track"),
+  GetSetMediaTrackInfo_String = set_name,
+  ColorToNative = function(red, green, blue) return red | green << 8 | blue << 16 end,
+  InsertTrackAtIndex = function(i)
+    table.insert(project.tracks, i + 1, fill("track", {items = {}}))
+  end,
+
+  GetMediaItem_Track = function(item) return track_of[item] end,
+  GetMediaItemInfo_Value = getter("item"),
+  SetMediaItemInfo_Value = setter("item"),
+  AddMediaItemToTrack = function(track)
+    local item = fill("item", {})
+    table.insert(track.items, item)
+    return item
+  end,
+
+  GetActiveTake = function(item) return item.take end,
+  GetTakeName = function(take) return take.name end,
+  GetTakeNumStretchMarkers = function(take) return take.stretch_markers end,
+  GetMediaItemTakeInfo_Value = getter("take"),
+  SetMediaItemTakeInfo_Value = setter("take"),
+  GetSetMediaItemTakeInfo_String = set_name,
+  AddTakeToMediaItem = function(item)
+    item.take = fill("take", {})
+    return item.take
+  end,
+
+  GetMediaItemTake_Source = function(take) return take end,
+  GetMediaSourceFileName = function(source) return source.file end,
+  GetMediaSourceLength = function(source) return source.seconds, false end,
+  GetMediaSourceSampleRate = function(source) return source.rate_hz end,
+  PCM_Source_CreateFromFile = function(path)
+    assert(io.open(path, "rb")):close()
+    return {file = path}
+  end,
+  SetMediaItemTake_Source = function(take, source) take.file = source.file end,
+
+  Undo_BeginBlock2 = function() undo_depth = undo_depth + 1 end,
+  Undo_EndBlock2 = function(_, text)
+    undo_depth = undo_depth - 1
+    table.insert(trace.undo, text)
+  end,
+  PreventUIRefresh = function(change) refresh_depth = refresh_depth + change end,
+  UpdateArrange = function() end,
+
+  defer = function(step) table.insert(queue, step) end,
+  ExecProcess = function(command, timeout_ms)
+    assert(timeout_ms == -1 or timeout_ms == -2, "REAPER would wait for this")
+    table.insert(trace.commands, command)
+    if is_windows then return "0\n" end
+    -- REAPER's own way to split a command line is not known: nothing may depend on it.
+    assert(command:match("^[%w/._-]+ [%w/._-]+$"), "not plain words: " .. command)
+    os.execute(command .. " &")
+    return "0\n"
+  end,
+}
+
+dofile(script_path)
+while #queue > 0 do
+  assert(clock_s < DEADLINE_S, "the script did not come to an end")
+  local steps = queue
+  queue, trace.deferred = {}, trace.deferred + #steps
+  for _, step in ipairs(steps) do step() end
+  clock_s = clock_s + TICK_S
+  if not is_windows then os.execute("sleep " .. TICK_S) end
+  if project.at_each_tick then project.at_each_tick(project, clock_s) end
+end
+
+trace.undo_depth, trace.refresh_depth = undo_depth, refresh_depth
+trace.tracks = project.tracks
+
+local function to_json(value)
+  if type(value) == "string" then
+    return '"' .. value:gsub('[%c"\\]', function(c) return ("\\u%04x"):format(c:byte()) end) .. '"'
+  elseif type(value) ~= "table" then
+    return tostring(value)
+  end
+  local parts = {}
+  for _, element in ipairs(value) do parts[#parts + 1] = to_json(element) end
+  if #parts > 0 then return "[" .. table.concat(parts, ",") .. "]" end
+  for name, element in pairs(value) do parts[#parts + 1] = to_json(name) .. ":" .. to_json(element) end
+  return #parts > 0 and "{" .. table.concat(parts, ",") .. "}" or "[]"
+end
+
+print(to_json(trace))
