@@ -32,6 +32,7 @@ def test_all_is_what_the_api_is() -> None:
         ["separate", "--help"],
         ["remix", "--help"],
         ["presets", "--help"],
+        ["upmix", "--help"],
         ["models", "--help"],
         ["--version"],
     ],
