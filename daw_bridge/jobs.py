@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
@@ -743,8 +743,8 @@ def check_surround(surround: Path, stereo: Path) -> tuple[SurroundReport, Channe
     """
     with open_audio(surround) as mix, open_audio(stereo) as original:
         _check_stereo(original)
-        if (mix.sample_rate_hz, mix.frames) != (original.sample_rate_hz, original.frames):
-            raise AudioError(f"{mix.name} has not the sample rate and length of {original.name}.")
+        if mix.sample_rate_hz != original.sample_rate_hz:
+            raise AudioError(f"{mix.name} has not the sample rate of {original.name}.")
         speakers = find_speakers(surround, mix.channels)
         meter = ChannelMeter(speakers, mix.sample_rate_hz)
         return _measure(mix, Passage(original), speakers, meter), meter
@@ -760,7 +760,9 @@ def _measure(
     null, fold = NullMeter(), fold_matrix(speakers).astype(np.float64)
     stereo_loudness = LoudnessMeter(rate, [1, 1])
     surround_loudness = LoudnessMeter(rate, loudness_weights(speakers))
-    for block, original in zip(surround.blocks(), stereo.blocks(2), strict=True):
+    for block, original in zip_longest(surround.blocks(), stereo.blocks(2)):
+        if block is None or original is None or block.shape[1] != original.shape[1]:
+            raise AudioError(f"{surround.name} is not as long as {stereo.mixture.name}.")
         null.add(original * gain, original * gain - np.einsum("fc,cn->fn", fold, block))
         stereo_loudness.add(original)
         surround_loudness.add(block)

@@ -14,6 +14,7 @@ from daw_bridge import Audio, Separator
 from daw_bridge.errors import AudioError, Cancelled, OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.speakers import find_speakers, fold_matrix, read_mask
+from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs import (
     SeparateJob,
     StemMaker,
@@ -141,6 +142,20 @@ def test_what_cannot_be_mixed_up(separator: Separator, stems_folder: Path, tmp_p
     assert not (tmp_path / "new").exists()
 
 
+def test_a_lossy_source_is_measured_to_its_true_length(
+    separator: Separator, tmp_path: Path
+) -> None:
+    samples = Audio.read(SONG).samples[np.newaxis, :, :100_000]
+    with StemFiles(
+        [tmp_path / "a.m4a"], OutputFormat("m4a"), sample_rate_hz=44_100, channels=2
+    ) as files:
+        files.write(samples)
+        files.commit()
+    result = upmix(UpmixJob(tmp_path / "a.m4a", tmp_path / "up.wav"), separator)
+    assert check_surround(tmp_path / "up.wav", tmp_path / "a.m4a")[0] == result.report
+    assert result.report.null_db < -95
+
+
 def test_a_cancelled_upmix_leaves_nothing(separator: Separator, tmp_path: Path) -> None:
     job = UpmixJob(SONG, tmp_path / "new" / "a.wav")
     with pytest.raises(Cancelled):
@@ -151,8 +166,9 @@ def test_a_cancelled_upmix_leaves_nothing(separator: Separator, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"frames": 999}, "has not the sample rate and length"),
-        ({"sample_rate_hz": 48_000}, "has not the sample rate and length"),
+        ({"frames": 999}, "is not as long as"),
+        ({"sample_rate_hz": 48_000}, "has not the sample rate of"),
+        ({"frames": 99_999}, "is not as long as"),
         ({"channels": 2}, "which loudspeakers"),
     ],
 )
