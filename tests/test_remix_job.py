@@ -127,6 +127,28 @@ def test_calling_off_leaves_nothing(separator: Separator, cache: StemCache, tmp_
     assert not list(cache.folder.iterdir())
 
 
+def test_it_can_still_be_called_off_when_all_stems_have_come(
+    separator: Separator, tmp_path: Path
+) -> None:
+    ends: list[int] = []
+    job = RemixJob(SONG, tmp_path / "out.wav", Preset(lufs=-10))
+
+    def is_cancelled() -> bool:
+        ends.extend([0] if seen and seen[-1] == 882_000 else [])
+        return len(ends) > 1
+
+    seen: list[int] = []
+    with pytest.raises(Cancelled):
+        run_remix(
+            job,
+            StemMaker(separator.manifest, lambda: separator),
+            progress=lambda done, _: seen.append(done),
+            is_cancelled=is_cancelled,
+        )
+    assert seen[-1] == 882_000
+    assert not list(tmp_path.iterdir())
+
+
 def test_progress_reaches_the_end(separator: Separator, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     job = RemixJob(SONG, tmp_path / "out.wav", load_preset("nightcore"))

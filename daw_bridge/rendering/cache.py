@@ -7,11 +7,13 @@ import json
 import logging
 import os
 from contextlib import ExitStack, closing, contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import soundfile
 
 from daw_bridge.audio import Stems
+from daw_bridge.errors import AudioError
 from daw_bridge.files.atomic import part_of
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.files.reading import open_audio
@@ -118,7 +120,9 @@ def cache_key(sources: Iterable[Path], **choices: object) -> str:
 def _read(path: Path, names: tuple[str, ...], passage: Passage) -> Generator[Stems, None, None]:
     with open_audio(path) as reader:
         channels = reader.channels // len(names)
-        for block, mixture in zip(reader.blocks(), passage.blocks(channels), strict=True):
+        for block, mixture in zip_longest(reader.blocks(), passage.blocks(channels)):
+            if block is None or mixture is None or block.shape[1] != mixture.shape[1]:
+                raise AudioError(f"{path} is damaged; stemtool cache clear removes it.")
             samples = block.reshape(len(names), channels, -1)
             yield Stems(names, samples, mixture, reader.sample_rate_hz)
 

@@ -9,6 +9,7 @@ import pytest
 
 from daw_bridge import Stems
 from daw_bridge.audio import join_stems
+from daw_bridge.errors import AudioError
 from daw_bridge.rendering.cache import StemCache, cache_key
 from tests.rendering.test_sources import FRAMES, make_stems, passage_of
 
@@ -33,6 +34,17 @@ def test_what_is_kept_comes_back_to_the_bit(tmp_path: Path) -> None:
     for each in (passed, read):
         np.testing.assert_array_equal(each.samples, stems.samples)
         np.testing.assert_array_equal(each.mixture, stems.mixture)
+
+
+def test_an_entry_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
+    cache, stems = StemCache(tmp_path), make_stems()
+    keep(cache, "a", stems)
+    with (tmp_path / "a.wav").open("r+b") as file:
+        file.truncate(stems.samples.nbytes // 2)
+    found = cache.read("a", stems.names, passage_of(stems))
+    assert found
+    with pytest.raises(AudioError, match="stemtool cache clear"):
+        list(found)
 
 
 def test_stems_that_did_not_all_come_are_not_kept(tmp_path: Path) -> None:
