@@ -716,10 +716,14 @@ def run_upmix(
                 files.write(_arrange(placed, job.parts))
             _check_null(job, meter)
             written = files.commit()
-        open_again = open_channels if job.parts == "channels" else open_sum
-        with open_again(list(outputs.values())) as surround:
-            channels = ChannelMeter(speakers, reader.sample_rate_hz)
-            measured = _measure(surround, passage, speakers, channels, gain=written.gain)
+    open_files = open_channels if job.parts == "channels" else open_sum
+    with (
+        open_channels([job.source, *job.other_channels]) as stereo,  # again: some read once only
+        open_files(list(outputs.values())) as surround,
+    ):
+        channels = ChannelMeter(speakers, reader.sample_rate_hz)
+        passage = Passage(stereo, job.start, job.length)
+        measured = _measure(surround, passage, speakers, channels, gain=written.gain)
     return UpmixResult(
         source=job.source,
         outputs=outputs,
