@@ -12,7 +12,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from daw_bridge.jobs import Progress, StemMaker
+    from daw_bridge.jobs.job import Progress
+    from daw_bridge.jobs.render import StemMaker
 
 
 cache_limit_option = click.option(
@@ -23,7 +24,7 @@ cache_limit_option = click.option(
 
 def make_maker(choices: dict[str, Any]) -> StemMaker:
     """Return what makes stems as a command's options say, or finds them in the cache."""
-    from daw_bridge.jobs import StemMaker
+    from daw_bridge.jobs.render import StemMaker
     from daw_bridge.rendering.cache import StemCache
     from daw_bridge.separation.manifest import load_manifest
     from daw_bridge.separation.separator import Separator

@@ -40,7 +40,7 @@ chain = [
 
 @click.group()
 def presets() -> None:
-    """Show, check and make presets of remixes.
+    """Show, check and make presets of remixes; show layouts for upmixes.
 
     \b
     Examples:
@@ -49,6 +49,7 @@ def presets() -> None:
       stemtool presets new mine
       stemtool presets check mine.toml
       stemtool presets effects Reverb
+      stemtool presets layouts
     """
 
 
@@ -64,6 +65,16 @@ def list_presets(*, as_json: bool) -> None:
         return
     for row in rows:
         click.echo(f"{row['name']:<16} {row['summary']}")
+
+
+@presets.command("layouts")
+def list_layouts() -> None:
+    """List the loudspeaker layouts of upmixes, with what each is for."""
+    from daw_bridge.library import find_layouts
+    from daw_bridge.rendering.layout import read_layout
+
+    for layout in map(read_layout, find_layouts().values()):
+        click.echo(f"{layout.name:<10} {layout.summary}: {' '.join(layout.channels)}")
 
 
 @presets.command("show")

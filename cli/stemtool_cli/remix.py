@@ -17,7 +17,7 @@ from daw_bridge.library import DEFAULT_MODEL
 from stemtool_cli.options import cache_limit_option, make_maker, read_seconds, show_progress
 
 if TYPE_CHECKING:
-    from daw_bridge.jobs import RemixJob, RemixResult
+    from daw_bridge.jobs.remix import RemixJob, RemixResult
     from daw_bridge.rendering.preset import Preset
 
 _NOT_REACHED_LU = 0.1
@@ -88,7 +88,7 @@ def remix(file: Path, **choices: Any) -> None:
       stemtool remix song.flac -o out.wav --stems stems/song --mute drums --lufs -14
     """
     from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
-    from daw_bridge.jobs import run_remix
+    from daw_bridge.jobs.remix import run_remix
 
     share_one_heap()
     if choices["quiet"]:
@@ -105,7 +105,7 @@ def remix(file: Path, **choices: Any) -> None:
 def _make_job(file: Path, choices: dict[str, Any]) -> RemixJob:
     from daw_bridge.files.containers import OutputFormat
     from daw_bridge.files.reading import open_audio
-    from daw_bridge.jobs import RemixJob
+    from daw_bridge.jobs.remix import RemixJob
     from daw_bridge.separation.options import SeparationOptions
 
     output = choices["output"]

@@ -19,7 +19,8 @@ from stemtool_cli.options import read_seconds, show_progress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from daw_bridge.jobs import SeparateJob, SeparateResult
+    from daw_bridge.jobs.job import Result
+    from daw_bridge.jobs.separate import SeparateJob
     from daw_bridge.separation.network import Provider
     from daw_bridge.separation.options import SeparationOptions
     from daw_bridge.separation.separator import Separator
@@ -122,7 +123,7 @@ def separate(files: tuple[Path, ...], **choices: Any) -> None:
           tell files of the same name apart by their folders
     """
     from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
-    from daw_bridge.jobs import check_outputs
+    from daw_bridge.jobs.job import check_outputs
     from daw_bridge.separation.separator import Separator
 
     share_one_heap()
@@ -132,7 +133,7 @@ def separate(files: tuple[Path, ...], **choices: Any) -> None:
     with Separator(choices["model"], provider=provider, threads=choices["threads"]) as separator:
         prepared, failures = _prepare(files, choices)
         check_outputs(prepared, separator.manifest)
-        results: list[SeparateResult] = []
+        results: list[Result] = []
         for job in prepared:
             try:
                 results.append(_run(job, separator, quiet=choices["quiet"]))
@@ -152,7 +153,7 @@ def _prepare(
     """Return a job for each file that can be opened, and the failures of the others."""
     from daw_bridge.files.containers import OutputFormat
     from daw_bridge.files.reading import open_audio
-    from daw_bridge.jobs import SeparateJob
+    from daw_bridge.jobs.separate import SeparateJob
 
     options = _separation_options(choices)
     output_format = OutputFormat(choices["container"], choices["bits"])
@@ -193,14 +194,14 @@ def _separation_options(choices: dict[str, Any]) -> SeparationOptions:
     return replace(options, wiener_iterations=choices["wiener"], **said)
 
 
-def _run(job: SeparateJob, separator: Separator, *, quiet: bool) -> SeparateResult:
-    from daw_bridge.jobs import run
+def _run(job: SeparateJob, separator: Separator, *, quiet: bool) -> Result:
+    from daw_bridge.jobs.separate import run_separate
 
     with show_progress(job.source.name, quiet=quiet) as progress:
-        return run(job, separator, progress=progress)
+        return run_separate(job, separator, progress=progress)
 
 
-def _describe(result: SeparateResult) -> str:
+def _describe(result: Result) -> str:
     """Say where the stems are, how fast they came, and what they sum to."""
     seconds = result.frames / result.sample_rate_hz
     lines = [f"{result.source}"]
@@ -223,7 +224,7 @@ def _describe_null(null_db: float) -> str:
     return "exactly" if math.isinf(null_db) else f"what they leave is at {null_db:.1f} dB"
 
 
-def _to_json(results: Sequence[SeparateResult], failures: Sequence[Failure]) -> str:
+def _to_json(results: Sequence[Result], failures: Sequence[Failure]) -> str:
     separated = [
         {
             **asdict(result),

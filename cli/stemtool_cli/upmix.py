@@ -17,7 +17,7 @@ from stemtool_cli.options import cache_limit_option, make_maker, show_progress
 
 if TYPE_CHECKING:
     from daw_bridge.files.containers import Container
-    from daw_bridge.jobs import SurroundReport, UpmixJob, UpmixResult
+    from daw_bridge.jobs.upmix import SurroundReport, UpmixJob, UpmixResult
     from daw_bridge.rendering.layout import Layout
 
 _CONTAINERS = ("wav", "flac")
@@ -106,7 +106,7 @@ def upmix(file: Path | None, **choices: Any) -> None:
 
 def _check(choices: dict[str, Any]) -> None:
     from daw_bridge.evaluation.plots import plot_surround
-    from daw_bridge.jobs import check_surround
+    from daw_bridge.jobs.upmix import check_surround
 
     if choices["against"] is None:
         raise click.UsageError("--check needs --against STEREO.")
@@ -121,7 +121,7 @@ def _check(choices: dict[str, Any]) -> None:
 
 def _make_job(file: Path, choices: dict[str, Any]) -> UpmixJob:
     from daw_bridge.files.containers import OutputFormat
-    from daw_bridge.jobs import UpmixJob
+    from daw_bridge.jobs.upmix import UpmixJob
 
     layout, target = _find_layout(choices), choices["target"]
     said = target.suffix[1:].lower()
@@ -154,7 +154,7 @@ def _find_layout(choices: dict[str, Any]) -> Layout:
 
 def _run(job: UpmixJob, choices: dict[str, Any]) -> UpmixResult:
     from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
-    from daw_bridge.jobs import run_upmix
+    from daw_bridge.jobs.upmix import run_upmix
 
     share_one_heap()
     if choices["quiet"]:

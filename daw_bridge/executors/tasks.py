@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from daw_bridge import jobs
 from daw_bridge.errors import AudioError, ConfinementError, OptionError, suggestion
 from daw_bridge.files.atomic import remove_parts
 from daw_bridge.files.containers import Bits, Container, OutputFormat
-from daw_bridge.jobs import Job, RemixJob, Result, SeparateJob, UpmixJob, UpmixOutput
+from daw_bridge.jobs.job import Job, Result, check_absent, check_outputs
+from daw_bridge.jobs.remix import REMIX, RemixJob, run_remix
+from daw_bridge.jobs.render import StemMaker
+from daw_bridge.jobs.separate import SeparateJob, run_separate
+from daw_bridge.jobs.upmix import UpmixJob, UpmixOutput, run_upmix
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, change_layout, load_layout
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.masks import Extension
@@ -204,7 +207,7 @@ def make_remix_job(task: Task) -> RemixJob:
     label = f"{_file_name(said.label)} – " if said.label else ""  # noqa: RUF001
     return RemixJob(
         source,
-        folder / f"{label}{jobs.REMIX}.{said.format}",
+        folder / f"{label}{REMIX}.{said.format}",
         combine([*presets, own]),
         stems_folder=Path(said.stems) if said.stems else None,
         kept_folder=folder if said.keep_stems else None,
@@ -252,20 +255,20 @@ def _with_maker(run: Callable[..., Result]) -> Callable[..., Result]:
     def run_with_maker(job: Job, separator: Separator, **hooks: Any) -> Result:
         from daw_bridge.rendering.cache import StemCache
 
-        maker = jobs.StemMaker(separator.manifest, lambda: separator, StemCache())
+        maker = StemMaker(separator.manifest, lambda: separator, StemCache())
         return run(job, maker, **hooks)
 
     return run_with_maker
 
 
 KINDS: Mapping[str, Kind] = {
-    "separate": Kind("Separate audio into stems.", make_separate_job, jobs.run),
+    "separate": Kind("Separate audio into stems.", make_separate_job, run_separate),
     "remix": Kind(
         "Mix the stems of audio anew, through effects.",
         make_remix_job,
-        _with_maker(jobs.run_remix),
+        _with_maker(run_remix),
     ),
-    "upmix": Kind("Mix stereo up to surround.", make_upmix_job, _with_maker(jobs.run_upmix)),
+    "upmix": Kind("Mix stereo up to surround.", make_upmix_job, _with_maker(run_upmix)),
 }
 
 
@@ -293,16 +296,14 @@ def check_task(task: Task, roots: Sequence[Path]) -> None:
         confine(path, roots)
         _check_regular(path)
     job = KINDS[task.kind].make(task)
-    if isinstance(job, RemixJob) and job.stems_folder:
-        confine(job.stems_folder, roots)  # before it is looked into
     for path in job.inputs:
         confine(path, roots)
     manifest = load_manifest(task.model)
     outputs = job.outputs(manifest).values()
     for path in (Path(task.folder), *outputs):
         confine(path, roots)
-    jobs.check_outputs([job], manifest)
-    jobs.check_absent(job, outputs)
+    check_outputs([job], manifest)
+    check_absent(job, outputs)
 
 
 def confine(path: Path, roots: Sequence[Path]) -> Path:

@@ -125,3 +125,9 @@ def test_stems_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         run = stemtool("upmix", SONG, "-o", tmp_path, "--layout", layout, "--json")
         origins.append(json.loads(run.stdout)["provider"])
     assert origins[1] == "cache"
+
+
+def test_layouts_are_listed() -> None:
+    lines = stemtool("presets", "layouts").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["5.0", "5.1", "5.1-back", "7.1", "quad"]
+    assert lines[1].endswith(": L R C LFE Ls Rs")

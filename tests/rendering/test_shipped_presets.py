@@ -11,7 +11,8 @@ import soxr
 
 from daw_bridge import Audio, Separator, Stems
 from daw_bridge.files.containers import OutputFormat
-from daw_bridge.jobs import RemixJob, StemMaker, run_remix
+from daw_bridge.jobs.remix import RemixJob, run_remix
+from daw_bridge.jobs.render import StemMaker
 from daw_bridge.rendering.preset import load_preset
 from tests.conftest import SONGS, level_db
 from tests.rendering.conftest import Render
@@ -103,7 +104,11 @@ def check_that_it_leaves_out(stem: str, preset: str, band: Path, separator: Sepa
     output = band / "out.wav"
     float_wav = OutputFormat("wav", "32f")
     job = RemixJob(
-        band / "song.wav", output, load_preset(preset), band / "stems", output_format=float_wav
+        band / "song.wav",
+        output,
+        load_preset(preset),
+        stems_folder=band / "stems",
+        output_format=float_wav,
     )
     run_remix(job, StemMaker(separator.manifest, lambda: separator))
     song = Audio.read(band / "song.wav").samples

@@ -9,15 +9,10 @@ import soundfile
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.errors import AudioError, Cancelled, OutputError, PresetError
 from daw_bridge.files.containers import OutputFormat
-from daw_bridge.jobs import (
-    RemixJob,
-    RemixResult,
-    SeparateJob,
-    StemMaker,
-    check_outputs,
-    run,
-    run_remix,
-)
+from daw_bridge.jobs.job import check_outputs
+from daw_bridge.jobs.remix import RemixJob, RemixResult, run_remix
+from daw_bridge.jobs.render import StemMaker
+from daw_bridge.jobs.separate import SeparateJob, run_separate
 from daw_bridge.rendering.cache import StemCache
 from daw_bridge.rendering.preset import Preset, load_preset, say
 from tests.conftest import SONGS, level_db, make_noise
@@ -63,14 +58,16 @@ def test_kept_stems_can_be_used_again(separator: Separator, tmp_path: Path) -> N
     stems = tmp_path / "stems"
     job = RemixJob(SONG, tmp_path / "a.wav", load_preset("karaoke"), kept_folder=stems)
     assert list(remix(separator, job).outputs) == ["remix", "vocals", "accompaniment"]
-    again = RemixJob(SONG, tmp_path / "b.wav", load_preset("karaoke"), stems)
+    again = RemixJob(SONG, tmp_path / "b.wav", load_preset("karaoke"), stems_folder=stems)
     assert run_remix(again, StemMaker(separator.manifest, never)).provider == "folder"
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
 def test_stems_of_stemtool_separate_fit(separator: Separator, tmp_path: Path) -> None:
-    run(SeparateJob(SONG, tmp_path, name="stems/{stem}.{ext}"), separator)
-    job = RemixJob(SONG, tmp_path / "out.wav", Preset(), tmp_path / "stems", output_format=FLOAT)
+    run_separate(SeparateJob(SONG, tmp_path, name="stems/{stem}.{ext}"), separator)
+    job = RemixJob(
+        SONG, tmp_path / "out.wav", Preset(), stems_folder=tmp_path / "stems", output_format=FLOAT
+    )
     result = run_remix(job, StemMaker(separator.manifest, never))
     assert result.null_db is not None
     assert -150 < result.null_db < -95
@@ -80,7 +77,7 @@ def test_stems_that_are_not_the_songs(separator: Separator, tmp_path: Path) -> N
     (tmp_path / "stems").mkdir()
     other = Audio.read(SONGS / "sodium.ogg")
     soundfile.write(tmp_path / "stems" / "vocals.wav", other.samples.T, 44_100)
-    job = RemixJob(SONG, tmp_path / "new" / "out.wav", Preset(), tmp_path / "stems")
+    job = RemixJob(SONG, tmp_path / "new" / "out.wav", Preset(), stems_folder=tmp_path / "stems")
     with pytest.raises(AudioError, match=r"are not those of .*rubidium"):
         run_remix(job, StemMaker(separator.manifest, never))
     assert not (tmp_path / "new").exists()
@@ -166,6 +163,6 @@ def test_nothing_is_destroyed(separator: Separator, tmp_path: Path) -> None:
     stem = tmp_path / "stems" / "vocals.wav"
     soundfile.write(stem, make_noise(10).samples.T, 44_100)
     for output in (SONG, stem):
-        job = RemixJob(SONG, output, Preset(), tmp_path / "stems", overwrite=True)
+        job = RemixJob(SONG, output, Preset(), stems_folder=tmp_path / "stems", overwrite=True)
         with pytest.raises(OutputError, match="is an input"):
             check_outputs([job], separator.manifest)

@@ -15,15 +15,9 @@ from daw_bridge.errors import AudioError, Cancelled, OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.speakers import find_speakers, fold_matrix, read_mask
 from daw_bridge.files.writing import StemFiles
-from daw_bridge.jobs import (
-    SeparateJob,
-    StemMaker,
-    UpmixJob,
-    UpmixResult,
-    check_surround,
-    run,
-    run_upmix,
-)
+from daw_bridge.jobs.render import StemMaker
+from daw_bridge.jobs.separate import SeparateJob, run_separate
+from daw_bridge.jobs.upmix import UpmixJob, UpmixResult, check_surround, run_upmix
 from daw_bridge.library import find_layouts
 from daw_bridge.rendering.layout import load_layout
 from daw_bridge.separation.manifest import load_manifest
@@ -43,7 +37,7 @@ def upmix(job: UpmixJob, separator: Separator | None = None, **hooks: Any) -> Up
 @pytest.fixture(scope="module")
 def stems_folder(separator: Separator, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stems")
-    run(SeparateJob(SONG, folder, name="{stem}.{ext}"), separator)
+    run_separate(SeparateJob(SONG, folder, name="{stem}.{ext}"), separator)
     return folder
 
 

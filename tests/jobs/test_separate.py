@@ -10,7 +10,8 @@ import soundfile
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.errors import Cancelled, OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
-from daw_bridge.jobs import SeparateJob, check_outputs, run
+from daw_bridge.jobs.job import check_outputs
+from daw_bridge.jobs.separate import SeparateJob, run_separate
 from daw_bridge.separation.manifest import ModelManifest
 from tests.conftest import SONGS, level_db, make_noise
 
@@ -22,7 +23,7 @@ def test_files_sum_to_the_mixture_as_reported(
     bits: str, limit_db: float, separator: Separator, tmp_path: Path
 ) -> None:
     job = SeparateJob(SONG, tmp_path, output_format=OutputFormat("wav", bits))  # type: ignore[arg-type]
-    result = run(job, separator)
+    result = run_separate(job, separator)
     mixture = Audio.read(SONG)
     stems = [Audio.read(path) for path in result.outputs.values()]
     assert list(result.outputs) == ["vocals", "accompaniment"]
@@ -36,7 +37,9 @@ def test_files_sum_to_the_mixture_as_reported(
 
 def test_progress_reaches_the_end(separator: Separator, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    result = run(SeparateJob(SONG, tmp_path), separator, progress=lambda *at: seen.append(at))
+    result = run_separate(
+        SeparateJob(SONG, tmp_path), separator, progress=lambda *at: seen.append(at)
+    )
     assert seen[-1] == (result.frames, result.frames)
     assert len(seen) > 1
     assert seen == sorted(seen)
@@ -44,7 +47,7 @@ def test_progress_reaches_the_end(separator: Separator, tmp_path: Path) -> None:
 
 def test_cancelling_leaves_nothing(separator: Separator, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
-        run(SeparateJob(SONG, tmp_path / "out"), separator, is_cancelled=lambda: True)
+        run_separate(SeparateJob(SONG, tmp_path / "out"), separator, is_cancelled=lambda: True)
     assert not list(tmp_path.iterdir())
 
 
@@ -53,7 +56,7 @@ def test_residual_completes_what_was_asked_for(separator: Separator, tmp_path: P
     job = SeparateJob(
         SONG, tmp_path, options=options, residual=True, output_format=OutputFormat("wav", "32f")
     )
-    result = run(job, separator)
+    result = run_separate(job, separator)
     assert list(result.outputs) == ["vocals", "residual"]
     assert result.null_db is not None
     assert result.null_db < -120
@@ -61,11 +64,13 @@ def test_residual_completes_what_was_asked_for(separator: Separator, tmp_path: P
 
 def test_part_of_the_stems_has_no_null(separator: Separator, tmp_path: Path) -> None:
     job = SeparateJob(SONG, tmp_path, options=SeparationOptions(stems=("vocals",)))
-    assert run(job, separator).null_db is None
+    assert run_separate(job, separator).null_db is None
 
 
 def test_zeros_report_an_honest_null(separator: Separator, tmp_path: Path) -> None:
-    result = run(SeparateJob(SONG, tmp_path, options=SeparationOptions.spleeter()), separator)
+    result = run_separate(
+        SeparateJob(SONG, tmp_path, options=SeparationOptions.spleeter()), separator
+    )
     assert result.null_db is not None
     assert -60 < result.null_db < -10
 
@@ -73,7 +78,7 @@ def test_zeros_report_an_honest_null(separator: Separator, tmp_path: Path) -> No
 def test_a_loud_mixture_is_turned_down_together(separator: Separator, tmp_path: Path) -> None:
     loud = Audio.read(SONG).samples * 3
     soundfile.write(tmp_path / "loud.wav", loud.T, 44_100, "FLOAT")
-    result = run(SeparateJob(tmp_path / "loud.wav", tmp_path), separator)
+    result = run_separate(SeparateJob(tmp_path / "loud.wav", tmp_path), separator)
     gain = 10 ** (result.gain_db / 20)
     assert gain < 1
     stems = sum(Audio.read(path).samples for path in result.outputs.values())
@@ -82,7 +87,7 @@ def test_a_loud_mixture_is_turned_down_together(separator: Separator, tmp_path: 
 
 def test_silence_sums_exactly(separator: Separator, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "silence.wav", np.zeros((5000, 2)), 44_100)
-    result = run(SeparateJob(tmp_path / "silence.wav", tmp_path), separator)
+    result = run_separate(SeparateJob(tmp_path / "silence.wav", tmp_path), separator)
     assert result.null_db == -math.inf
 
 
@@ -120,9 +125,9 @@ def test_bad_names(name: str, message: str, manifest: ModelManifest) -> None:
 def test_nothing_is_overwritten_unasked(separator: Separator, tmp_path: Path) -> None:
     (tmp_path / "vocals.wav").write_text("precious")
     with pytest.raises(OutputError, match="--overwrite"):
-        run(SeparateJob(SONG, tmp_path, name="{stem}.wav"), separator)
+        run_separate(SeparateJob(SONG, tmp_path, name="{stem}.wav"), separator)
     assert (tmp_path / "vocals.wav").read_text() == "precious"
-    run(SeparateJob(SONG, tmp_path, name="{stem}.wav", overwrite=True), separator)
+    run_separate(SeparateJob(SONG, tmp_path, name="{stem}.wav", overwrite=True), separator)
     assert Audio.read(tmp_path / "vocals.wav").frames == 882_000
 
 

@@ -1,0 +1,141 @@
+"""What all jobs have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from daw_bridge.errors import Cancelled, OptionError, OutputError
+from daw_bridge.files.containers import OutputFormat
+from daw_bridge.separation.options import SeparationOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from daw_bridge.separation.manifest import ModelManifest
+
+    Progress: TypeAlias = Callable[[int, int], None]
+    """Is told how many frames are done, of how many."""
+    IsCancelled: TypeAlias = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Job(ABC):
+    """Something that is to be made of a file.
+
+    Attributes:
+        source: the mixture.
+        other_channels: mono files that are the other channels of a mono source.
+        options: how to separate.
+        output_format: how to write.
+        start: the first frame.
+        length: how many frames; None: to the end.
+        overwrite: replace files that exist.
+    """
+
+    source: Path
+    _: KW_ONLY
+    other_channels: tuple[Path, ...] = ()
+    options: SeparationOptions = field(default_factory=SeparationOptions)
+    output_format: OutputFormat = field(default_factory=OutputFormat)
+    start: int = 0
+    length: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or (self.length is not None and self.length < 1):
+            raise OptionError("A start is at frame 0 or later, and a length at least one frame.")
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The file of the mixture, or those of its channels."""
+        return (self.source, *self.other_channels)
+
+    @property
+    def inputs(self) -> Iterable[Path]:
+        """All that it reads, a folder before what is in it."""
+        return self.sources
+
+    @abstractmethod
+    def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
+        """Return the file of each result.
+
+        Raises:
+            DawBridgeError: the model, or what was chosen, does not allow it.
+        """
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a job.
+
+    Attributes:
+        source: the mixture.
+        outputs: the file of each result.
+        sample_rate_hz: of source and results.
+        channels: of each result.
+        frames: length of the results.
+        provider: where the stems are from: ``cpu`` or ``cuda``, ``cache`` or ``folder``.
+        elapsed_s: seconds from opening the source to the end.
+        gain_db: what all results were turned down by to keep integers from clipping, 0 or less.
+        null_db: how far below the mixture lies what is lost of it; None where that means nothing.
+    """
+
+    source: Path
+    outputs: dict[str, Path]
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    provider: str
+    elapsed_s: float
+    gain_db: float
+    null_db: float | None
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of audio made a second."""
+        return self.frames / self.sample_rate_hz / self.elapsed_s
+
+
+def check_outputs(jobs: Sequence[Job], manifest: ModelManifest) -> None:
+    """Find what would destroy something before any work is done.
+
+    Raises:
+        OptionError: two jobs, or two stems of one, would write the same file.
+        OutputError: a job would write over an input.
+    """
+    sources = {path.resolve() for job in jobs for path in job.inputs}
+    claims = Counter(path.resolve() for job in jobs for path in job.outputs(manifest).values())
+    for job in jobs:
+        for path in job.outputs(manifest).values():
+            if path.resolve() in sources:
+                raise OutputError(f"{path} is an input; choose another output.")
+            if claims[path.resolve()] > 1:
+                raise OptionError(
+                    f"{job.source} is not the only input whose stems would be written to {path};"
+                    " tell them apart with --name, for instance '{folder}/{track}/{stem}.{ext}'."
+                )
+
+
+def check_absent(job: Job, outputs: Iterable[Path]) -> None:
+    """Raise :class:`OutputError` if an output exists that the job may not replace."""
+    for path in outputs:
+        if path.exists() and not job.overwrite:
+            raise OutputError(f"{path} exists; --overwrite replaces it.")
+
+
+def report(
+    job: Job,
+    total: int,
+    progress: Progress | None,
+    is_cancelled: IsCancelled | None,
+    done: int | None = None,
+) -> None:
+    """Say how far a job is, if that is known, and stop it if it was called off."""
+    if progress and done is not None:
+        progress(done, max(total, done))
+    if is_cancelled and is_cancelled():
+        raise Cancelled(f"{job.source} was cancelled.")

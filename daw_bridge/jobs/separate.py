@@ -1,0 +1,155 @@
+"""A mixture becomes its stems."""
+
+from __future__ import annotations
+
+import math
+import string
+import time
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.evaluation.nulls import NullMeter
+from daw_bridge.files.reading import open_channels
+from daw_bridge.files.writing import StemFiles
+from daw_bridge.jobs.job import Job, Result, check_absent, check_outputs, report
+from daw_bridge.rendering.sources import Passage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from daw_bridge.audio import StemBlock
+    from daw_bridge.files.reading import Reader
+    from daw_bridge.jobs.job import IsCancelled, Progress
+    from daw_bridge.separation.manifest import ModelManifest
+    from daw_bridge.separation.separator import Separator
+
+DEFAULT_NAME = "{track}/{stem}.{ext}"
+RESIDUAL = "residual"
+_NAME_FIELDS = ("track", "stem", "ext", "folder", "model")
+
+
+@dataclass(frozen=True)
+class SeparateJob(Job):
+    """Separate a file into files.
+
+    Attributes:
+        output_folder: where the stems go.
+        name: a stem's path in that folder, with the fields ``{track}``, ``{stem}``, ``{ext}``,
+            ``{folder}`` (the name of the source's folder) and ``{model}``.
+        track: what ``{track}`` stands for; None: the source's name without its extension.
+        residual: also write what the stems that are asked for leave of the mixture.
+    """
+
+    output_folder: Path
+    _: KW_ONLY
+    name: str = DEFAULT_NAME
+    track: str | None = None
+    residual: bool = False
+
+    def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
+        """Return the path of each stem's file.
+
+        Raises:
+            OptionError: a stem is unknown, or the name is not one file a stem in the folder.
+        """
+        manifest.check_stems(self.options.stems)
+        wanted = self.options.stems or manifest.stems
+        stems = [stem for stem in manifest.stems if stem in wanted]
+        if self.residual:
+            stems.append(RESIDUAL)
+        _check_name(self.name)
+        names = [
+            self.name.format(
+                track=self.source.stem if self.track is None else self.track,
+                stem=stem,
+                ext=self.output_format.container,
+                folder=self.source.resolve().parent.name,
+                model=manifest.name,
+            )
+            for stem in stems
+        ]
+        return {stem: self.output_folder / name for stem, name in zip(stems, names, strict=True)}
+
+
+def run_separate(
+    job: SeparateJob,
+    separator: Separator,
+    *,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> Result:
+    """Run a job to its end; whatever stops it, no partial file stays.
+
+    Raises:
+        DawBridgeError: the source cannot be read, the stems cannot be written, …
+        Cancelled: ``is_cancelled`` said so.
+    """
+    began = time.perf_counter()
+    check_outputs([job], separator.manifest)
+    outputs = job.outputs(separator.manifest)
+    check_absent(job, outputs.values())
+    meter = NullMeter()
+    with open_channels(job.sources) as reader:
+        channels = min(reader.channels, separator.manifest.channels)
+        with StemFiles(
+            list(outputs.values()),
+            job.output_format,
+            sample_rate_hz=reader.sample_rate_hz,
+            channels=channels,
+            tags_from=job.source,
+        ) as files:
+            total = Passage(reader, job.start, job.length).frames
+            for samples in _measured_blocks(job, separator, reader, meter):
+                files.write(samples)
+                report(job, total, progress, is_cancelled, files.frames)
+            written = files.commit()
+    is_complete = job.residual or len(outputs) == len(separator.manifest.stems)
+    null_db = meter.null_db(gain=written.gain, rounding_energy=written.rounding_energy)
+    return Result(
+        source=job.source,
+        outputs=outputs,
+        sample_rate_hz=reader.sample_rate_hz,
+        channels=channels,
+        frames=files.frames,
+        provider=separator.provider,
+        elapsed_s=time.perf_counter() - began,
+        gain_db=20 * math.log10(written.gain),
+        null_db=null_db if is_complete else None,
+    )
+
+
+def _measured_blocks(
+    job: SeparateJob, separator: Separator, reader: Reader, meter: NullMeter
+) -> Iterator[StemBlock]:
+    """Yield blocks of what the job writes, and show the meter what they leave of the mixture."""
+    for stems in separator.stream(reader, job.options, start=job.start, length=job.length):
+        samples = stems.samples
+        if job.residual:
+            samples = np.concatenate([samples, stems.residual()[np.newaxis]])
+        # In double precision: single would round the error away with the sum.
+        meter.add(stems.mixture, stems.mixture - samples.sum(axis=0, dtype=np.float64))
+        yield samples
+
+
+def _check_name(name: str) -> None:
+    """Raise :class:`OptionError` unless a name gives one file a stem below the folder."""
+    try:
+        parts = [part[1:] for part in string.Formatter().parse(name) if part[1] is not None]
+    except ValueError as error:
+        raise OptionError(f"The name '{name}' cannot be understood: {error}.") from error
+    fields = ["".join(filter(None, part)) for part in parts]
+    for each in fields:
+        if each not in _NAME_FIELDS:
+            raise OptionError(
+                f"The name '{name}' has an unknown field '{{{each}}}'"
+                f"{suggestion(each, _NAME_FIELDS)}; there are"
+                f" {', '.join(f'{{{known}}}' for known in _NAME_FIELDS)}."
+            )
+    if "stem" not in fields:
+        raise OptionError(f"The name '{name}' lacks {{stem}}, so all stems would be one file.")
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise OptionError(f"The name '{name}' leads out of the output folder.")
