@@ -14,12 +14,19 @@ place.
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
 import platformdirs
 
 from daw_bridge.errors import ModelError, PresetError, suggestion
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 HOME_VARIABLE = "DAW_BRIDGE_HOME"
 DEFAULT_MODEL = "spleeter-2stems"
@@ -105,6 +112,13 @@ def find_layout(name: str) -> Path:
             f" {', '.join(layouts)}, and yours go into {data_folder() / 'presets' / 'layouts'}."
         )
     return layouts[name]
+
+
+def read_summary(path: Path) -> str:
+    """Return what a preset or layout is for, as it says; empty where it does not."""
+    with suppress(OSError, ValueError):
+        return str(tomllib.loads(path.read_text("utf-8")).get("summary", ""))
+    return ""
 
 
 def _find_tables(kind: str) -> dict[str, Path]:

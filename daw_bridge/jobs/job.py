@@ -127,6 +127,19 @@ def check_absent(job: Job, outputs: Iterable[Path]) -> None:
             raise OutputError(f"{path} exists; --overwrite replaces it.")
 
 
+def claim_outputs(job: Job, manifest: ModelManifest) -> dict[str, Path]:
+    """Return the file of each result, once it is sure that writing it destroys nothing.
+
+    Raises:
+        OptionError: two results would be the same file, or what was chosen does not fit.
+        OutputError: a file exists that may not be replaced, or is an input.
+    """
+    check_outputs([job], manifest)
+    outputs = job.outputs(manifest)
+    check_absent(job, outputs.values())
+    return outputs
+
+
 def report(
     job: Job,
     total: int,

@@ -16,7 +16,7 @@ from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
-from daw_bridge.jobs.job import Result, check_absent, check_outputs, report
+from daw_bridge.jobs.job import Result, claim_outputs, report
 from daw_bridge.jobs.render import RenderJob, check_null, watch
 from daw_bridge.rendering.sources import Passage
 from daw_bridge.separation.options import make_plan
@@ -88,9 +88,7 @@ def run_remix(
     from daw_bridge.rendering.remix import Master, mix  # slow to load
 
     began = time.perf_counter()
-    check_outputs([job], maker.manifest)
-    outputs = job.outputs(maker.manifest)
-    check_absent(job, outputs.values())
+    outputs = claim_outputs(job, maker.manifest)
     meter = NullMeter()
     with open_channels(job.sources) as reader:
         passage = Passage(reader, job.start, job.length)

@@ -15,7 +15,7 @@ from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
-from daw_bridge.jobs.job import Job, Result, check_absent, check_outputs, report
+from daw_bridge.jobs.job import Job, Result, claim_outputs, report
 from daw_bridge.rendering.sources import Passage
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ def run_separate(
         Cancelled: ``is_cancelled`` said so.
     """
     began = time.perf_counter()
-    check_outputs([job], separator.manifest)
-    outputs = job.outputs(separator.manifest)
-    check_absent(job, outputs.values())
+    outputs = claim_outputs(job, separator.manifest)
     meter = NullMeter()
     with open_channels(job.sources) as reader:
         channels = min(reader.channels, separator.manifest.channels)

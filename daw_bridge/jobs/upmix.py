@@ -18,12 +18,13 @@ from daw_bridge.evaluation.surround import ChannelMeter
 from daw_bridge.files.reading import open_audio, open_channels, open_sum
 from daw_bridge.files.speakers import find_speakers, fold_matrix, loudness_weights
 from daw_bridge.files.writing import StemFiles
-from daw_bridge.jobs.job import Result, check_absent, check_outputs, report
+from daw_bridge.jobs.job import Result, claim_outputs, report
 from daw_bridge.jobs.render import RenderJob, check_null, watch
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, load_layout
 from daw_bridge.rendering.sources import Passage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from daw_bridge.audio import StemBlock
@@ -122,9 +123,7 @@ def run_upmix(
     from daw_bridge.rendering.upmix import upmix  # slow to load
 
     began = time.perf_counter()
-    check_outputs([job], maker.manifest)
-    outputs = job.outputs(maker.manifest)
-    check_absent(job, outputs.values())
+    outputs = claim_outputs(job, maker.manifest)
     speakers = job.layout.speakers
     meter = NullMeter()
     with open_channels(job.sources) as reader:
@@ -147,14 +146,7 @@ def run_upmix(
                 files.write(_arrange(placed, job.parts))
             check_null(job, meter)
             written = files.commit()
-    open_files = open_channels if job.parts == "channels" else open_sum
-    with (
-        open_channels(job.sources) as stereo,  # again: some read once only
-        open_files(list(outputs.values())) as surround,
-    ):
-        channels = ChannelMeter(speakers, reader.sample_rate_hz)
-        passage = Passage(stereo, job.start, job.length)
-        measured = _measure(surround, passage, speakers, channels, gain=written.gain)
+    measured = _measure_files(job, list(outputs.values()), gain=written.gain)
     return UpmixResult(
         source=job.source,
         outputs=outputs,
@@ -167,6 +159,16 @@ def run_upmix(
         null_db=measured.null_db,
         report=measured,
     )
+
+
+def _measure_files(job: UpmixJob, files: Sequence[Path], *, gain: float) -> SurroundReport:
+    """Measure what was written, beside the stereo that was turned down by a gain."""
+    open_files = open_channels if job.parts == "channels" else open_sum
+    with open_channels(job.sources) as stereo, open_files(files) as surround:
+        speakers = job.layout.speakers
+        meter = ChannelMeter(speakers, stereo.sample_rate_hz)
+        passage = Passage(stereo, job.start, job.length)
+        return _measure(surround, passage, speakers, meter, gain=gain)
 
 
 def check_surround(surround: Path, stereo: Path) -> tuple[SurroundReport, ChannelMeter]:

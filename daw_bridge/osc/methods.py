@@ -25,6 +25,7 @@ from daw_bridge.errors import (
 )
 from daw_bridge.executors.tasks import KINDS, MANIFEST_NAME, Task, confine
 from daw_bridge.files.hashing import sha256_of
+from daw_bridge.library import find_presets, read_summary
 from daw_bridge.osc.addresses import DATA, DONE, PROGRESS, REPLY, STEM, SYNCED, find_method
 from daw_bridge.osc.messages import code_of, error_of
 from daw_bridge.osc.status import write_status
@@ -178,11 +179,9 @@ class Methods:
         peer.send(DONE, "sis", "/stems/models", len(self._manifests), "")
 
     def _presets(self, peer: Peer) -> None:
-        from daw_bridge.rendering.preset import load_presets  # slow to load
-
-        presets = load_presets()
-        for each in presets:
-            peer.send(REPLY, "sss", "/stems/presets", each.name, each.summary)
+        presets = find_presets()
+        for name, path in presets.items():
+            peer.send(REPLY, "sss", "/stems/presets", name, read_summary(path))
         peer.send(DONE, "sis", "/stems/presets", len(presets), "")
 
     def _submit(self, kind: str, peer: Peer, *arguments: Any) -> None:
