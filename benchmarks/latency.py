@@ -9,8 +9,6 @@ benchmarks.separate says.
 
 from __future__ import annotations
 
-import argparse
-import shutil
 import statistics
 import tempfile
 import time
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.cost import measure
-from benchmarks.separate import SAMPLE_RATE_HZ, make_song
+from benchmarks.separate import SAMPLE_RATE_HZ, make_song, parse_arguments
 from tests.golden.generate import make_reference
 from tests.server import Server
 
@@ -30,14 +28,7 @@ OFFSET_S = 60
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("song", type=Path, nargs="?", help="at 44.1 kHz")
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workspace", type=Path, default=Path(tempfile.gettempdir()) / "spleeter")
-    arguments = parser.parse_args()
-    if not shutil.which("ffmpeg"):
-        raise SystemExit("Spleeter needs ffmpeg; install it first.")
+    arguments = parse_arguments(__doc__, seconds=10, rounds=5)
     python = make_reference(arguments.workspace)
     reference = {"MODEL_PATH": str(arguments.workspace / "models"), "TF_CPP_MIN_LOG_LEVEL": "3"}
     spleeter: list[str | Path] = [python.with_name("spleeter"), "separate", "-p"]

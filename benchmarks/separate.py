@@ -42,16 +42,21 @@ def make_song(source: Path | None, seconds: float, folder: Path) -> Path:
     return folder / "song.wav"
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def parse_arguments(doc: str, *, seconds: float, rounds: int) -> argparse.Namespace:
+    """Read what benchmarks against Spleeter take, with these defaults."""
+    parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
     parser.add_argument("song", type=Path, nargs="?", help="at 44.1 kHz")
-    parser.add_argument("--seconds", type=float, default=180)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=seconds)
+    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--workspace", type=Path, default=Path(tempfile.gettempdir()) / "spleeter")
-    arguments = parser.parse_args()
     if not shutil.which("ffmpeg"):
         raise SystemExit("Spleeter needs ffmpeg; install it first.")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    arguments = parse_arguments(__doc__, seconds=180, rounds=3)
     python = make_reference(arguments.workspace)
     spleeter: list[str | Path] = [python.with_name("spleeter"), "separate"]
     with tempfile.TemporaryDirectory() as temporary:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import sys
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +16,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from daw_bridge.jobs.job import Progress
+    from daw_bridge.jobs.job import Progress, Result
     from daw_bridge.jobs.render import StemMaker
 
 
@@ -60,3 +64,24 @@ def show_progress(label: str, *, quiet: bool) -> Iterator[Progress | None]:
     with Bars(console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(label, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def describe_result(result: Result) -> dict[str, Any]:
+    """Return what a job came to, for JSON."""
+    return asdict(result) | {"times_real_time": result.times_real_time}
+
+
+def to_json(report: Any) -> str:
+    """Return a report as JSON: paths as text, and nothing for infinities."""
+    return json.dumps(_plain(report), indent=2)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and math.isinf(value):
+        return None
+    return str(value) if isinstance(value, Path) else value

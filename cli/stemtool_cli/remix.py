@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +11,14 @@ import click
 from daw_bridge.errors import OptionError
 from daw_bridge.files.containers import BITS, CONTAINERS
 from daw_bridge.library import DEFAULT_MODEL
-from stemtool_cli.options import cache_limit_option, make_maker, read_seconds, show_progress
+from stemtool_cli.options import (
+    cache_limit_option,
+    describe_result,
+    make_maker,
+    read_seconds,
+    show_progress,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from daw_bridge.jobs.remix import RemixJob, RemixResult
@@ -97,7 +101,7 @@ def remix(file: Path, **choices: Any) -> None:
     with show_progress(file.name, quiet=choices["quiet"]) as progress:
         result = run_remix(job, make_maker(choices), progress=progress)
     if choices["as_json"]:
-        click.echo(_to_json(result))
+        click.echo(to_json(describe_result(result)))
     elif not choices["quiet"]:
         click.echo(_describe(result, job.preset))
 
@@ -173,17 +177,3 @@ def _describe(result: RemixResult, preset: Preset) -> str:
             " --true-peak limits it instead, --bits 32f keeps it as it is"
         )
     return "\n".join(lines)
-
-
-def _to_json(result: RemixResult) -> str:
-    report = {
-        **asdict(result),
-        "source": str(result.source),
-        "outputs": {name: str(path) for name, path in result.outputs.items()},
-        "times_real_time": result.times_real_time,
-    }
-    finite = {
-        name: None if isinstance(value, float) and math.isinf(value) else value
-        for name, value in report.items()
-    }
-    return json.dumps(finite, indent=2)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +13,7 @@ import click
 from daw_bridge.errors import DawBridgeError
 from daw_bridge.files.containers import BITS, CONTAINERS
 from daw_bridge.library import DEFAULT_MODEL
-from stemtool_cli.options import read_seconds, show_progress
+from stemtool_cli.options import describe_result, read_seconds, show_progress, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -225,18 +224,8 @@ def _describe_null(null_db: float) -> str:
 
 
 def _to_json(results: Sequence[Result], failures: Sequence[Failure]) -> str:
-    separated = [
-        {
-            **asdict(result),
-            "source": str(result.source),
-            "outputs": {stem: str(path) for stem, path in result.outputs.items()},
-            "times_real_time": result.times_real_time,
-            "null_db": result.null_db if result.null_db != -math.inf else None,
-        }
-        for result in results
-    ]
-    failed = [{"source": str(each.source), "error": str(each.error)} for each in failures]
-    return json.dumps({"separated": separated, "failed": failed}, indent=2)
+    failed = [{"source": each.source, "error": str(each.error)} for each in failures]
+    return to_json({"separated": list(map(describe_result, results)), "failed": failed})
 
 
 def _report(failures: Sequence[Failure], total: int) -> None:

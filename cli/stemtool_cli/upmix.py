@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from dataclasses import asdict
@@ -13,7 +12,13 @@ import click
 
 from daw_bridge.files.containers import BITS
 from daw_bridge.library import DEFAULT_MODEL
-from stemtool_cli.options import cache_limit_option, make_maker, show_progress
+from stemtool_cli.options import (
+    cache_limit_option,
+    describe_result,
+    make_maker,
+    show_progress,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from daw_bridge.files.containers import Container
@@ -99,7 +104,7 @@ def upmix(file: Path | None, **choices: Any) -> None:
         raise click.UsageError("Name a FILE and where it goes (-o OUT), or --check a file.")
     result = _run(_make_job(file, choices), choices)
     if choices["as_json"]:
-        click.echo(_to_json(asdict(result) | {"times_real_time": result.times_real_time}))
+        click.echo(to_json(describe_result(result)))
     elif not choices["quiet"]:
         click.echo(_describe(result))
 
@@ -114,7 +119,7 @@ def _check(choices: dict[str, Any]) -> None:
     if choices["plot"]:
         plot_surround(meter, choices["plot"], title=choices["check"].name)
     if choices["as_json"]:
-        click.echo(_to_json(asdict(report)))
+        click.echo(to_json(asdict(report)))
     elif not choices["quiet"]:
         click.echo("\n".join([str(choices["check"]), *_describe_report(report)]))
 
@@ -197,16 +202,3 @@ def _describe_report(report: SurroundReport) -> list[str]:
 
 def _describe_null(null_db: float) -> str:
     return "exactly" if math.isinf(null_db) else f"what differs is at {null_db:.1f} dB"
-
-
-def _to_json(report: dict[str, Any]) -> str:
-    return json.dumps(_plain(report), indent=2)
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold: paths as text, and nothing for infinities."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, float) and math.isinf(value):
-        return None
-    return str(value) if isinstance(value, Path) else value

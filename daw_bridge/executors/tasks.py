@@ -158,13 +158,11 @@ def make_separate_job(task: Task) -> SeparateJob:
         for name in ("extension", "bandwidth", "overlap")
         if (value := getattr(said, name)) is not None
     }
-    source, *others = task.paths
     return SeparateJob(
-        source,
+        task.paths[0],
         Path(task.folder),
         name="{track} – {stem}.{ext}" if said.label else "{stem}.{ext}",  # noqa: RUF001
         track=_file_name(said.label),
-        other_channels=tuple(others),
         options=replace(
             options,
             stems=stems,
@@ -172,11 +170,8 @@ def make_separate_job(task: Task) -> SeparateJob:
             downmix=said.downmix,
             **chosen,
         ),
-        output_format=OutputFormat(said.format, said.bits),
-        start=task.start,
-        length=task.length,
         residual=said.residual,
-        overwrite=said.overwrite,
+        **_common(task, said),
     )
 
 
@@ -203,20 +198,15 @@ def make_remix_job(task: Task) -> RemixJob:
         true_peak_db=said.true_peak,
     )
     folder = Path(task.folder)
-    source, *others = task.paths
     label = f"{_file_name(said.label)} – " if said.label else ""  # noqa: RUF001
     return RemixJob(
-        source,
+        task.paths[0],
         folder / f"{label}{REMIX}.{said.format}",
         combine([*presets, own]),
         stems_folder=Path(said.stems) if said.stems else None,
         kept_folder=folder if said.keep_stems else None,
-        other_channels=tuple(others),
         options=SeparationOptions(downmix=said.downmix),
-        output_format=OutputFormat(said.format, said.bits),
-        start=task.start,
-        length=task.length,
-        overwrite=said.overwrite,
+        **_common(task, said),
     )
 
 
@@ -234,18 +224,13 @@ def make_upmix_job(task: Task) -> UpmixJob:
         lfe=said.lfe,
     )
     label, folder = _file_name(said.label), Path(task.folder)
-    source, *others = task.paths
     return UpmixJob(
-        source,
+        task.paths[0],
         folder / (f"{label or layout.name}.{said.format}" if said.output == "mix" else label),
         parts=said.output,
         layout=layout,
         stems_folder=Path(said.stems) if said.stems else None,
-        other_channels=tuple(others),
-        output_format=OutputFormat(said.format, said.bits),
-        start=task.start,
-        length=task.length,
-        overwrite=said.overwrite,
+        **_common(task, said),
     )
 
 
@@ -343,6 +328,17 @@ def _convert(options: Mapping[str, str], kind: type[Choices]) -> Choices:
     except msgspec.ValidationError as error:
         reason, _, name = str(error).partition(" - at `$.")
         raise OptionError(f"Option {name.rstrip('`')}: {reason}.") from error
+
+
+def _common(task: Task, said: SeparateChoices | RemixChoices | UpmixChoices) -> dict[str, Any]:
+    """Return what is said of every kind of job."""
+    return {
+        "other_channels": task.paths[1:],
+        "output_format": OutputFormat(said.format, said.bits),
+        "start": task.start,
+        "length": task.length,
+        "overwrite": said.overwrite,
+    }
 
 
 def _split(names: str) -> tuple[str, ...]:
