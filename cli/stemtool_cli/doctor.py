@@ -59,16 +59,16 @@ def _runtime() -> dict[str, str]:
 def _weights() -> dict[str, str]:
     from daw_bridge.library import HOME_VARIABLE, cache_folder, data_folder
     from daw_bridge.separation.manifest import load_manifests
-    from daw_bridge.separation.weights import is_intact, weights_folder
+    from daw_bridge.separation.weights import are_fetched, are_intact
 
     report = {
         "Cache folder": f"{cache_folder()} ({HOME_VARIABLE} moves it)",
         "Models folder": str(data_folder() / "models"),
     }
     for manifest in load_manifests():
-        if is_intact(manifest):
+        if are_intact(manifest):
             state = "weights are here and intact"
-        elif weights_folder(manifest).is_dir():
+        elif are_fetched(manifest):
             state = f"weights are corrupt: run stemtool models pull {manifest.name}"
         else:
             state = f"not fetched yet: run stemtool models pull {manifest.name}"

@@ -31,14 +31,13 @@ def models() -> None:
 def list_models(*, as_json: bool) -> None:
     """List the models, and whether their weights are on this machine."""
     from daw_bridge.separation.manifest import load_manifests
-    from daw_bridge.separation.weights import weights_folder
 
     rows = [
         {
             "name": manifest.name,
             "stems": list(manifest.stems),
             "licence": manifest.licence,
-            "weights": "here" if weights_folder(manifest).is_dir() else "not fetched yet",
+            "weights": _whereabouts(manifest),
         }
         for manifest in load_manifests()
     ]
@@ -65,27 +64,31 @@ def show_model(name: str) -> None:
 @models.command("pull")
 @click.argument("name")
 def pull_model(name: str) -> None:
-    """Fetch and convert the weights of the model NAME, unless they are here and intact."""
-    from daw_bridge.separation.weights import ensure_network
+    """Fetch and convert the weights of the model NAME, unless they are here and intact.
 
-    click.echo(ensure_network(_manifest(name)))
+    Prints the path of each network that the model is made of.
+    """
+    from daw_bridge.separation.weights import ensure_networks
+
+    for path in ensure_networks(_manifest(name)):
+        click.echo(path)
 
 
 @models.command("verify")
 def verify_models() -> None:
     """Verify the weights on this machine; exit with an error if any are corrupt."""
     from daw_bridge.separation.manifest import load_manifests
-    from daw_bridge.separation.weights import is_intact, weights_folder
+    from daw_bridge.separation.weights import are_fetched, are_intact
 
     corrupt = False
     for manifest in load_manifests():
-        if not weights_folder(manifest).is_dir():
+        if not are_fetched(manifest):
             click.echo(f"{manifest.name}: not fetched yet")
-        elif is_intact(manifest):
+        elif are_intact(manifest):
             click.echo(f"{manifest.name}: intact")
         else:
             corrupt = True
-            click.echo(f"{manifest.name}: corrupt; `stemtool models pull {manifest.name}` mends it")
+            click.echo(f"{manifest.name}: corrupt; run stemtool models pull {manifest.name}")
     if corrupt:
         raise click.exceptions.Exit(1)
 
@@ -106,10 +109,22 @@ def import_model(file: Path) -> None:
 @models.command("path")
 @click.argument("name", default=DEFAULT_MODEL)
 def model_path(name: str) -> None:
-    """Print the folder of the weights of the model NAME, spleeter-2stems by default."""
+    """Print the folder of the networks of the model NAME, spleeter-2stems by default.
+
+    For a model that is made of others that is its own folder, not theirs.
+    """
     from daw_bridge.separation.weights import weights_folder
 
     click.echo(weights_folder(_manifest(name)))
+
+
+def _whereabouts(manifest: ModelManifest) -> str:
+    from daw_bridge.separation.manifest import load_components
+    from daw_bridge.separation.weights import are_fetched
+
+    if not any(each.sources for each in load_components(manifest)):
+        return "shipped"
+    return "here" if are_fetched(manifest) else "not fetched yet"
 
 
 def _manifest(name: str) -> ModelManifest:

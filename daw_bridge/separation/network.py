@@ -40,13 +40,18 @@ _CUDA_LIBRARIES: Mapping[str, tuple[str, ...]] = {
 class Network(Protocol):
     """What the pipeline asks of a network."""
 
-    provider: str
-    """Where it really runs: ``cpu`` or ``cuda``."""
-    concurrent_runs: int
-    """How many calls at a time use the device fully; calls may come from several threads."""
+    @property
+    def provider(self) -> str:
+        """Where it really runs: ``cpu`` or ``cuda``."""
+        ...
+
+    @property
+    def concurrent_runs(self) -> int:
+        """How many calls at a time use the device fully; calls may come from several threads."""
+        ...
 
     def __call__(self, magnitudes: Magnitudes) -> Masks:
-        """Return masks in [0, 1] for one segment."""
+        """Return masks in [0, 1] for one segment, in an array that the caller may write to."""
         ...
 
 
@@ -84,6 +89,7 @@ class OnnxNetwork:
             )
         except Exception as error:  # the runtime's own exceptions share no narrower base
             raise WeightsError(f"{path} is no network that can be loaded: {error}") from error
+        self.stems: int = self._session.get_outputs()[0].shape[0]
         if self.provider == "cuda" and "CUDAExecutionProvider" not in self._session.get_providers():
             raise ProviderError("ONNX Runtime could not start CUDA; --provider cpu does without.")
 

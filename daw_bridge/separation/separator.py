@@ -24,11 +24,10 @@ from daw_bridge.audio import fold_down, join_stems
 from daw_bridge.files.reading import open_audio
 from daw_bridge.library import DEFAULT_MODEL
 from daw_bridge.separation.framing import cut_segments
+from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.manifest import load_manifest
-from daw_bridge.separation.network import OnnxNetwork
 from daw_bridge.separation.options import SeparationOptions, make_plan
 from daw_bridge.separation.synthesis import MaskedSegment, Synthesis
-from daw_bridge.separation.weights import ensure_network
 from daw_bridge.stft import fft
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from daw_bridge.audio import Audio, Stems
     from daw_bridge.files.reading import Reader
     from daw_bridge.separation.framing import Segment
-    from daw_bridge.separation.network import Network, Provider
+    from daw_bridge.separation.network import Provider
     from daw_bridge.separation.options import Plan
 
 Item = TypeVar("Item")
@@ -69,8 +68,7 @@ class Separator:
         self.manifest = load_manifest(model)
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
-        path = ensure_network(self.manifest)
-        self._network: Network = OnnxNetwork(path, provider=provider, threads=threads)
+        self._network = Loader(provider, threads).load(self.manifest)
 
     def __enter__(self) -> Separator:
         return self

@@ -1,11 +1,13 @@
-"""A model's network on this machine: located, or fetched, verified and converted, once.
+"""A model's networks on this machine: located, or fetched, verified and converted, once.
 
+    models/<name>/*.onnx                           networks that lie beside the manifest
     <cache>/weights/<name>-<version>/network.onnx   the graph with its weights
                                      network.sha256 what it must hash to
                                      example.mp3    a song, where the source carries one
 
 A folder appears whole, by a rename, under a lock that other processes wait for. Nothing is opened
-before its hash is verified: a source's against the manifest, the network's against its folder.
+before its hash is verified: a source's and a committed network's against the manifest, a converted
+network's against its folder.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ from typing import TYPE_CHECKING
 
 from daw_bridge.errors import WeightsError
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.library import cache_folder
-from daw_bridge.separation.manifest import load_manifests
+from daw_bridge.library import cache_folder, find_model
+from daw_bridge.separation.manifest import load_components, load_manifests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from daw_bridge.separation.manifest import ModelManifest, Source
+    from daw_bridge.separation.stages import CommittedNetwork
 
 _log = logging.getLogger(__name__)
 _NETWORK = "network.onnx"
@@ -38,35 +41,97 @@ _DOWNLOAD_TIMEOUT_S = 60
 
 
 def weights_folder(manifest: ModelManifest) -> Path:
-    """Return where a model's network lies, or would lie."""
+    """Return where a model's own networks lie, or would lie."""
+    if manifest.stages:
+        return find_model(manifest.name).parent
     return cache_folder() / "weights" / f"{manifest.name}-{manifest.version}"
 
 
-def is_intact(manifest: ModelManifest) -> bool:
-    """Return whether the network is there and hashes to what it should."""
-    folder = weights_folder(manifest)
-    try:
-        return sha256_of(folder / _NETWORK) == (folder / _DIGEST).read_text("ascii").strip()
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
-        return False
-    except OSError as error:
-        raise WeightsError(f"The weights in {folder} cannot be read: {error.strerror}.") from error
+def are_fetched(manifest: ModelManifest) -> bool:
+    """Return whether all that a model fetches is here, intact or not."""
+    return all(weights_folder(each).is_dir() for each in load_components(manifest))
+
+
+def are_intact(manifest: ModelManifest) -> bool:
+    """Return whether all networks of a model are here and hash to what they should."""
+    return all(
+        _is_intact(path, digest)
+        for each in load_components(manifest)
+        for path, digest in _own_networks(each)
+    )
+
+
+def ensure_networks(manifest: ModelManifest) -> list[Path]:
+    """Return the paths of all verified networks of a model, fetching those that are not here.
+
+    Raises:
+        WeightsError: see :func:`ensure_network` and :func:`locate_network`.
+    """
+    paths = []
+    for each in load_components(manifest):
+        if each.stages:
+            paths += [locate_network(each, network) for network in each.committed]
+        else:
+            paths.append(ensure_network(each))
+    return paths
+
+
+def locate_network(manifest: ModelManifest, network: CommittedNetwork) -> Path:
+    """Return the path of a verified network that lies beside a model's manifest.
+
+    Raises:
+        WeightsError: the file is missing or not the pinned one.
+    """
+    path = weights_folder(manifest) / network.file
+    if not _is_intact(path, network.sha256):
+        raise WeightsError(
+            f"{path} is missing or damaged: its sha256 is to be {network.sha256};"
+            " install daw-bridge anew."
+        )
+    return path
 
 
 def ensure_network(manifest: ModelManifest) -> Path:
-    """Return the path of a model's verified network, fetching and converting it if need be.
+    """Return the path of a model's one verified network, fetching and converting it if need be.
 
     Raises:
         WeightsError: no source gave a file with the pinned hash, or the cache cannot be written.
     """
     folder = weights_folder(manifest)
-    if not is_intact(manifest):
+    if not are_intact(manifest):
         with _locked(folder):
-            if not is_intact(manifest):  # nobody else made it while this process waited
+            if not are_intact(manifest):  # nobody else made it while this process waited
                 if folder.exists():
                     _log.warning("The weights in %s are corrupt; they are made anew.", folder)
                 _fetch(manifest, folder)
     return folder / _NETWORK
+
+
+def _own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
+    """Return the paths and the hashes of a model's own networks, not of those it is made of.
+
+    Raises:
+        WeightsError: the file that holds a hash cannot be read.
+    """
+    folder = weights_folder(manifest)
+    if manifest.stages:
+        return [(folder / network.file, network.sha256) for network in manifest.committed]
+    try:
+        digest = (folder / _DIGEST).read_text("ascii").strip()
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        digest = ""  # fits no file
+    except OSError as error:
+        raise WeightsError(f"The weights in {folder} cannot be read: {error.strerror}.") from error
+    return [(folder / _NETWORK, digest)]
+
+
+def _is_intact(file: Path, digest: str) -> bool:
+    try:
+        return sha256_of(file) == digest
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def import_file(file: Path) -> ModelManifest:

@@ -151,7 +151,7 @@ def test_a_file_at_hand_is_recognised_by_its_hash(home: Path, tmp_path: Path) ->
     renamed = file.rename(tmp_path / "download (1)")
     manifest = weights.import_file(renamed)
     assert manifest.name == "spleeter-2stems"
-    assert weights.is_intact(manifest)
+    assert weights.are_intact(manifest)
     renamed.write_bytes(b"something else")
     with pytest.raises(WeightsError, match="not that of any model's weights"):
         weights.import_file(renamed)
@@ -174,7 +174,7 @@ def test_a_corrupt_cache_is_made_anew_and_never_run(
         network.write_bytes(bytes([sound[0] ^ 1]) + sound[1:])
     else:
         network.with_name("network.sha256").unlink()
-    assert not weights.is_intact(load_manifest("spleeter-2stems"))
+    assert not weights.are_intact(load_manifest("spleeter-2stems"))
     assert ensure().read_bytes() == sound
     network.write_bytes(b"bad")
     file.unlink()

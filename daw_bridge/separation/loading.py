@@ -1,0 +1,86 @@
+"""A model's manifest → the network that the pipeline runs, loaded with all that it is made of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from daw_bridge.errors import ManifestError
+from daw_bridge.separation import filters
+from daw_bridge.separation.composition import Blend, Cascade, Split
+from daw_bridge.separation.manifest import load_manifest
+from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.stages import LowPass
+from daw_bridge.separation.weights import ensure_network, locate_network
+
+if TYPE_CHECKING:
+    from daw_bridge.separation.manifest import ModelManifest
+    from daw_bridge.separation.network import Network, Provider
+    from daw_bridge.separation.stages import CommittedNetwork, Filter, Splitter, Stage
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Loads models for one device.
+
+    Attributes:
+        provider: ``auto`` takes a GPU where there is a usable one.
+        threads: CPU threads; None: as many as this process may use.
+    """
+
+    provider: Provider = "auto"
+    threads: int | None = None
+
+    def load(self, manifest: ModelManifest) -> Network:
+        """Load a model, fetching what is not on this machine.
+
+        Raises:
+            ModelError: weights are not to be had, or are not what the manifest says.
+            ProviderError: the GPU was asked for and cannot be used.
+        """
+        if not manifest.stages:
+            path = ensure_network(manifest)
+            return OnnxNetwork(path, provider=self.provider, threads=self.threads)
+        splits = [
+            Split(stage.of, stage.parts, self._load_stage(manifest, stage))
+            for stage in manifest.stages
+        ]
+        return Cascade(splits, manifest.stems)
+
+    def _load_stage(self, manifest: ModelManifest, stage: Stage) -> Network:
+        networks = [
+            self._load_splitter(manifest, splitter, stage.parts) for splitter in stage.splitters
+        ]
+        if stage.blend:
+            return Blend(networks, [voice.weight for voice in stage.blend])
+        return networks[0]
+
+    def _load_splitter(
+        self, manifest: ModelManifest, splitter: Splitter, parts: tuple[str, ...]
+    ) -> Network:
+        if splitter.filter:
+            return make_filter(splitter.filter, manifest)
+        if splitter.network:
+            return self._load_committed(manifest, splitter.network, parts)
+        return self.load(load_manifest(str(splitter.model)))
+
+    def _load_committed(
+        self, manifest: ModelManifest, committed: CommittedNetwork, parts: tuple[str, ...]
+    ) -> Network:
+        path = locate_network(manifest, committed)
+        network = OnnxNetwork(path, provider=self.provider, threads=self.threads)
+        if network.stems != len(parts):
+            raise ManifestError(
+                f"{path} makes {network.stems} parts, but the manifest of {manifest.name} names"
+                f" {', '.join(parts)}."
+            )
+        return network
+
+
+def make_filter(table: Filter, manifest: ModelManifest) -> Network:
+    """Return the filter that a stage of a model describes."""
+    if isinstance(table, LowPass):
+        bin_hz = manifest.sample_rate_hz / manifest.transform.window_samples
+        return filters.LowPass(bins=math.ceil(table.cutoff_hz / bin_hz))
+    return filters.HarmonicPercussive(frames=table.frames, bins=table.bins, exponent=table.exponent)
