@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import pickle
 import tarfile
 import zipfile
@@ -127,6 +128,18 @@ def install_manifest(home: Path, *sources: str) -> None:
     folder = home / "models" / "spleeter-2stems"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.toml").write_text(text, "utf-8")
+
+
+def install_staged(home: Path, name: str, stems: tuple[str, ...], stages: str) -> Path:
+    """Put a model made of stages into a user's folder, and return the path of its manifest."""
+    shipped = find_model("spleeter-2stems").read_text("utf-8")
+    text = shipped[: shipped.index("[network]")] + stages
+    text = text.replace('"spleeter-2stems"', f'"{name}"', 1)
+    text = text.replace(str(list(STEMS)).replace("'", '"'), json.dumps(stems), 1)
+    path = home / "models" / name / "manifest.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
 
 
 def source(file: Path, *, url: str = "", requirement: str = "", sha256: str = "") -> str:

@@ -68,7 +68,7 @@ def test_the_wheel_carries_code_models_and_command(tmp_path: Path) -> None:
         "import daw_bridge, stemtool_cli\n"
         "from daw_bridge.separation.manifest import load_manifests\n"
         "from daw_bridge.library import find_preset\n"
-        "print(daw_bridge.__file__, stemtool_cli.__file__, load_manifests()[0].name,"
+        "print(daw_bridge.__file__, stemtool_cli.__file__, load_manifests()[-1].name,"
         " find_preset('karaoke'))"
     )
     run = subprocess.run(

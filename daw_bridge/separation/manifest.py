@@ -180,10 +180,10 @@ def _check(manifest: ModelManifest, folder: str) -> None:
         raise ValueError("hop_samples must divide window_samples")
     if any((source.requirement is None) == (source.url is None) for source in manifest.sources):
         raise ValueError("a source has either a requirement or a url")
-    if manifest.stages:
-        check_stages(manifest.stages, manifest.stems)
     if len({manifest.network is not None, bool(manifest.sources), not manifest.stages}) > 1:
         raise ValueError("a model has either a network and its sources, or stages")
+    if manifest.stages:
+        check_stages(manifest.stages, manifest.stems)
 
 
 def _check_models(manifest: ModelManifest, stage: Stage, above: tuple[str, ...]) -> None:

@@ -18,6 +18,7 @@ import soundfile
 from benchmarks.cost import measure
 from daw_bridge import Audio
 from tests.conftest import SONGS, level_db, make_noise
+from tests.mini_model import install_staged
 
 STEMTOOL = Path(sys.executable).with_name("stemtool")
 SONG = SONGS / "sodium.ogg"
@@ -239,6 +240,37 @@ def test_models(network_path: Path) -> None:
     unknown = stemtool("models", "show", "spleter")
     assert unknown.returncode == 1
     assert "did you mean" in unknown.stderr
+
+
+def test_models_made_of_stages(network_path: Path) -> None:
+    rows = {row["name"]: row for row in json.loads(stemtool("models", "list", "--json").stdout)}
+    assert rows["classic-4stems"]["stems"] == ["vocals", "drums", "bass", "other"]
+    assert rows["classic-4stems"]["weights"] == "here"
+    shown = json.loads(stemtool("models", "show", "classic-4stems").stdout)
+    assert shown["stages"][0]["model"] == "spleeter-2stems"
+    assert shown["stages"][2]["filter"] == {"kind": "low-pass", "cutoff_hz": 200}
+    assert stemtool("models", "pull", "classic-4stems").stdout.strip() == str(network_path)
+    assert Path(stemtool("models", "path", "classic-4stems").stdout.strip()).is_dir()
+    assert "classic-4stems: intact" in stemtool("models", "verify").stdout
+
+
+def test_weights_that_are_shipped_or_not_fetched_yet(tmp_path: Path) -> None:
+    stage = "[[stages]]\nparts = ['low', 'high']\n"
+    stage += "filter = { kind = 'low-pass', cutoff_hz = 200 }\n"
+    install_staged(tmp_path, "crossover", ("low", "high"), stage)
+    environment = {**os.environ, "DAW_BRIDGE_HOME": str(tmp_path)}
+    listed = json.loads(stemtool("models", "list", "--json", env=environment).stdout)
+    assert {row["name"]: row["weights"] for row in listed} == {
+        "classic-4stems": "not fetched yet",
+        "crossover": "shipped",
+        "spleeter-2stems": "not fetched yet",
+    }
+    verified = stemtool("models", "verify", env=environment)
+    assert verified.returncode == 0
+    assert "crossover: intact" in verified.stdout
+    run = stemtool("separate", SONG, "-o", tmp_path, "-m", "crossover", "--quiet", env=environment)
+    assert run.returncode == 0, run.stderr
+    assert sorted(path.stem for path in tmp_path.rglob("*.wav")) == ["high", "low"]
 
 
 def test_models_import_refuses_what_it_does_not_know(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import threading
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from daw_bridge.errors import WeightsError
+from daw_bridge.conversion.unet import build_mask_unet
+from daw_bridge.errors import ManifestError, WeightsError
 from daw_bridge.separation import weights
+from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.network import OnnxNetwork
 from tests import mini_model
@@ -210,3 +213,74 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(
     (home / "weights").write_text("a file where a folder should be")
     with pytest.raises(WeightsError, match="cannot be written"):
         ensure()
+
+
+@pytest.fixture
+def committed(home: Path) -> Path:
+    """The network of a model of one stage, which lies beside its manifest."""
+    network = build_mask_unet(mini_model.WEIGHTS[0], half=True).SerializeToString()
+    digest = hashlib.sha256(network).hexdigest()
+    stage = "[[stages]]\nparts = ['vocals', 'accompaniment']\n"
+    stage += f"network = {{ file = 'voice.onnx', sha256 = '{digest}' }}\n"
+    path = mini_model.install_staged(home, "mine", mini_model.STEMS, stage)
+    path.with_name("voice.onnx").write_bytes(network)
+    return path.with_name("voice.onnx")
+
+
+def test_a_committed_network_is_used_where_it_lies(home: Path, committed: Path) -> None:
+    manifest = load_manifest("mine")
+    assert weights.are_fetched(manifest)
+    assert weights.are_intact(manifest)
+    assert weights.ensure_networks(manifest) == [committed]
+    assert weights.weights_folder(manifest) == committed.parent
+    masks = Loader("cpu").load(manifest)(np.ones((2, 64, 64), np.float32))
+    assert np.allclose(masks.sum(axis=0), 1)
+    assert not (home / "weights").exists()
+
+
+@pytest.mark.parametrize("damage", ["flip", "remove"])
+def test_a_committed_network_that_is_not_the_pinned_one_is_never_run(
+    damage: str, committed: Path
+) -> None:
+    if damage == "flip":
+        committed.write_bytes(committed.read_bytes()[:-1] + b"x")
+    else:
+        committed.unlink()
+    manifest = load_manifest("mine")
+    assert not weights.are_intact(manifest)
+    for use in (weights.ensure_networks, Loader("cpu").load):
+        with pytest.raises(WeightsError, match=r"voice\.onnx is missing or damaged"):
+            use(manifest)
+
+
+def test_a_network_that_makes_other_parts_is_refused(committed: Path) -> None:
+    manifest = committed.with_name("manifest.toml")
+    text = manifest.read_text("utf-8").replace("'accompaniment']", "'accompaniment', 'c']")
+    manifest.write_text(text.replace('"accompaniment"]', '"accompaniment", "c"]'), "utf-8")
+    with pytest.raises(ManifestError, match="makes 2 parts, but the manifest of mine names"):
+        Loader("cpu").load(load_manifest("mine"))
+
+
+def test_a_model_of_stages_fetches_what_it_is_made_of(
+    home: Path, site: tuple[Path, str], committed: Path
+) -> None:
+    folder, address = site
+    file = mini_model.write_archive(folder)
+    mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
+    voices = "".join(
+        f"[[stages.blend]]\nweight = 1\nmodel = '{name}'\n" for name in ("mine", "spleeter-2stems")
+    )
+    stage = "[[stages]]\nparts = ['vocals', 'accompaniment']\n" + voices
+    mini_model.install_staged(home, "blend", mini_model.STEMS, stage)
+    manifest = load_manifest("blend")
+    assert not weights.are_fetched(manifest)
+    fetched = home / "weights" / "spleeter-2stems-1.4.0" / "network.onnx"
+    assert weights.ensure_networks(manifest) == [committed, fetched]
+    assert weights.are_intact(manifest)
+    magnitudes = np.random.default_rng(0).random((2, 64, 64), dtype=np.float32)
+    both = [Loader("cpu").load(load_manifest(name)) for name in ("mine", "spleeter-2stems")]
+    expected = np.mean([network(magnitudes) for network in both], axis=0)
+    assert np.allclose(Loader("cpu").load(manifest)(magnitudes), expected, atol=1e-6)
+    fetched.write_bytes(b"rot")
+    assert weights.are_fetched(manifest)
+    assert not weights.are_intact(manifest)
