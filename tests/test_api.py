@@ -68,14 +68,15 @@ def test_the_wheel_carries_code_models_and_command(tmp_path: Path) -> None:
         "import daw_bridge, stemtool_cli\n"
         "from daw_bridge.separation.manifest import load_manifests\n"
         "from daw_bridge.library import find_preset\n"
-        "print(daw_bridge.__file__, stemtool_cli.__file__, load_manifests()[-1].name,"
+        "names = [manifest.name for manifest in load_manifests()]\n"
+        "print(daw_bridge.__file__, stemtool_cli.__file__, ','.join(names),"
         " find_preset('karaoke'))"
     )
     run = subprocess.run(
         [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
     )
-    package, command_package, model, preset = run.stdout.split()
+    package, command_package, models, preset = run.stdout.split()
     assert package.startswith(str(installed))
     assert command_package.startswith(str(installed))
-    assert model == "spleeter-2stems"
+    assert {"classic-4stems", "spleeter-2stems"} <= set(models.split(","))
     assert preset.startswith(str(installed))

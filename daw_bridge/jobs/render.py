@@ -85,10 +85,11 @@ class StemMaker:
 
     def _key(self, job: RenderJob) -> str:
         from daw_bridge.rendering.cache import cache_key
+        from daw_bridge.separation.manifest import load_components
 
         return cache_key(
             job.sources,
-            model=[self.manifest.name, self.manifest.version],
+            model=[[each.name, each.version] for each in load_components(self.manifest)],
             passage=[job.start, job.length],
             options=asdict(job.options),
         )
