@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from daw_bridge.separation.stages import MIXTURE
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -37,7 +35,7 @@ class Cascade(_Composition):
     network sees the part's magnitudes: those of the mixture times its mask.
 
     Args:
-        splits: in order; the first splits ``mixture``, each other what an earlier one made.
+        splits: in order; the first splits the mixture, each other what an earlier one made.
         stems: the parts that are left whole, in the order of the masks that are returned.
     """
 
@@ -50,10 +48,10 @@ class Cascade(_Composition):
         """Return the stems' masks in [0, 1] for one segment."""
         masks: dict[str, Magnitudes] = {}
         for of, parts, network in self._splits:
-            if of == MIXTURE:
+            whole = masks.pop(of, None)
+            if whole is None:  # the mixture
                 shares = network(magnitudes)
             else:
-                whole = masks.pop(of)
                 shares = network(whole * magnitudes)
                 shares *= whole
             masks.update(zip(parts, shares, strict=True))
