@@ -20,6 +20,7 @@ from stemtool_cli.remix import remix
 from stemtool_cli.remote import send, status
 from stemtool_cli.separate import separate
 from stemtool_cli.serve import serve
+from stemtool_cli.train import train
 from stemtool_cli.upmix import upmix
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def stemtool() -> None:
 
 
 for command in (
-    separate, remix, upmix, serve, send, status, daw, presets, models, cache, doctor,
+    separate, remix, upmix, serve, send, status, daw, presets, models, train, cache, doctor,
 ):  # fmt: skip
     stemtool.add_command(command)
 

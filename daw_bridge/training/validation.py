@@ -1,0 +1,60 @@
+"""How well a network does while it is trained: whole songs through the engine's own transforms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from daw_bridge.separation.masks import apply_masks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from daw_bridge.audio import StemBlock
+    from daw_bridge.files.blocks import Block
+    from daw_bridge.stft import Stft
+
+    Masker = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    """Magnitudes (channels, time_frames, bins) → masks (stems, channels, time_frames, bins)."""
+
+_SEGMENT_FRAMES = 512
+_MULTIPLE_FRAMES = 64
+_SILENT_POWER = 1e-8
+
+
+def separate(mask: Masker, mixture: Block, stft: Stft, *, bins: int) -> StemBlock:
+    """Separate a song, segment by segment: float32 (stems, channels, frames)."""
+    window = stft.window_samples
+    spectra = stft.forward(np.pad(mixture, ((0, 0), (window, 2 * window))))
+    frames = spectra.shape[1]
+    padded = -(-frames // _MULTIPLE_FRAMES) * _MULTIPLE_FRAMES
+    magnitudes = np.zeros((len(mixture), padded, bins), np.float32)
+    magnitudes[:, :frames] = np.abs(spectra[..., :bins])
+    masks = np.concatenate(
+        [
+            mask(magnitudes[:, first : first + _SEGMENT_FRAMES])
+            for first in range(0, padded, _SEGMENT_FRAMES)
+        ],
+        axis=2,
+    )
+    stems = apply_masks(masks[:, :, :frames], spectra, "ratio")
+    length = mixture.shape[1]
+    return np.stack([stft.inverse(stem)[:, window : window + length] for stem in stems])
+
+
+def frame_sdr_db(reference: Block, estimate: Block, frame: int) -> float:
+    """Return the median over frames of the signal-to-distortion ratio, in dB.
+
+    Frames in which the reference is silent do not count. No filter is allowed for, as BSS Eval
+    does: this is quick, and enough to choose a checkpoint by.
+    """
+    count = reference.shape[1] // frame
+    cut = (slice(None), slice(count * frame))
+    shape = (len(reference), count, frame)
+    signal = np.square(reference[cut].reshape(shape)).mean(axis=(0, 2))
+    error = np.square((reference - estimate)[cut].reshape(shape)).mean(axis=(0, 2))
+    heard = signal > _SILENT_POWER
+    return float(np.median(10 * np.log10(signal[heard] / (error[heard] + 1e-12))))

@@ -1,0 +1,92 @@
+"""Training as a user starts it: it learns, goes on after a kill, and becomes a model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from daw_bridge import Audio
+from daw_bridge.files.songs import find_songs
+from tests.conftest import level_db
+from tests.training.songs import write_training
+
+STEPS = 40
+EVERY = 10
+
+
+def stemtool(*arguments: str | Path, home: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "stemtool_cli.main", *map(str, arguments)],
+        env={**os.environ, "DAW_BRIDGE_HOME": str(home)},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def run(*arguments: str | Path, home: Path) -> str:
+    process = stemtool(*arguments, home=home)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that was left alone."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = write_training(folder, steps=STEPS, every=EVERY)
+    run("train", config, home=folder)
+    return folder
+
+
+def test_overfits(trained: Path, tmp_path: Path) -> None:
+    run("models", "export", trained / "run/last.ckpt", home=trained)
+    song = find_songs(trained / "songs")[0]
+    mixture = tmp_path / "mixture.wav"
+    import soundfile
+
+    soundfile.write(mixture, song.read_mixture().T, song.sample_rate_hz, subtype="FLOAT")
+    run("separate", mixture, "-m", "tiny", "-o", tmp_path, home=trained)
+    for stem in ("drums", "bass"):
+        reference = song.read(stem)
+        estimate = Audio.read(tmp_path / "mixture" / f"{stem}.wav").samples
+        sdr_db = -level_db(estimate - reference, reference)
+        assert sdr_db >= 15, stem
+
+
+def test_goes_on_after_a_kill(trained: Path, tmp_path: Path) -> None:
+    config = write_training(tmp_path, steps=STEPS, every=EVERY)
+    last = tmp_path / "run/last.ckpt"
+    process = stemtool("train", config, home=tmp_path)
+    while not last.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    reached = torch.load(last, weights_only=True)["global_step"]
+    assert 0 < reached < STEPS
+    run("train", config, "--resume", home=tmp_path)
+    ours, theirs = (
+        torch.load(folder / "run/last.ckpt", weights_only=True)["state_dict"]
+        for folder in (tmp_path, trained)
+    )
+    for name, state in ours.items():
+        np.testing.assert_allclose(state, theirs[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_refuses_to_train_over_a_checkpoint(trained: Path) -> None:
+    process = stemtool("train", trained / "tiny.toml", home=trained)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "--resume" in errors
+    assert "Traceback" not in errors
