@@ -14,6 +14,7 @@ from daw_bridge.errors import Cancelled, DawBridgeError, OptionError
 from stemtool_cli.cache import cache
 from stemtool_cli.daw import daw
 from stemtool_cli.doctor import doctor
+from stemtool_cli.evaluate import evaluate
 from stemtool_cli.models import models
 from stemtool_cli.presets import presets
 from stemtool_cli.remix import remix
@@ -47,12 +48,14 @@ def stemtool() -> None:
       stemtool upmix song.flac -o song-5.1.wav
       stemtool daw install ardour                   stems on tracks, at the press of a key
       stemtool serve                                what DAWs and other programs talk to
+      stemtool evaluate --data songs                how good a model is, on songs with known stems
       stemtool doctor                               what is installed, what is missing
     """
 
 
 for command in (
-    separate, remix, upmix, serve, send, status, daw, presets, models, train, cache, doctor,
+    separate, remix, upmix, serve, send, status, daw, presets, models, train, evaluate, cache,
+    doctor,
 ):  # fmt: skip
     stemtool.add_command(command)
 

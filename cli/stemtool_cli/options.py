@@ -7,23 +7,67 @@ import math
 import re
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from daw_bridge.jobs.job import Progress, Result
     from daw_bridge.jobs.render import StemMaker
+    from daw_bridge.separation.options import SeparationOptions
 
 
 cache_limit_option = click.option(
     "--cache-limit", type=click.FloatRange(0), default=4.0, show_default=True, metavar="GB",
     help="How much the stems may take that are kept for the next time; 0: none are.",
 )  # fmt: skip
+
+_METHOD_OPTIONS = (
+    click.option(
+        "--extension", type=click.Choice(["ratio", "zeros"]),
+        help="Above the network's band: share it, so that stems sum to the mixture, or drop it."
+        " Default: ratio.",
+    ),
+    click.option(
+        "--bandwidth", metavar="NAME", help="The network's band, 11k or 16k. Default: 11k."
+    ),
+    click.option(
+        "--overlap", type=click.FloatRange(0, 0.5),
+        help="Share of a segment that is cross-faded with the next. Default: 0.125.",
+    ),
+    click.option(
+        "--wiener", type=click.IntRange(0), default=0, metavar="N",
+        help="Rounds of multichannel Wiener refinement. Default: 0.",
+    ),
+    click.option(
+        "--compat", type=click.Choice(["spleeter"]),
+        help="Take Spleeter's choices for all that is not said: zeros above 11 kHz, no overlap.",
+    ),
+)  # fmt: skip
+
+
+def method_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how to separate; :func:`separation_options` reads them."""
+    for option in reversed(_METHOD_OPTIONS):
+        command = option(command)
+    return command
+
+
+def separation_options(choices: dict[str, Any]) -> SeparationOptions:
+    """Return how to separate as a command's options say."""
+    from daw_bridge.separation.options import SeparationOptions
+
+    options = SeparationOptions.spleeter() if choices["compat"] else SeparationOptions()
+    said = {
+        name: choices[name]
+        for name in ("stems", "extension", "bandwidth", "overlap", "downmix")
+        if choices.get(name) is not None
+    }
+    return replace(options, wiener_iterations=choices["wiener"], **said)
 
 
 def make_maker(choices: dict[str, Any]) -> StemMaker:
@@ -72,7 +116,7 @@ def describe_result(result: Result) -> dict[str, Any]:
 
 
 def to_json(report: Any) -> str:
-    """Return a report as JSON: paths as text, and nothing for infinities."""
+    """Return a report as JSON: paths as text, and nothing for what is infinite or no number."""
     return json.dumps(_plain(report), indent=2)
 
 
@@ -80,8 +124,8 @@ def _plain(value: Any) -> Any:
     """Return what JSON can hold."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
-    if isinstance(value, float) and math.isinf(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +12,14 @@ import click
 from daw_bridge.errors import DawBridgeError
 from daw_bridge.files.containers import BITS, CONTAINERS
 from daw_bridge.library import DEFAULT_MODEL
-from stemtool_cli.options import describe_result, read_seconds, show_progress, to_json
+from stemtool_cli.options import (
+    describe_result,
+    method_options,
+    read_seconds,
+    separation_options,
+    show_progress,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +27,6 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.job import Result
     from daw_bridge.jobs.separate import SeparateJob
     from daw_bridge.separation.network import Provider
-    from daw_bridge.separation.options import SeparationOptions
     from daw_bridge.separation.separator import Separator
 
 
@@ -74,24 +79,7 @@ def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tu
     "--name", default="{track}/{stem}.{ext}", show_default=True,
     help="A stem's path in DIR; fields: track, stem, ext, folder, model.",
 )  # fmt: skip
-@click.option(
-    "--extension", type=click.Choice(["ratio", "zeros"]),
-    help="Above the network's band: share it, so that stems sum to the mixture, or drop it."
-    " Default: ratio.",
-)  # fmt: skip
-@click.option("--bandwidth", metavar="NAME", help="The network's band, 11k or 16k. Default: 11k.")
-@click.option(
-    "--overlap", type=click.FloatRange(0, 0.5),
-    help="Share of a segment that is cross-faded with the next. Default: 0.125.",
-)  # fmt: skip
-@click.option(
-    "--wiener", type=click.IntRange(0), default=0, metavar="N",
-    help="Rounds of multichannel Wiener refinement. Default: 0.",
-)  # fmt: skip
-@click.option(
-    "--compat", type=click.Choice(["spleeter"]),
-    help="Take Spleeter's choices for all that is not said: zeros above 11 kHz, no overlap.",
-)  # fmt: skip
+@method_options
 @click.option("--downmix", is_flag=True, help="Fold surround inputs down to stereo.")
 @click.option(
     "--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
@@ -154,7 +142,7 @@ def _prepare(
     from daw_bridge.files.reading import open_audio
     from daw_bridge.jobs.separate import SeparateJob
 
-    options = _separation_options(choices)
+    options = separation_options(choices)
     output_format = OutputFormat(choices["container"], choices["bits"])
     prepared, failures = [], []
     for source in files:
@@ -179,18 +167,6 @@ def _prepare(
             )
         )
     return prepared, failures
-
-
-def _separation_options(choices: dict[str, Any]) -> SeparationOptions:
-    from daw_bridge.separation.options import SeparationOptions
-
-    options = SeparationOptions.spleeter() if choices["compat"] else SeparationOptions()
-    said = {
-        name: choices[name]
-        for name in ("stems", "extension", "bandwidth", "overlap", "downmix")
-        if choices[name] is not None
-    }
-    return replace(options, wiener_iterations=choices["wiener"], **said)
 
 
 def _run(job: SeparateJob, separator: Separator, *, quiet: bool) -> Result:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from daw_bridge.errors import OptionError, OutputError
+from daw_bridge.evaluation.results import ORACLE
 from daw_bridge.evaluation.surround import LFE_LIMIT_HZ
 from daw_bridge.files.atomic import part_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+    from daw_bridge.evaluation.results import Evaluation, SongScores
     from daw_bridge.evaluation.surround import ChannelMeter
 
 _FLOOR_DB = -80
 _TICKS_HZ = (20, 50, 100, 200, 500, 1000)
+_INK = "#808080"  # is legible on white and on black
+_INK_STYLE: dict[Any, str] = {
+    **dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK
+    ),
+    "svg.hashsalt": "daw-bridge",  # the same picture is the same bytes
+}
+_BOXES = {part: {"color": _INK} for part in ("boxprops", "whiskerprops", "capprops")}
+_BOXES["flierprops"] = {"markeredgecolor": _INK}
 
 
 def plot_surround(meter: ChannelMeter, path: Path, *, title: str) -> None:
@@ -45,6 +60,69 @@ def plot_surround(meter: ChannelMeter, path: Path, *, title: str) -> None:
         raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def plot_songs(evaluation: Evaluation) -> bytes:
+    """Draw how each method's SDR is spread over songs, a panel a stem, as an SVG.
+
+    Raises:
+        OptionError: matplotlib is not installed.
+    """
+    stems = [target.name for target in evaluation.targets]
+    with _drawn_in_ink(height=2.8) as (figure, picture):
+        panels = figure.subplots(1, len(stems), squeeze=False)[0]
+        for axes, stem in zip(panels, stems, strict=True):
+            sdrs = [
+                [each.sdr_db for each in evaluation.of_songs(stem, method)]
+                for method in evaluation.methods
+            ]
+            finite = [np.array(each)[np.isfinite(each)] for each in sdrs]
+            axes.boxplot(finite, tick_labels=evaluation.methods, orientation="horizontal", **_BOXES)
+            axes.set(title=stem, xlabel="SDR, dB")
+            axes.invert_yaxis()
+            axes.grid(axis="x", alpha=0.3)
+        for axes in panels[1:]:
+            axes.set_yticklabels([])
+    return picture.getvalue()
+
+
+def plot_song(evaluation: Evaluation, song: SongScores) -> bytes:
+    """Draw a model's SDR over the seconds of a song, and that of ideal masks dotted, as an SVG.
+
+    Raises:
+        OptionError: matplotlib is not installed.
+    """
+    with _drawn_in_ink(height=2.4) as (figure, picture):
+        axes = figure.subplots()
+        for number, (stem, methods) in enumerate(song.scores.items()):
+            for method, line in ((evaluation.model, "-"), (ORACLE, ":")):
+                sdr_db = np.array(methods[method].sdr_windows_db)
+                sdr_db[~np.isfinite(sdr_db)] = np.nan
+                label = stem if method == evaluation.model else None
+                axes.plot(sdr_db, line, color=f"C{number}", label=label, linewidth=1.2)
+        axes.set(xlabel="seconds", ylabel="SDR, dB")
+        axes.margins(x=0)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    return picture.getvalue()
+
+
+def check_drawable() -> None:
+    """Raise :class:`OptionError` if there is no matplotlib."""
+    _figure_class()
+
+
+@contextmanager
+def _drawn_in_ink(*, height: float) -> Iterator[tuple[Figure, io.BytesIO]]:
+    """Give a figure without a ground, and what its SVG is in afterwards."""
+    figure_class = _figure_class()
+    from matplotlib import rc_context
+
+    picture = io.BytesIO()
+    with rc_context(_INK_STYLE):
+        figure = figure_class(figsize=(9, height), layout="constrained")
+        yield figure, picture
+        figure.savefig(picture, format="svg", transparent=True, metadata={"Date": None})
 
 
 def _figure_class() -> Any:
