@@ -143,10 +143,10 @@ class Training(lightning.LightningModule):
 
     def _mask_song(self, magnitudes: NDArray[np.float32]) -> NDArray[np.float32]:
         """(channels, time_frames, bins) → masks (parts, channels, time_frames, bins)."""
-        shown = torch.from_numpy(magnitudes)[None].to(self.device)
-        shown = self.show(shown)
-        masks: NDArray[np.float32] = self.masks(self.estimate(shown))[:, 0].cpu().numpy()
-        return masks
+        mixture = torch.from_numpy(magnitudes)[None].to(self.device)
+        shown = self.show(mixture)
+        masks = self.masks(self.estimate(shown)) * (shown / (mixture + MASK_EPSILON))
+        return masks[:, 0].cpu().numpy()
 
     def _transform(self, batch: Tensor) -> Tensor:
         """(batch, tracks, channels, samples) → complex (tracks, batch, channels, frames, bins)."""
