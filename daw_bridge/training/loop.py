@@ -72,8 +72,8 @@ def train(
         log_every_n_steps=_LOG_EVERY_STEPS,
         callbacks=_callbacks(config),
         logger=[
-            CSVLogger(output, name="", version="csv", flush_logs_every_n_steps=_LOG_EVERY_STEPS),
-            TensorBoardLogger(output, name="", version="tensorboard"),
+            CSVLogger(output, name="csv", flush_logs_every_n_steps=_LOG_EVERY_STEPS),
+            TensorBoardLogger(output, name="tensorboard"),
         ],
         default_root_dir=output,
         enable_model_summary=False,
@@ -101,18 +101,20 @@ class _Report(Callback):
 
 
 def _callbacks(config: TrainingConfig) -> list[Callback]:
-    validated: dict[str, Any] = {"monitor": "sdr", "mode": "max"} if config.data.validation else {}
+    """Averaged weights are what is validated and saved; the last are saved whether best or not."""
+    kept: dict[str, Any] = {
+        "dirpath": config.output,
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": True,  # after validation, where a new epoch begins
+    }
     callbacks: list[Callback] = [
         EMAWeightAveraging(decay=config.optimiser.average_decay),
-        ModelCheckpoint(
-            config.output,
-            filename=Path(BEST).stem,
-            save_last=True,
-            enable_version_counter=False,
-            **validated,
-        ),
+        ModelCheckpoint(filename=Path(LAST).stem, **kept),
         _Report(),
     ]
-    if validated and config.optimiser.patience:
-        callbacks.append(EarlyStopping(**validated, patience=config.optimiser.patience))
+    if config.data.validation:
+        by_sdr: dict[str, Any] = {"monitor": "sdr", "mode": "max"}
+        callbacks.append(ModelCheckpoint(filename=Path(BEST).stem, **by_sdr, **kept))
+        if config.optimiser.patience:
+            callbacks.append(EarlyStopping(**by_sdr, patience=config.optimiser.patience))
     return callbacks
