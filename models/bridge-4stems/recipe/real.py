@@ -1,0 +1,85 @@
+"""What was recorded: whole songs, guitar tracks and drum loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from band import Take
+from samples import SAMPLE_RATE_HZ, read_stereo
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator, Mapping
+
+    from studio import Studio
+
+LOOPED_S = 32.0
+LOOP_TAKES = 2
+GUITARS = Path("/usr/share/games/fretsonfire/data/songs")
+GUITAR_LICENCES = {"muldjord": "CC-BY-SA-3.0", "sectoid": "MIT"}
+LOOPS = Path("/usr/share/sonic-pi/samples")
+DRUM_LOOPS = (
+    "amen",
+    "amen_full",
+    "breakbeat",
+    "compus",
+    "industrial",
+    "mehackit1",
+    "mehackit2",
+    "mika",
+    "perc1",
+    "perc2",
+    "safari",
+    "tabla",
+)
+
+
+@dataclass(frozen=True)
+class RecordedSong:
+    """Stems that exist as recordings, whole."""
+
+    name: str
+    source: str
+    licence: str
+    files: Mapping[str, Path]
+
+    def play(self, _studio: Studio, _rng: random.Random) -> Take:
+        """Return the recordings, as long as the shortest."""
+        stems = {stem: read_stereo(path) for stem, path in self.files.items()}
+        frames = min(audio.shape[1] for audio in stems.values())
+        return Take({stem: audio[:, :frames] for stem, audio in stems.items()}, frozenset())
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A drum loop, repeated at a drawn speed."""
+
+    name: str
+    source: str
+    licence: str
+    path: Path
+
+    def play(self, _studio: Studio, rng: random.Random) -> Take:
+        """Return the repeated loop."""
+        audio = read_stereo(self.path, rng.uniform(0.85, 1.18))
+        count = max(1, round(LOOPED_S * SAMPLE_RATE_HZ / audio.shape[1]))
+        return Take({"drums": np.tile(audio, count)}, frozenset())
+
+
+def recordings(shared: Path) -> Iterator[RecordedSong | Loop]:
+    """Yield the recordings of a folder of shared data and of Debian's packages."""
+    for folder in sorted((shared / "train" / "ichbin").iterdir()):
+        files = {path.stem: path for path in sorted(folder.glob("*.ogg"))}
+        yield RecordedSong(f"ichbin-{folder.name}", "everythingisremixed", "CC0-1.0", files)
+    for band, licence in GUITAR_LICENCES.items():
+        for path in sorted((GUITARS / band).glob("*/guitar.ogg")):
+            name = f"{band}-{path.parent.name.replace(' ', '-').lower()}"
+            yield RecordedSong(name, "Frets on Fire", licence, {"other": path})
+    for loop in DRUM_LOOPS:
+        for take in range(1, LOOP_TAKES + 1):
+            path = LOOPS / f"loop_{loop}.flac"
+            yield Loop(f"sonic-pi-{loop}-{take}", "Sonic Pi", "CC0-1.0", path)

@@ -1,0 +1,98 @@
+"""The training data of our own model: songs as folders of stems, made of MIDI and soundfonts."""
+
+import ctypes
+import importlib
+import io
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+mido = pytest.importorskip("mido", reason="the recipe reads MIDI with mido")
+
+RECIPE = Path(__file__).parents[1] / "models" / "bridge-4stems" / "recipe"
+FONTS = sorted(Path("/usr/share/sounds/sf2").glob("*GM*.sf2"), key=lambda font: font.stat().st_size)
+BASS, LEAD, PIANO = 33, 80, 0
+Load = Callable[[str], Any]
+
+
+@pytest.fixture
+def recipe(monkeypatch: pytest.MonkeyPatch) -> Load:
+    """The recipe's modules by name; skips where nothing can be rendered."""
+    try:
+        ctypes.CDLL("libfluidsynth.so.3")
+    except OSError:
+        pytest.skip("libfluidsynth is not installed")
+    if not FONTS:
+        pytest.skip("no General MIDI soundfont is installed")
+    monkeypatch.syspath_prepend(str(RECIPE))
+    return importlib.import_module
+
+
+def tune(seconds: float = 14.0) -> bytes:
+    """A MIDI file: each instrument repeats a note twice a second."""
+    file = mido.MidiFile()
+    for channel, (program, key) in enumerate(((BASS, 36), (LEAD, 76), (PIANO, 60))):
+        file.tracks.append(_track(channel, program, key, int(seconds * 2)))
+    file.tracks.append(_track(9, 0, 38, int(seconds * 2)))
+    written = io.BytesIO()
+    file.save(file=written)
+    return written.getvalue()
+
+
+def _track(channel: int, program: int, key: int, count: int) -> Any:
+    track = mido.MidiTrack([mido.Message("program_change", channel=channel, program=program)])
+    for _ in range(count):
+        track.append(mido.Message("note_on", channel=channel, note=key, velocity=90))
+        track.append(mido.Message("note_off", channel=channel, note=key, time=480))
+    return track
+
+
+def make(recipe: Load, name: str, folder: Path) -> dict[str, np.ndarray]:
+    """A song's stems, float (frames, channels), as they are read back from its folder."""
+    studio = recipe("studio").Studio(fonts=(recipe("soundfonts").SoundFont(FONTS[0], "any"),))
+    song = recipe("sources").MidiSong(name, "test", "CC0-1.0", tune)
+    take = song.play(studio, random.Random(f"0/{name}"))
+    recipe("mastering").write(recipe("mastering").mastered(take.stems), folder / name, "wav")
+    return {path.stem: soundfile.read(path)[0] for path in (folder / name).iterdir()}
+
+
+def low_share(stem: np.ndarray) -> float:
+    """How much of a stem's energy is below 250 Hz."""
+    power = np.abs(np.fft.rfft(stem.mean(axis=1))) ** 2
+    return float(power[np.fft.rfftfreq(len(stem), 1 / 44100) < 250].sum() / power.sum())
+
+
+def test_a_song_is_whole_stems_of_one_length_that_fill_the_scale(
+    recipe: Load, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        stems = make(recipe, name, tmp_path)
+        assert set(stems) == {"drums", "bass", "other", "piano"}
+        assert len({stem.shape for stem in stems.values()}) == 1
+        peak = np.abs(np.sum(list(stems.values()), axis=0)).max()
+        assert 0.5 < peak < 0.91
+        assert low_share(stems["bass"]) > 0.5 > low_share(stems["other"])
+
+
+def test_a_song_depends_on_its_name_alone(recipe: Load, tmp_path: Path) -> None:
+    """But for the end of a few notes, below -50 dB: see the soundfonts' docstring."""
+    first = make(recipe, "one", tmp_path / "first")
+    other = make(recipe, "two", tmp_path)
+    again = make(recipe, "one", tmp_path / "again")
+    for stem, audio in first.items():
+        assert np.sum((audio - again[stem]) ** 2) < 1e-5 * np.sum(audio**2)
+    assert first["bass"].shape != other["bass"].shape or np.any(first["bass"] != other["bass"])
+
+
+def test_drum_kits_say_what_their_pieces_are(recipe: Load) -> None:
+    piece_of_name = recipe("drumkits").piece_of_name
+    assert piece_of_name('Hi-Hat Semiopen (Paiste Alpha Metal edge 14")') == "open hat"
+    assert piece_of_name("f3 - bass drum 2") == "kick"
+    assert piece_of_name('Tom Low (Tama Superstar 16")') == "low tom"
+    assert piece_of_name("Ride Bell") == "bell"
+    assert piece_of_name("Snare Roll") is None
