@@ -64,7 +64,7 @@ def _low_pass(low_hz: float, high_hz: float) -> Effect:
 
 def _shelf(random: Random) -> pb.Plugin:
     return pb.HighShelfFilter(
-        cutoff_frequency_hz=random.uniform(2500, 8000), gain_db=random.uniform(-10, 7)
+        cutoff_frequency_hz=random.uniform(2500, 8000), gain_db=random.uniform(-8, 12)
     )
 
 

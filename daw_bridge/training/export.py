@@ -136,6 +136,9 @@ def _arrays_of(unet: SharedUnet, stem: str) -> dict[str, NDArray[np.float32]]:
 
 
 def _metadata(config: TrainingConfig) -> dict[str, str]:
+    """Return what the file says of itself; where things lay on this machine is nobody's concern."""
+    data = msgspec.structs.replace(config.data, train=(), validation=())
+    training = msgspec.structs.replace(config, data=data, output="")
     return {
         "name": config.name,
         "parts": ",".join(config.parts),
@@ -144,7 +147,7 @@ def _metadata(config: TrainingConfig) -> dict[str, str]:
         "hop_samples": str(STFT.hop_samples),
         "bins": str(config.network.bins),
         "mask_exponent": str(config.network.mask_exponent),
-        "training": msgspec.json.encode(config).decode(),
+        "training": msgspec.json.encode(training).decode(),
     }
 
 
