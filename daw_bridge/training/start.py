@@ -12,6 +12,7 @@ from daw_bridge.errors import OptionError
 from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.weights import fetched_source, read_unets
+from daw_bridge.training.config import CHECKPOINT_SUFFIX
 from daw_bridge.training.networks import SharedUnet
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from daw_bridge.training.config import NetworkConfig
     from daw_bridge.training.networks import UnetFamily
-
-CHECKPOINT_SUFFIX = ".ckpt"
 
 
 class LibraryModel:
