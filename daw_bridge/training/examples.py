@@ -128,6 +128,7 @@ class Examples(Dataset["NDArray[np.float32]"]):
         names = self._config.stems.get(stem) or self._extra_names([song])
         speed = self._config.augmentation.speed
         frames = round(self._samples * random.uniform(1 - speed, 1 + speed))
+        source = self._silence(frames)
         for _ in range(_ATTEMPTS):
             start = int(random.integers(song.frames - frames))
             source = self._read(song, names, start, frames)

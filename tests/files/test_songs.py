@@ -40,7 +40,7 @@ def write_stem_file(path: Path, codec: Codec = "aac", streams: int = 5) -> Path:
     # Noise substitution would be other noise each time that a passage is decoded.
     options = {"aac_pns": "0"} if codec == "aac" else {}
     with av.open(str(path), "w", format="mp4") as container:
-        for number in range(streams):
+        for _ in range(streams):
             container.add_stream(codec, STEM_FILE_RATE_HZ, layout="stereo", options=options)
         for number, stream in enumerate(container.streams.audio):
             for part in cut(chirps(number), codec):

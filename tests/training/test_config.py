@@ -85,9 +85,7 @@ def test_one_stem_and_the_rest(folder: Path) -> None:
         ("steps = 10", 'steps = 1\n[network]\nstart_stem = "vocals"', "needs network.start."),
     ],
 )
-def test_what_cannot_be_gets_one_sentence(
-    folder: Path, old: str, new: str, sentence: str
-) -> None:
+def test_what_cannot_be_gets_one_sentence(folder: Path, old: str, new: str, sentence: str) -> None:
     with pytest.raises(OptionError) as raised:
         read(folder, CONFIG.replace(old, new))
     (line,) = str(raised.value).splitlines()

@@ -20,7 +20,7 @@ RATE_HZ = 44100
 SAMPLES = 4000
 FRAMES = 10_000
 STEMS = ("drums", "bass", "piano")
-PLAIN = {
+PLAIN: dict[str, Any] = {
     "remix": 0,
     "absent": 0,
     "layered": 0,
@@ -132,7 +132,7 @@ def test_remixed_examples_take_each_stem_from_a_song_of_its_own(songs: Path) -> 
 
 
 def test_absent_layered_and_extra(songs: Path) -> None:
-    remixed = {**PLAIN, "remix": 1}
+    remixed: dict[str, Any] = {**PLAIN, "remix": 1}
     assert not examples(songs, **{**remixed, "absent": 1})[0].any()
     drums = examples(songs, **{**remixed, "layered": 1})[0][1]
     with pytest.raises(AssertionError, match="no passage"):  # but of two

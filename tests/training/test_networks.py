@@ -19,6 +19,7 @@ from daw_bridge.training.config import NetworkConfig
 from daw_bridge.training.export import HALF_LIMIT_DB, PARITY_LIMIT_DB, export
 from daw_bridge.training.module import Training
 from daw_bridge.training.networks import SharedUnet, Unets
+from daw_bridge.training.start import load_start
 from tests.conftest import level_db, make_noise
 from tests.mini_model import make_weights
 
@@ -46,12 +47,11 @@ def make_training(family: str = "shared", **network: Any) -> Training:
             "network": options,
         }
     )
-    for module in training.network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.running_mean, 0, 0.2)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-            nn.init.normal_(module.weight, 1, 0.2)
-            nn.init.normal_(module.bias, 0, 0.2)
+    for name, state in training.network.state_dict().items():
+        if name.endswith(("running_var", "norm.weight")):
+            nn.init.uniform_(state, 0.5, 1.5)
+        elif name.endswith(("running_mean", "norm.bias")):
+            nn.init.normal_(state, 0, 0.2)
     return training
 
 
@@ -133,6 +133,19 @@ def test_an_exported_model_is_the_network(
     assert level_db(stems.residual(), mixture.samples) < -100
 
 
+def test_a_training_starts_from_another_ones_checkpoint(tmp_path: Path) -> None:
+    earlier = make_training()
+    start = str(save(earlier, tmp_path))
+    later = make_training(start=start)
+    nn.init.zeros_(later.network.get_parameter("encoder.encoder1.convolution.weight"))
+    load_start(later.network, later.config.network)
+    for name, state in later.network.state_dict().items():
+        assert torch.equal(state, earlier.network.state_dict()[name]), name
+    other = make_training("unshared", start=start)
+    with pytest.raises(OptionError, match=r"last\.ckpt: its network has other layers\.$"):
+        load_start(other.network, other.config.network)
+
+
 def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     checkpoint = save(make_training(), tmp_path)
     sizes = []
@@ -163,7 +176,8 @@ def test_statistics_that_weights_came_with_stay(start: str | None) -> None:
     norms = [each for each in training.network.modules() if isinstance(each, nn.BatchNorm2d)]
     before = [norm.running_mean.clone() for norm in norms if norm.running_mean is not None]
     estimates = training.estimate(torch.from_numpy(magnitudes())[None])
-    training.masks(estimates).square().mean().backward()
+    loss = training.masks(estimates).square().mean()
+    loss.backward()  # type: ignore[no-untyped-call]
     after = [norm.running_mean for norm in norms if norm.running_mean is not None]
     kept = [torch.equal(old, new) for old, new in zip(before, after, strict=True)]
     assert all(kept) == (start is not None)
