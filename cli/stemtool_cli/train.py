@@ -58,9 +58,9 @@ def train(
     from daw_bridge.training.config import read_config
 
     given = {
-        "data.train": [str(path) for path in data],
-        "data.validation": [str(path) for path in validation],
-        "output": str(output) if output else None,
+        "data.train": [str(path.absolute()) for path in data],
+        "data.validation": [str(path.absolute()) for path in validation],
+        "output": str(output.absolute()) if output else None,
         "optimiser.steps": steps,
     }
     overrides = {name: value for name, value in given.items() if value}

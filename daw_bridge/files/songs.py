@@ -143,7 +143,7 @@ def find_songs(source: Path) -> list[Song]:
     if not songs:
         raise AudioError(
             f"{source} holds no songs: a song is a folder with a file a stem, such as drums.wav,"
-            f" or a file *{_STEM_FILE}."
+            f" a file *{_STEM_FILE}, or a line of a .csv with a mix_path."
         )
     return sorted(songs, key=lambda song: song.name)
 
@@ -170,7 +170,7 @@ def _find_stem_files(root: Path) -> list[Song]:
 
 def _read_table(table: Path) -> list[Song]:
     try:
-        with table.open(encoding="utf-8", newline="") as file:
+        with table.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AudioError(f"{table} cannot be read: {error}.") from error
@@ -203,8 +203,11 @@ def _read_stream(path: Path, stream: int, start: int, frames: int) -> list[Block
     blocks: list[Block] = []
     try:
         with av.open(str(path)) as container:
-            audio = container.streams.audio[stream]
-            first = max(start - 2 * _AAC_FRAMES, 0)  # a decoder needs the packets before
+            streams = container.streams.audio
+            if stream >= len(streams):
+                raise AudioError(f"{path} has {len(streams)} audio streams; a stem file has five.")
+            audio = streams[stream]
+            first = start - 2 * _AAC_FRAMES  # a decoder needs the packets before, also at the start
             tick = audio.time_base or Fraction(1, audio.rate)
             container.seek(round(first / audio.rate / tick), stream=audio)
             planar = av.AudioResampler("fltp", audio.layout, audio.rate)
@@ -212,14 +215,10 @@ def _read_stream(path: Path, stream: int, start: int, frames: int) -> list[Block
                 at = round((decoded.pts or 0) * tick * audio.rate)
                 if at >= start + frames:
                     break
-                samples = np.concatenate(
-                    [
-                        np.asarray(part.to_ndarray(), np.float32)
-                        for part in planar.resample(decoded)
-                    ],
-                    axis=1,
-                )
-                blocks.append(samples[:, max(start - at, 0) : max(start + frames - at, 0)])
-    except (av.error.FFmpegError, OSError, IndexError) as error:
+                for part in planar.resample(decoded):
+                    samples = np.asarray(part.to_ndarray(), np.float32)
+                    blocks.append(samples[:, max(start - at, 0) : max(start + frames - at, 0)])
+                    at += part.samples
+    except (av.error.FFmpegError, OSError) as error:
         raise AudioError(f"{path} cannot be read as a stem file: {error}.") from error
     return blocks

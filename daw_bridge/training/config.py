@@ -19,7 +19,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+CHECKPOINT_SUFFIX = ".ckpt"
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+Halvable = Annotated[int, msgspec.Meta(ge=64, multiple_of=64)]
+"""A length that the six levels of a U-Net halve."""
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
@@ -41,9 +46,9 @@ class Data(_Table, frozen=True):
 
     train: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
-    weights: dict[str, float] = msgspec.field(default_factory=dict)
-    excerpt_frames: Positive = 128
-    workers: Annotated[int, msgspec.Meta(ge=0)] = 1
+    weights: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = msgspec.field(default_factory=dict)
+    excerpt_frames: Halvable = 128
+    workers: Natural = 1
 
 
 class NetworkConfig(_Table, frozen=True):
@@ -51,8 +56,9 @@ class NetworkConfig(_Table, frozen=True):
 
     Attributes:
         family: ``spleeter``: a U-Net a stem; ``shared-unet``: one encoder, a decoder a stem.
-        start: a model of the library to start from; None: random weights.
-        start_stem: whose U-Net of it.
+        start: a model of the library, or a training's checkpoint (.ckpt), to start from; None:
+            random weights.
+        start_stem: whose U-Net of the model.
         shared_levels: levels of the decoder that stems share (``shared-unet``).
         encoder_filters: filters of the six levels of the encoder.
         decoder_filters: filters of the six levels of a decoder.
@@ -68,7 +74,7 @@ class NetworkConfig(_Table, frozen=True):
     shared_levels: Annotated[int, msgspec.Meta(ge=0, le=5)] = 1
     encoder_filters: tuple[int, int, int, int, int, int] = (16, 32, 64, 128, 256, 512)
     decoder_filters: tuple[int, int, int, int, int, int] = (256, 128, 64, 32, 16, 1)
-    bins: Positive = 1024
+    bins: Annotated[Halvable, msgspec.Meta(le=2048)] = 1024
     mask_exponent: Literal[1, 2] = 2
     rest: str | None = None
 
@@ -138,7 +144,7 @@ class Augmentation(_Table, frozen=True):
     normalise: Share = 0.8
     swap: Share = 0.5
     pan: Share = 0.7
-    speed: Share = 0.1
+    speed: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.1
     production: Share = 0.7
     lossy: Share = 0.1
     extra: Share = 0.4
@@ -158,7 +164,7 @@ class TrainingConfig(_Table, frozen=True):
     name: str
     stems: dict[str, tuple[str, ...]]
     optimiser: Optimiser
-    seed: int = 0
+    seed: Natural = 0
     output: str = "run"
     data: Data = Data()
     network: NetworkConfig = NetworkConfig()
@@ -185,23 +191,34 @@ def read_config(path: Path, *, overrides: Mapping[str, object] | None = None) ->
     """
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
-        data = tables.setdefault("data", {})
-        for key in ("train", "validation"):
-            data[key] = [str(path.parent / each) for each in data.get(key, [])]
-        tables["output"] = str(path.parent / tables.get("output", "run"))
         for name, value in (overrides or {}).items():
-            *parents, key = name.split(".")
-            table = tables
-            for parent in parents:
-                table = table.setdefault(parent, {})
-            table[key] = value
+            table, _, key = name.rpartition(".")
+            (tables.setdefault(table, {}) if table else tables)[key] = value
         config = msgspec.convert(tables, TrainingConfig)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise OptionError(f"{path} cannot be read: {error}.") from error
     except msgspec.ValidationError as error:
         raise OptionError(f"{path}: {error}{_suggest_field(str(error))}.") from error
+    config = _locate(config, path.absolute().parent)
     _check(config, path)
     return config
+
+
+def _locate(config: TrainingConfig, folder: Path) -> TrainingConfig:
+    """Return a configuration whose relative paths are those of a folder."""
+    data, network = config.data, config.network
+    train, validation = (
+        tuple(str(folder / source) for source in sources)
+        for sources in (data.train, data.validation)
+    )
+    if network.start and network.start.endswith(CHECKPOINT_SUFFIX):
+        network = msgspec.structs.replace(network, start=str(folder / network.start))
+    return msgspec.structs.replace(
+        config,
+        output=str(folder / config.output),
+        data=msgspec.structs.replace(data, train=train, validation=validation),
+        network=network,
+    )
 
 
 def _check(config: TrainingConfig, path: Path) -> None:
@@ -212,8 +229,15 @@ def _check(config: TrainingConfig, path: Path) -> None:
     for source in (*config.data.train, *config.data.validation):
         if not Path(source).exists():
             raise OptionError(f"{path}: there is no data set {source}.")
-    if config.network.rest and len(config.stems) != 1:
-        raise OptionError(f"{path}: network.rest takes one stem, not {len(config.stems)}.")
+    network, count = config.network, len(config.stems)
+    if network.rest and count != 1:
+        raise OptionError(f"{path}: network.rest takes one stem, not {count}.")
+    if count == 1 and not network.rest:
+        raise OptionError(f"{path}: one stem leaves something; name it with network.rest.")
+    if network.rest in config.stems:
+        raise OptionError(f"{path}: network.rest has the name of a stem, '{network.rest}'.")
+    if network.start_stem and not network.start:
+        raise OptionError(f"{path}: network.start_stem needs network.start.")
 
 
 def _suggest_field(message: str) -> str:

@@ -47,7 +47,8 @@ class Examples(Dataset["NDArray[np.float32]"]):
     """Examples by number: float32 (1 + stems, 2, samples), the mixture first.
 
     Raises:
-        AudioError: a data set holds no song, or a song has another sample rate.
+        AudioError: a data set holds no song, or none that is long enough; or a song has another
+            sample rate.
         OptionError: no song has a stem that the network is to give.
     """
 
@@ -58,10 +59,7 @@ class Examples(Dataset["NDArray[np.float32]"]):
         self._samples = samples
         self._rate_hz = sample_rate_hz
         self._first = first
-        songs = [song for source in config.data.train for song in find_songs(Path(source))]
-        songs = [song for song in songs if song.frames > 2 * samples]
-        for song in songs:
-            check_rate(song, sample_rate_hz)
+        songs = self._find_songs()
         self._whole = self._choice([song for song in songs if len(song.stems) > 1])
         self._by_stem = {
             stem: self._choice([song for song in songs if any(n in song.stems for n in names)])
@@ -70,6 +68,19 @@ class Examples(Dataset["NDArray[np.float32]"]):
         for stem in config.stems:
             if not self._by_stem[stem].songs:
                 raise OptionError(f"No song of {', '.join(config.data.train)} has a stem '{stem}'.")
+
+    def _find_songs(self) -> list[Song]:
+        """Return the songs that are long enough for the longest passage of which examples are."""
+        sources = self._config.data.train
+        songs = [song for source in sources for song in find_songs(Path(source))]
+        for song in songs:
+            check_rate(song, self._rate_hz)
+        longest = round(self._samples * (1 + self._config.augmentation.speed))
+        songs = [song for song in songs if song.frames > longest]
+        if not songs:
+            seconds = longest / self._rate_hz
+            raise AudioError(f"No song of {', '.join(sources)} is longer than {seconds:.1f} s.")
+        return songs
 
     def __len__(self) -> int:
         return self._config.optimiser.steps * self._config.optimiser.batch - self._first
@@ -117,6 +128,7 @@ class Examples(Dataset["NDArray[np.float32]"]):
         names = self._config.stems.get(stem) or self._extra_names([song])
         speed = self._config.augmentation.speed
         frames = round(self._samples * random.uniform(1 - speed, 1 + speed))
+        source = self._silence(frames)
         for _ in range(_ATTEMPTS):
             start = int(random.integers(song.frames - frames))
             source = self._read(song, names, start, frames)
@@ -144,8 +156,10 @@ class Examples(Dataset["NDArray[np.float32]"]):
         return tuple(sorted({name for song in songs for name in song.stems} - known))
 
     def _choice(self, songs: Sequence[Song]) -> _Choice:
-        weights = np.array([_weight(song, self._config.data.weights) for song in songs])
-        return _Choice(songs, weights / weights.sum() if len(songs) else weights)
+        weighed = [(song, _weight(song, self._config.data.weights)) for song in songs]
+        drawn = [(song, weight) for song, weight in weighed if weight]
+        weights = np.array([weight for _, weight in drawn])
+        return _Choice([song for song, _ in drawn], weights / weights.sum())
 
 
 def check_rate(song: Song, sample_rate_hz: int) -> None:

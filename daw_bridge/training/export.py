@@ -21,6 +21,7 @@ from daw_bridge.separation.manifest import load_manifest, read_manifest
 from daw_bridge.separation.network import OnnxNetwork
 from daw_bridge.training.module import SAMPLE_RATE_HZ, STFT, Training
 from daw_bridge.training.networks import Unets
+from daw_bridge.training.start import read_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,12 +98,12 @@ def export(checkpoint: Path, models: Path, *, half: bool = True) -> Export:
 
 
 def _load(checkpoint: Path) -> Training:
+    content = read_checkpoint(checkpoint)
     try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         training = Training(content["hyper_parameters"]["config"])
         training.load_state_dict(content["state_dict"])
-    except (OSError, KeyError, RuntimeError, ValueError, msgspec.ValidationError) as error:
-        raise WeightsError(f"{checkpoint} is no checkpoint of a training: {error}.") from error
+    except (KeyError, RuntimeError, msgspec.ValidationError) as error:
+        raise WeightsError(f"{checkpoint} is no checkpoint of a training.") from error
     return training.eval()
 
 

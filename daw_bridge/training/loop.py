@@ -11,8 +11,10 @@ import msgspec
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from daw_bridge.errors import OptionError
+from daw_bridge.files.atomic import part_of, remove_parts
 from daw_bridge.training.module import Training
 from daw_bridge.training.start import load_start
 
@@ -55,6 +57,7 @@ def train(
         )
     if device == "cuda" and not torch.cuda.is_available():
         raise OptionError("torch finds no CUDA device; --device cpu does without.")
+    remove_parts([last, output / BEST])
     lightning.seed_everything(config.seed, verbose=False)
     module = Training(msgspec.to_builtins(config))
     if config.network.start and not last.exists():
@@ -71,6 +74,7 @@ def train(
         gradient_clip_val=options.clip_norm,
         log_every_n_steps=_LOG_EVERY_STEPS,
         callbacks=_callbacks(config),
+        plugins=[_WholeCheckpoints()],
         logger=[
             CSVLogger(output, name="csv", flush_logs_every_n_steps=_LOG_EVERY_STEPS),
             TensorBoardLogger(output, name="tensorboard"),
@@ -82,6 +86,22 @@ def train(
     trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
     best = output / BEST
     return best if config.data.validation and best.exists() else last
+
+
+class _WholeCheckpoints(TorchCheckpointIO):
+    """Writes beside a checkpoint and renames: Lightning would copy from a temporary folder."""
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: Any,
+        storage_options: Any = None,  # noqa: ARG002 - the interface's, for other storage
+    ) -> None:
+        """Replace a checkpoint, so that a kill leaves either the old or the new one."""
+        part = part_of(Path(path))
+        part.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(checkpoint, part)
+        part.replace(path)
 
 
 class _Report(Callback):

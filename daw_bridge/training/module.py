@@ -43,7 +43,8 @@ class Training(lightning.LightningModule):
         self.save_hyperparameters()
         self.config = msgspec.convert(config, TrainingConfig)
         options = self.config.network
-        family = SharedUnet if options.family == "shared-unet" else Unets
+        # A single stem's U-Net is the same in both families.
+        family = Unets if options.family == "spleeter" and not options.rest else SharedUnet
         self.network: UnetFamily = family(
             tuple(self.config.stems), options, self.config.optimiser.norm_momentum
         )
@@ -134,10 +135,11 @@ class Training(lightning.LightningModule):
         stems = separate(self._mask_song, mixture, STFT, bins=self.config.network.bins)
         sdrs = []
         for (stem, names), estimate in zip(self.config.stems.items(), stems, strict=False):
-            if any(name in song.stems for name in names):
-                reference = np.sum([song.read(name) for name in names], axis=0)
-                sdrs.append(frame_sdr_db(reference, estimate, SAMPLE_RATE_HZ))
-                self.log(f"sdr/{stem}", sdrs[-1], batch_size=1, on_epoch=True)
+            reference = np.sum([song.read(name) for name in names], axis=0)
+            sdr_db = frame_sdr_db(reference, estimate, SAMPLE_RATE_HZ)
+            if not math.isnan(sdr_db):
+                sdrs.append(sdr_db)
+                self.log(f"sdr/{stem}", sdr_db, batch_size=1, on_epoch=True)
         if sdrs:
             self.log("sdr", float(np.mean(sdrs)), batch_size=1, on_epoch=True, prog_bar=True)
 

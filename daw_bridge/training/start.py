@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from daw_bridge.errors import OptionError
+from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.weights import fetched_source, read_unets
+from daw_bridge.training.config import CHECKPOINT_SUFFIX
 from daw_bridge.training.networks import SharedUnet
 
 if TYPE_CHECKING:
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
     from daw_bridge.training.config import NetworkConfig
     from daw_bridge.training.networks import UnetFamily
-
-CHECKPOINT_SUFFIX = ".ckpt"
 
 
 class LibraryModel:
@@ -55,7 +55,7 @@ def load_start(network: UnetFamily, config: NetworkConfig) -> None:
 
     Raises:
         OptionError: the checkpoint or the model has no weights that fit.
-        ModelError: the model is unknown, or its weights are not to be had.
+        ModelError: the checkpoint is none, the model is unknown, or its weights are not to be had.
     """
     start = str(config.start)
     if start.endswith(CHECKPOINT_SUFFIX):
@@ -76,11 +76,28 @@ def load_start(network: UnetFamily, config: NetworkConfig) -> None:
         unet.load_arrays(unets[chosen or (stem if stem in unets else manifest.stems[-1])])
 
 
-def _load_checkpoint(network: UnetFamily, checkpoint: Path) -> None:
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the ``state_dict`` and the ``hyper_parameters`` of a training's checkpoint.
+
+    Raises:
+        WeightsError: the file cannot be read, or is something else.
+    """
     try:
-        states = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return {key: content[key] for key in ("state_dict", "hyper_parameters")}
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+    except (EOFError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
+        raise WeightsError(f"{path} is no checkpoint of a training.") from error
+
+
+def _load_checkpoint(network: UnetFamily, checkpoint: Path) -> None:
+    states = read_checkpoint(checkpoint)["state_dict"]
+    try:
         network.load_state_dict(
             {name.removeprefix("network."): state for name, state in states.items()}
         )
-    except (OSError, KeyError, RuntimeError) as error:
-        raise OptionError(f"A training cannot start from {checkpoint}: {error}.") from error
+    except RuntimeError as error:
+        raise OptionError(
+            f"A training cannot start from {checkpoint}: its network has other layers."
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,8 +49,8 @@ def separate(mask: Masker, mixture: Block, stft: Stft, *, bins: int) -> StemBloc
 def frame_sdr_db(reference: Block, estimate: Block, frame: int) -> float:
     """Return the median over frames of the signal-to-distortion ratio, in dB.
 
-    Frames in which the reference is silent do not count. No filter is allowed for, as BSS Eval
-    does: this is quick, and enough to choose a checkpoint by.
+    Frames in which the reference is silent do not count; where all are, it is not a number. No
+    filter is allowed for, as BSS Eval does: this is quick, and enough to choose a checkpoint by.
     """
     count = reference.shape[1] // frame
     cut = (slice(None), slice(count * frame))
@@ -57,4 +58,6 @@ def frame_sdr_db(reference: Block, estimate: Block, frame: int) -> float:
     signal = np.square(reference[cut].reshape(shape)).mean(axis=(0, 2))
     error = np.square((reference - estimate)[cut].reshape(shape)).mean(axis=(0, 2))
     heard = signal > _SILENT_POWER
+    if not heard.any():
+        return math.nan
     return float(np.median(10 * np.log10(signal[heard] / (error[heard] + 1e-12))))

@@ -5,26 +5,27 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from daw_bridge import Audio
 from daw_bridge.files.songs import find_songs
+from tests.cli.test_stemtool import STEMTOOL
 from tests.conftest import level_db
 from tests.training.songs import write_training
 
-STEPS = 40
+STEPS = 30
 EVERY = 10
 
 
 def stemtool(*arguments: str | Path, home: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "stemtool_cli.main", *map(str, arguments)],
+        [STEMTOOL, *map(str, arguments)],
         env={**os.environ, "DAW_BRIDGE_HOME": str(home)},
         text=True,
         stdout=subprocess.PIPE,
@@ -52,8 +53,6 @@ def test_overfits(trained: Path, tmp_path: Path) -> None:
     run("models", "export", trained / "run/last.ckpt", home=trained)
     song = find_songs(trained / "songs")[0]
     mixture = tmp_path / "mixture.wav"
-    import soundfile
-
     soundfile.write(mixture, song.read_mixture().T, song.sample_rate_hz, subtype="FLOAT")
     run("separate", mixture, "-m", "tiny", "-o", tmp_path, home=trained)
     for stem in ("drums", "bass"):
@@ -69,8 +68,7 @@ def test_goes_on_after_a_kill(trained: Path, tmp_path: Path) -> None:
     process = stemtool("train", config, home=tmp_path)
     while not last.exists():
         assert process.poll() is None
-        time.sleep(0.05)
-    time.sleep(0.5)
+        time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     reached = torch.load(last, weights_only=True)["global_step"]
