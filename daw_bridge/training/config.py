@@ -229,11 +229,18 @@ def _check(config: TrainingConfig, path: Path) -> None:
     for source in (*config.data.train, *config.data.validation):
         if not Path(source).exists():
             raise OptionError(f"{path}: there is no data set {source}.")
+    _check_network(config, path)
+
+
+def _check_network(config: TrainingConfig, path: Path) -> None:
     network, count = config.network, len(config.stems)
     if network.rest and count != 1:
         raise OptionError(f"{path}: network.rest takes one stem, not {count}.")
     if count == 1 and not network.rest:
         raise OptionError(f"{path}: one stem leaves something; name it with network.rest.")
+    for stem in config.stems:
+        if not re.fullmatch(r"[\w-]+", stem):
+            raise OptionError(f"{path}: the stem '{stem}' has more than letters, digits, - and _.")
     if network.rest in config.stems:
         raise OptionError(f"{path}: network.rest has the name of a stem, '{network.rest}'.")
     if network.start_stem and not network.start:

@@ -16,7 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from daw_bridge.errors import OptionError
 from daw_bridge.files.atomic import part_of, remove_parts
 from daw_bridge.training.module import Training
-from daw_bridge.training.start import load_start
+from daw_bridge.training.start import load_checkpoint, load_start
 
 if TYPE_CHECKING:
     from daw_bridge.training.config import TrainingConfig
@@ -46,7 +46,7 @@ def train(
     Raises:
         OptionError: there is a checkpoint and ``resume`` is not given, or CUDA cannot be used.
         AudioError: a data set cannot be used.
-        ModelError: weights to start from are not to be had.
+        ModelError: weights to start from or to go on from are not to be had.
     """
     output = Path(config.output)
     last = output / LAST
@@ -60,7 +60,11 @@ def train(
     remove_parts([last, output / BEST])
     lightning.seed_everything(config.seed, verbose=False)
     module = Training(msgspec.to_builtins(config))
-    if config.network.start and not last.exists():
+    if last.exists():
+        load_checkpoint(
+            module.network, last
+        )  # says clearly if it cannot be; Lightning does the rest
+    elif config.network.start:
         load_start(module.network, config.network)
     options = config.optimiser
     trainer = lightning.Trainer(

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from daw_bridge.errors import OptionError
 from daw_bridge.files.songs import find_songs
 from daw_bridge.stft import Stft
 from daw_bridge.training.config import TrainingConfig
@@ -199,4 +200,9 @@ class Training(lightning.LightningModule):
         ]
         for song in self._songs:
             check_rate(song, SAMPLE_RATE_HZ)
+        wanted = {name for names in self.config.stems.values() for name in names}
+        if self._songs and not any(wanted & set(song.stems) for song in self._songs):
+            raise OptionError(
+                f"No song to validate on has any of the stems {', '.join(sorted(wanted))}."
+            )
         return DataLoader(cast("Any", range(len(self._songs))), batch_size=None)

@@ -59,7 +59,7 @@ def load_start(network: UnetFamily, config: NetworkConfig) -> None:
     """
     start = str(config.start)
     if start.endswith(CHECKPOINT_SUFFIX):
-        _load_checkpoint(network, Path(start))
+        load_checkpoint(network, Path(start))
         return
     manifest = load_manifest(start)
     if not manifest.sources:
@@ -91,7 +91,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{path} is no checkpoint of a training.") from error
 
 
-def _load_checkpoint(network: UnetFamily, checkpoint: Path) -> None:
+def load_checkpoint(network: UnetFamily, checkpoint: Path) -> None:
+    """Give a network the weights of a training's checkpoint.
+
+    Raises:
+        OptionError: they are those of another network.
+        WeightsError: the file cannot be read, or is something else.
+    """
     states = read_checkpoint(checkpoint)["state_dict"]
     try:
         network.load_state_dict(
@@ -99,5 +105,5 @@ def _load_checkpoint(network: UnetFamily, checkpoint: Path) -> None:
         )
     except RuntimeError as error:
         raise OptionError(
-            f"A training cannot start from {checkpoint}: its network has other layers."
+            f"A training cannot go on from {checkpoint}: its network has other layers."
         ) from error
