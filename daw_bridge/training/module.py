@@ -69,6 +69,10 @@ class Training(lightning.LightningModule):
                     module.eval()
         return self
 
+    def on_train_epoch_start(self) -> None:
+        """Switch to training as above: Lightning itself only restores modes that it found."""
+        self.train()
+
     def estimate(self, magnitudes: Tensor) -> Tensor:
         """(batch, channels, time_frames, bins) → magnitudes of the parts (parts, batch, …)."""
         shown = magnitudes.contiguous(memory_format=torch.channels_last)

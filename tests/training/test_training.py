@@ -88,3 +88,17 @@ def test_refuses_to_train_over_a_checkpoint(trained: Path) -> None:
     assert process.returncode == 2
     assert "--resume" in errors
     assert "Traceback" not in errors
+
+
+def test_keeps_the_statistics_of_weights_that_it_starts_from(trained: Path, tmp_path: Path) -> None:
+    config = write_training(tmp_path, steps=2, every=2)
+    start = trained / "run/last.ckpt"
+    text = config.read_text().replace("[network]", f"[network]\nstart = '{start}'")
+    config.write_text(text)
+    run("train", config, home=tmp_path)
+    before, after = (
+        torch.load(checkpoint, weights_only=True)["state_dict"]
+        for checkpoint in (start, tmp_path / "run/last.ckpt")
+    )
+    kept = {name for name, state in before.items() if torch.equal(state, after[name])}
+    assert kept == {name for name in before if "running" in name or "tracked" in name}
