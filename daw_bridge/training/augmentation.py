@@ -42,6 +42,21 @@ def _compressor(random: Random) -> pb.Plugin:
     )
 
 
+def _limiter(random: Random) -> pb.Plugin:
+    return pb.Limiter(threshold_db=random.uniform(-20, -6), release_ms=random.uniform(50, 300))
+
+
+def _exciter(random: Random) -> pb.Plugin:
+    """Overtones of what is high: sampled instruments are duller than recorded ones."""
+    overtones = [
+        pb.HighpassFilter(random.uniform(1500, 5000)),
+        pb.Distortion(random.uniform(10, 30)),
+        pb.HighpassFilter(random.uniform(3000, 6000)),
+        pb.Gain(random.uniform(-18, -3)),
+    ]
+    return pb.Mix([pb.Gain(0), pb.Chain(overtones)])
+
+
 def _room(random: Random) -> pb.Plugin:
     return pb.Reverb(
         room_size=random.uniform(0.05, 0.8),
@@ -91,16 +106,24 @@ def _echo(random: Random) -> pb.Plugin:
 
 _TONE: Sequence[tuple[float, Effect]] = ((0.5, _shelf), (0.5, _bell))
 _CHAINS: Mapping[str, Sequence[tuple[float, Effect]]] = {
-    "drums": ((0.2, _drive(0, 14)), (0.5, _compressor), (0.5, _room), *_TONE),
+    "drums": (
+        (0.2, _drive(0, 14)),
+        (0.5, _compressor),
+        (0.5, _room),
+        *_TONE,
+        (0.3, _limiter),
+    ),
     "bass": ((0.4, _drive(0, 22)), (0.5, _low_pass(500, 6000)), (0.6, _compressor), *_TONE),
     "": (
         (0.35, _drive(0, 35)),
+        (0.4, _exciter),
         (0.3, _low_pass(2000, 9000)),
         (0.3, _compressor),
         (0.25, _modulation),
         (0.25, _echo),
         (0.5, _room),
         *_TONE,
+        (0.2, _limiter),
     ),
 }
 """By stem (the last: any other): how often an effect is in the chain, and how it is set."""
