@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from daw_bridge.errors import OptionError, PresetError, suggestion
+from daw_bridge.errors import OptionError, PresetError
 from daw_bridge.files.speakers import BACKS, FRONTS, SIDES, Speaker, Speakers
+from daw_bridge.files.tables import Share, Table, explain, read_tables
 from daw_bridge.library import find_layout
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,14 +20,8 @@ _DEFAULT_STEM = "default"
 _MIN_DB = -60.0
 _MAX_SURROUND_DB = 20.0
 
-Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
-
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A TOML table whose keys are its fields and no others."""
-
-
-class Placement(_Table, frozen=True):
+class Placement(Table, frozen=True):
     """Where a stem goes; what is not placed stays in L and R.
 
     Attributes:
@@ -49,7 +38,7 @@ class Placement(_Table, frozen=True):
     lfe: bool = False
 
 
-class Lfe(_Table, frozen=True):
+class Lfe(Table, frozen=True):
     """What the LFE is made of: bass below a crossover, at a gain."""
 
     crossover_hz: Annotated[float, msgspec.Meta(ge=40, le=200)]
@@ -74,7 +63,7 @@ class Lfe(_Table, frozen=True):
             raise OptionError(f"The LFE cannot be '{text}': {error}.") from error
 
 
-class Layout(_Table, frozen=True):
+class Layout(Table, frozen=True):
     """Loudspeakers, and where stems go.
 
     Attributes:
@@ -119,7 +108,8 @@ def read_layout(path: Path) -> Layout:
     try:
         layout = msgspec.convert(_read_table(path), Layout)
     except msgspec.ValidationError as error:
-        raise PresetError(f"{path}: {error}{_suggest_field(str(error))}.") from error
+        reason = explain(error, (Layout, Placement, Lfe), "like")
+        raise PresetError(f"{path}: {reason}.") from error
     _check(layout, path)
     return layout
 
@@ -165,9 +155,9 @@ def change_layout(
 def _read_table(path: Path, followed: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Return what a file says, and what the layout that it is like says of all else."""
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PresetError(f"{path} cannot be read: {error}.") from error
+        table = read_tables(path)
+    except ValueError as error:
+        raise PresetError(f"{error}.") from error
     if path in followed:
         raise PresetError(f"{path} is like itself; let it be like another layout.")
     if like := table.pop("like", None):
@@ -191,9 +181,3 @@ def _check(layout: Layout, path: Path) -> None:
         raise PresetError(f"{path}: L and R are stereo; add the channels to mix up to.")
     if _DEFAULT_STEM not in layout.stems:
         raise PresetError(f"{path}: [stems.{_DEFAULT_STEM}] is missing.")
-
-
-def _suggest_field(message: str) -> str:
-    unknown = re.search("unknown field `(.+?)`", message)
-    fields = [field for each in (Layout, Placement, Lfe) for field in each.__struct_fields__]
-    return suggestion(unknown[1], [*fields, "like"]) if unknown else ""

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from daw_bridge.errors import ManifestError, ModelError, OptionError, suggestion
+from daw_bridge.files.tables import Positive, explain, read_tables
 from daw_bridge.library import find_model, find_models
-from daw_bridge.separation.stages import TABLES, Positive, Sha256, Stage, Table, check_stages
+from daw_bridge.separation.stages import TABLES, Sha256, Stage, Table, check_stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from daw_bridge.separation.stages import CommittedNetwork, Splitter
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 class Transform(Table, frozen=True):
@@ -158,11 +152,12 @@ def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
             stages do not fit together.
     """
     try:
-        manifest = msgspec.convert(tomllib.loads(path.read_text("utf-8")), ModelManifest)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ManifestError(f"{path} cannot be read: {error}.") from error
+        manifest = msgspec.convert(read_tables(path), ModelManifest)
     except msgspec.ValidationError as error:
-        raise ManifestError(f"{path}: {error}{_suggest_field(str(error))}.") from error
+        kinds = (ModelManifest, Transform, Segment, Network, Source, *TABLES)
+        raise ManifestError(f"{path}: {explain(error, kinds)}.") from error
+    except ValueError as error:
+        raise ManifestError(f"{error}.") from error
     try:
         _check(manifest, path.parent.name)
         for stage in manifest.stages:
@@ -218,10 +213,3 @@ def _takes_alike(model: ModelManifest, manifest: ModelManifest) -> bool:
 def _is_disordered(parts: tuple[str, ...], stems: tuple[str, ...]) -> bool:
     """Return whether a part has the name of a stem that it is not."""
     return any(part in stems and part != stem for part, stem in zip(parts, stems, strict=True))
-
-
-def _suggest_field(message: str) -> str:
-    unknown = re.search("unknown field `(.+?)`", message)
-    tables = (ModelManifest, Transform, Segment, Network, Source, *TABLES)
-    fields = [field for table in tables for field in table.__struct_fields__]
-    return suggestion(unknown[1], fields) if unknown else ""

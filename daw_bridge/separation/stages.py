@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import msgspec
 
 from daw_bridge.errors import suggestion
+from daw_bridge.files import tables
+from daw_bridge.files.tables import Positive  # noqa: TC001 - msgspec reads annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MIXTURE = "mixture"
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Table(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
-    """A TOML table whose keys are its fields, all of them and no others."""
+class Table(tables.Table, frozen=True, omit_defaults=True):
+    """A table of a manifest, which is shown without what it does not set."""
 
 
 class CommittedNetwork(Table, frozen=True):

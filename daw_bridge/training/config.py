@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.errors import OptionError
+from daw_bridge.files.tables import Positive, Share, Table, explain, read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 CHECKPOINT_SUFFIX = ".ckpt"
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Halvable = Annotated[int, msgspec.Meta(ge=64, multiple_of=64)]
 """A length that the six levels of a U-Net halve."""
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A TOML table whose keys are its fields, all of them and no others."""
-
-
-class Data(_Table, frozen=True):
+class Data(Table, frozen=True):
     """Where examples come from.
 
     Attributes:
@@ -51,7 +40,7 @@ class Data(_Table, frozen=True):
     workers: Natural = 1
 
 
-class NetworkConfig(_Table, frozen=True):
+class NetworkConfig(Table, frozen=True):
     """What is trained.
 
     Attributes:
@@ -79,7 +68,7 @@ class NetworkConfig(_Table, frozen=True):
     rest: str | None = None
 
 
-class Before(_Table, frozen=True):
+class Before(Table, frozen=True):
     """An earlier stage: the network is shown only what a part's masks leave of the mixture.
 
     Attributes:
@@ -95,13 +84,13 @@ class Before(_Table, frozen=True):
     leak: Share = 0.2
 
 
-class Teacher(_Table, frozen=True):
+class Teacher(Table, frozen=True):
     """A model whose stems are what the network learns to give."""
 
     model: str
 
 
-class Optimiser(_Table, frozen=True):
+class Optimiser(Table, frozen=True):
     """How it is trained: AdamW, a linear warm-up, then half a cosine down to ``final_share``."""
 
     steps: Positive
@@ -119,7 +108,7 @@ class Optimiser(_Table, frozen=True):
     patience: int | None = None
 
 
-class Augmentation(_Table, frozen=True):
+class Augmentation(Table, frozen=True):
     """How examples differ from the songs; 0 switches a thing off.
 
     Attributes:
@@ -151,7 +140,7 @@ class Augmentation(_Table, frozen=True):
     extra_gain_db: tuple[float, float] = (-20.0, 0.0)
 
 
-class TrainingConfig(_Table, frozen=True):
+class TrainingConfig(Table, frozen=True):
     """All that a training depends on, but for the machine.
 
     Attributes:
@@ -190,15 +179,16 @@ def read_config(path: Path, *, overrides: Mapping[str, object] | None = None) ->
         OptionError: the file is no TOML, or a key is unknown, missing or of the wrong kind.
     """
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        tables = read_tables(path)
         for name, value in (overrides or {}).items():
             table, _, key = name.rpartition(".")
             (tables.setdefault(table, {}) if table else tables)[key] = value
         config = msgspec.convert(tables, TrainingConfig)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise OptionError(f"{path} cannot be read: {error}.") from error
     except msgspec.ValidationError as error:
-        raise OptionError(f"{path}: {error}{_suggest_field(str(error))}.") from error
+        kinds = (TrainingConfig, Data, NetworkConfig, Before, Teacher, Optimiser, Augmentation)
+        raise OptionError(f"{path}: {explain(error, kinds)}.") from error
+    except ValueError as error:
+        raise OptionError(f"{error}.") from error
     config = _locate(config, path.absolute().parent)
     _check(config, path)
     return config
@@ -245,10 +235,3 @@ def _check_network(config: TrainingConfig, path: Path) -> None:
         raise OptionError(f"{path}: network.rest has the name of a stem, '{network.rest}'.")
     if network.start_stem and not network.start:
         raise OptionError(f"{path}: network.start_stem needs network.start.")
-
-
-def _suggest_field(message: str) -> str:
-    unknown = re.search("unknown field `(.+?)`", message)
-    tables = (TrainingConfig, Data, NetworkConfig, Before, Teacher, Optimiser, Augmentation)
-    fields = [field for table in tables for field in table.__struct_fields__]
-    return suggestion(unknown[1], fields) if unknown else ""

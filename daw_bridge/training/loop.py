@@ -66,8 +66,15 @@ def train(
         )  # says clearly if it cannot be; Lightning does the rest
     elif config.network.start:
         load_start(module.network, config.network)
+    trainer = _make_trainer(config, device=device, show_bar=show_bar)
+    trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+    best = output / BEST
+    return best if config.data.validation and best.exists() else last
+
+
+def _make_trainer(config: TrainingConfig, *, device: Device, show_bar: bool) -> lightning.Trainer:
     options = config.optimiser
-    trainer = lightning.Trainer(
+    return lightning.Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
         precision=options.precision,
@@ -80,16 +87,13 @@ def train(
         callbacks=_callbacks(config),
         plugins=[_WholeCheckpoints()],
         logger=[
-            CSVLogger(output, name="csv", flush_logs_every_n_steps=_LOG_EVERY_STEPS),
-            TensorBoardLogger(output, name="tensorboard"),
+            CSVLogger(config.output, name="csv", flush_logs_every_n_steps=_LOG_EVERY_STEPS),
+            TensorBoardLogger(config.output, name="tensorboard"),
         ],
-        default_root_dir=output,
+        default_root_dir=config.output,
         enable_model_summary=False,
         enable_progress_bar=show_bar,
     )
-    trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
-    best = output / BEST
-    return best if config.data.validation and best.exists() else last
 
 
 class _WholeCheckpoints(TorchCheckpointIO):

@@ -1,0 +1,48 @@
+"""TOML → frozen, validated tables."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from daw_bridge.errors import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A TOML table whose keys are its fields, all of them and no others."""
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """Parse a TOML file.
+
+    Raises:
+        ValueError: it cannot be read, or is no TOML; the message is a sentence without its stop.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def explain(
+    error: msgspec.ValidationError, kinds: Iterable[type[msgspec.Struct]], *others: str
+) -> str:
+    """Return what msgspec found wrong; a key that is unknown with the known one that is closest."""
+    unknown = re.search("unknown field `(.+?)`", str(error))
+    known = [field for kind in kinds for field in kind.__struct_fields__]
+    return str(error) + (suggestion(unknown[1], [*known, *others]) if unknown else "")
