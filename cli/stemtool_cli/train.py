@@ -49,7 +49,7 @@ def train(
     \b
     Examples:
       stemtool train drums.toml --data musdb18hq/train --validation musdb18hq/test
-      stemtool train drums.toml --resume
+      stemtool train drums.toml --resume --steps 40000
       stemtool models export run/best.ckpt           makes a model of it that -m takes
 
     models/bridge-4stems/recipe/band.toml in the source code is a configuration to start from;
