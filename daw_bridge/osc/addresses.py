@@ -124,7 +124,7 @@ METHODS: Mapping[str, Method] = {
             "",
             f'{REPLY} s:"/stems/models" s:name i:sample_rate s:stems_csv s:licence, one each,'
             f' then {DONE} s:"/stems/models" i:count s:""',
-            "Which models there are.",
+            "Which models there are; the first is the default.",
         ),
         Method(
             "/stems/presets",

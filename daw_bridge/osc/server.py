@@ -107,7 +107,8 @@ class Server:
         self._settings = settings
         self._limits = settings.limits
         self._store = store
-        self._manifests = load_manifests()
+        default = settings.models[0]
+        self._manifests = sorted(load_manifests(), key=lambda each: each.name != default)
         self._results = (settings.state / "results").resolve()
         uploads = (settings.state / "transfers").resolve()
         self._transfers = Transfers(uploads, self._limits.transfer_bytes)

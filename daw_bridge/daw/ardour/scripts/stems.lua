@@ -173,20 +173,20 @@ end
 
 --- The dialog
 
--- The models of a server, and the stems that any of them has.
+-- The models of a server, the stems that any of them has, and the model that it takes by default.
 local function offers(server, keys)
-  local models, stems, seen = {}, {}, {}
+  local models, stems, seen, first = {}, {}, {}, nil
   for _, key in ipairs(keys) do
     local model = key:match("^model:(.+)$")
     if model then
-      models[model] = model
+      models[model], first = model, first or model
       for stem in server[key]:gmatch("[^,]+") do
         if not seen[stem] then stems[#stems + 1] = stem end
         seen[stem] = true
       end
     end
   end
-  return models, stems
+  return models, stems, first
 end
 
 local function lists(names, name)
@@ -195,9 +195,10 @@ end
 
 -- Asks for a model and stems, and keeps the answer for the next time; false if called off.
 local function ask(server, keys)
-  local last, models, stems = settings(), offers(server, keys)
+  local last, models, stems, first = settings(), offers(server, keys)
+  local model = models[last.model or ""] or first
   local rows = {
-    {type = "dropdown", key = "model", title = "Model", values = models, default = last.model or ""},
+    {type = "dropdown", key = "model", title = "Model", values = models, default = model},
     {type = "heading", title = "Stems", align = "left"},
   }
   for _, stem in ipairs(stems) do
