@@ -30,9 +30,9 @@ MaskExponent: TypeAlias = Literal[1, 2]
 
 DEPTH = 6
 NORM_ARRAYS = ("gamma", "beta", "mean", "variance")
-_NORM_EPSILON = 1e-3
-_LEAKY_RELU_SLOPE = 0.2
-_MASK_EPSILON = 1e-10
+NORM_EPSILON = 1e-3
+LEAKY_RELU_SLOPE = 0.2
+MASK_EPSILON = 1e-10
 # 'same' padding of a 5 by 5 kernel with stride 2 is uneven: one before, two after.
 _HALVE: Mapping[str, Any] = {"kernel_shape": [5, 5], "strides": [2, 2], "pads": [1, 1, 2, 2]}
 # Output 2m of a transposed convolution with stride 2, cropped by (1, 2), takes taps 3 and 1 of the
@@ -121,7 +121,7 @@ def build_shared_unet(
 
 def _add_ratio_masks(graph: GraphBuilder, estimates: Sequence[str], exponent: MaskExponent) -> None:
     powers = [graph.add("Mul", [s, s]) for s in estimates] if exponent == 2 else estimates
-    share = graph.constant("mask.share", np.array(_MASK_EPSILON / len(estimates), np.float32))
+    share = graph.constant("mask.share", np.array(MASK_EPSILON / len(estimates), np.float32))
     shares = [graph.add("Add", [power, share]) for power in powers]
     total = graph.add("Sum", shares)
     graph.stack_masks([graph.add("Div", [numerator, total]) for numerator in shares])
@@ -140,7 +140,7 @@ def _add_encoder(graph: GraphBuilder, scope: str = "") -> list[str]:
         skips.append(graph.add("Conv", [signal, *graph.weights(layer, "kernel", "bias")], **_HALVE))
         if level < DEPTH:
             normal = _add_norm(graph, skips[-1], graph.weights(layer, *NORM_ARRAYS))
-            signal = graph.add("LeakyRelu", [normal], alpha=_LEAKY_RELU_SLOPE)
+            signal = graph.add("LeakyRelu", [normal], alpha=LEAKY_RELU_SLOPE)
     return skips
 
 
@@ -218,7 +218,7 @@ def _add_rows(
 
 
 def _add_norm(graph: GraphBuilder, signal: str, norm: Sequence[str]) -> str:
-    return graph.add("BatchNormalization", [signal, *norm], epsilon=_NORM_EPSILON)
+    return graph.add("BatchNormalization", [signal, *norm], epsilon=NORM_EPSILON)
 
 
 def _add_output(graph: GraphBuilder, signal: str, scope: str = "") -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from daw_bridge.conversion.unet import build_mask_unet, build_separate_unets, build_shared_unet
-from daw_bridge.errors import WeightsError
+from daw_bridge.errors import OutputError, WeightsError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.files.blocks import energy
 from daw_bridge.files.hashing import sha256_of
@@ -22,6 +22,7 @@ from daw_bridge.separation.network import OnnxNetwork
 from daw_bridge.training.module import SAMPLE_RATE_HZ, STFT, Training
 from daw_bridge.training.networks import Unets
 from daw_bridge.training.start import read_checkpoint
+from daw_bridge.training.validation import MULTIPLE_FRAMES, SEGMENT_FRAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +38,6 @@ HALF_LIMIT_DB = -40.0
 """What half precision may change of a stem: it costs less than 0.02 dB of an SDR of 15 dB."""
 
 _PROBE_FRAMES = 128
-_SEGMENT_FRAMES = 512
-_MULTIPLE_FRAMES = 64
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +70,14 @@ def export(checkpoint: Path, models: Path, *, half: bool = True) -> Export:
         OutputError: the model cannot be written.
     """
     training = _load(checkpoint)
+    try:
+        return _write_model(training, models / training.config.name, half=half)
+    except OSError as error:
+        raise OutputError(f"{models} cannot be written: {error.strerror}.") from error
+
+
+def _write_model(training: Training, folder: Path, *, half: bool) -> Export:
     config = training.config
-    folder = models / config.name
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{config.name}.onnx"
     probe = np.abs(np.random.default_rng(0).normal(size=(2, _PROBE_FRAMES, config.network.bins)))
@@ -191,7 +196,7 @@ def _manifest(config: TrainingConfig, file: Path) -> str:
     tables = {
         "bandwidths": {"trained": config.network.bins},
         "transform": {"window_samples": STFT.window_samples, "hop_samples": STFT.hop_samples},
-        "segment": {"frames": _SEGMENT_FRAMES, "multiple_frames": _MULTIPLE_FRAMES},
+        "segment": {"frames": SEGMENT_FRAMES, "multiple_frames": MULTIPLE_FRAMES},
     }
     text = [_table(head), *(f"[{name}]\n{_table(table)}" for name, table in tables.items())]
     return "\n".join([*text, *stages])

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAverag
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from daw_bridge.errors import OptionError
+from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.files.atomic import part_of, remove_parts
 from daw_bridge.training.module import Training
 from daw_bridge.training.start import load_checkpoint, load_start
@@ -46,6 +46,7 @@ def train(
     Raises:
         OptionError: there is a checkpoint and ``resume`` is not given, or CUDA cannot be used.
         AudioError: a data set cannot be used.
+        OutputError: checkpoints cannot be written.
         ModelError: weights to start from or to go on from are not to be had.
     """
     output = Path(config.output)
@@ -57,6 +58,10 @@ def train(
         )
     if device == "cuda" and not torch.cuda.is_available():
         raise OptionError("torch finds no CUDA device; --device cpu does without.")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror}.") from error
     remove_parts([last, output / BEST])
     lightning.seed_everything(config.seed, verbose=False)
     module = Training(msgspec.to_builtins(config))

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from daw_bridge.conversion.unet import MASK_EPSILON
 from daw_bridge.errors import OptionError
 from daw_bridge.files.songs import find_songs
 from daw_bridge.stft import Stft
 from daw_bridge.training.config import TrainingConfig
 from daw_bridge.training.examples import Examples, check_rate
-from daw_bridge.training.networks import MASK_EPSILON, SharedUnet, Unets, ratio_masks
+from daw_bridge.training.networks import SharedUnet, Unets, ratio_masks
 from daw_bridge.training.start import LibraryModel
 from daw_bridge.training.validation import frame_sdr_db, separate
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from daw_bridge.conversion.unet import DEPTH, LEAKY_RELU_SLOPE, MASK_EPSILON, NORM_EPSILON
 from daw_bridge.errors import OptionError
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, NDArray[np.float32]]
     """Weights by name: ``encoder1.kernel``, ``drums.decoder2.gamma`` …"""
 
-DEPTH = 6
-MASK_EPSILON = 1e-10
-_NORM_EPSILON = 1e-3
-_SLOPE = 0.2
 _CHANNELS = 2
 _ARRAY_NAMES = {
     "kernel": "convolution.weight",
@@ -49,7 +46,7 @@ class _Level(nn.Module):
     ) -> None:
         super().__init__()
         self.convolution = convolution
-        self.norm = nn.BatchNorm2d(filters, _NORM_EPSILON, momentum)
+        self.norm = nn.BatchNorm2d(filters, NORM_EPSILON, momentum)
 
 
 class _Output(nn.Module):
@@ -75,7 +72,7 @@ class Encoder(nn.Module):
         for level in cast("Iterable[_Level]", self.children()):
             skips.append(level.convolution(functional.pad(signal, (1, 2, 1, 2))))
             if len(skips) < DEPTH:  # the last one's norm feeds nothing
-                signal = functional.leaky_relu(level.norm(skips[-1]), _SLOPE)
+                signal = functional.leaky_relu(level.norm(skips[-1]), LEAKY_RELU_SLOPE)
         return skips
 
 

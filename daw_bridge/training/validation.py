@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     Masker = Callable[[NDArray[np.float32]], NDArray[np.float32]]
     """Magnitudes (channels, time_frames, bins) → masks (stems, channels, time_frames, bins)."""
 
-_SEGMENT_FRAMES = 512
-_MULTIPLE_FRAMES = 64
+SEGMENT_FRAMES = 512
+MULTIPLE_FRAMES = 64
 _SILENT_POWER = 1e-8
 
 
@@ -31,13 +31,13 @@ def separate(mask: Masker, mixture: Block, stft: Stft, *, bins: int) -> StemBloc
     window = stft.window_samples
     spectra = stft.forward(np.pad(mixture, ((0, 0), (window, 2 * window))))
     frames = spectra.shape[1]
-    padded = -(-frames // _MULTIPLE_FRAMES) * _MULTIPLE_FRAMES
+    padded = -(-frames // MULTIPLE_FRAMES) * MULTIPLE_FRAMES
     magnitudes = np.zeros((len(mixture), padded, bins), np.float32)
     magnitudes[:, :frames] = np.abs(spectra[..., :bins])
     masks = np.concatenate(
         [
-            mask(magnitudes[:, first : first + _SEGMENT_FRAMES])
-            for first in range(0, padded, _SEGMENT_FRAMES)
+            mask(magnitudes[:, first : first + SEGMENT_FRAMES])
+            for first in range(0, padded, SEGMENT_FRAMES)
         ],
         axis=2,
     )

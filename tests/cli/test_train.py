@@ -26,6 +26,7 @@ def test_bad_input_gets_one_sentence(tmp_path: Path) -> None:
         (["train", config, "--data", tmp_path / "none"], 2, "there is no data set"),
         (["train", config, "--validation", "none"], 2, f"there is no data set {Path.cwd()}/none"),
         (["train", config, "--steps", "0"], 2, "0 is not in the range"),
+        (["train", config, "--output", config / "run"], 1, "run cannot be written: Not a dir"),
         (["models", "export", config], 1, "tiny.toml is no checkpoint of a training."),
     ]
     for arguments, code, sentence in cases:
