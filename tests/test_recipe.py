@@ -4,6 +4,7 @@ import ctypes
 import importlib
 import io
 import random
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,23 @@ def test_drum_kits_say_what_their_pieces_are(recipe: Load) -> None:
     assert piece_of_name('Tom Low (Tama Superstar 16")') == "low tom"
     assert piece_of_name("Ride Bell") == "bell"
     assert piece_of_name("Snare Roll") is None
+
+
+def test_soundtracks_lie_in_folders_and_in_archives(
+    recipe: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = recipe("real")
+    monkeypatch.setattr(real, "GAMES", tmp_path)
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, (44100, 2))
+    folder = tmp_path / "wesnoth" / "1.16" / "music"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "Battle (epic).ogg", sound, 44100)
+    (tmp_path / "nexuiz").mkdir()
+    with zipfile.ZipFile(tmp_path / "nexuiz" / "music.pk3", "w") as archive:
+        archive.write(folder / "Battle (epic).ogg", "sound/cdtracks/chaos-fog.ogg")
+    songs = {song.name: song for song in real.soundtracks()}
+    assert set(songs) == {"music-nexuiz-chaos-fog", "music-wesnoth-battle-epic-"}
+    for song in songs.values():
+        take = song.play(None, random.Random(0))
+        assert take.stems["music"].shape == (2, 44100)
+        assert np.ptp(take.stems["music"]) > 0.5

@@ -11,7 +11,7 @@ ISMIR 2017, with Spleeter's layers (Hennequin et al., JOSS 5(50), 2154, 2020).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.conversion.graph import Weights
-
-MaskExponent: TypeAlias = Literal[1, 2]
-"""Of the estimated magnitudes in a ratio mask: 1 shares amplitudes, 2 shares energies."""
 
 DEPTH = 6
 NORM_ARRAYS = ("gamma", "beta", "mean", "variance")
@@ -44,14 +41,15 @@ _PHASE_PADS = ((1, 0), (1, 1))
 def build_separate_unets(
     unets: Sequence[Weights],
     *,
-    mask_exponent: MaskExponent = 2,
+    mask_exponent: float = 2,
     half: bool = False,
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
     """Build a network of one U-Net a stem, whose outputs share the mixture.
 
     Each estimates s = sigmoid(logits) · magnitudes. Masks are (sᵖ + ε/n) / (Σ sᵖ + ε): in [0, 1],
-    summing to 1 over the stems, equal shares of silence.
+    summing to 1 over the stems, equal shares of silence. An exponent p of 1 shares amplitudes, 2
+    shares energies.
 
     Raises:
         WeightsError: an array is missing.
@@ -73,14 +71,25 @@ def build_separate_unets(
 
 
 def build_mask_unet(
-    weights: Weights, *, half: bool = False, metadata: Mapping[str, str] | None = None
+    weights: Weights,
+    *,
+    mask_exponent: float = 1,
+    half: bool = False,
+    metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """Build a network of one U-Net whose sigmoid is the first stem's mask m; the other's is 1 - m.
+    """Build a network of one U-Net, whose sigmoid s is the first stem's share, 1 - s the other's.
+
+    Masks are sᵖ / (sᵖ + (1 - s)ᵖ) and what that leaves: the sigmoid of p · logits.
 
     Raises:
         WeightsError: an array is missing.
     """
-    graph = GraphBuilder(weights, half=half)
+    scaled = {
+        name: np.float32(mask_exponent) * array
+        for name, array in weights.items()
+        if name.startswith("output.")
+    }
+    graph = GraphBuilder({**weights, **scaled}, half=half)
     skips = _add_encoder(graph)
     signal = _add_decoder(graph, skips.pop(), skips, levels=range(1, DEPTH + 1))
     mask = _add_output(graph, signal)
@@ -93,7 +102,7 @@ def build_shared_unet(
     weights: Weights,
     stems: Sequence[str],
     *,
-    mask_exponent: MaskExponent = 2,
+    mask_exponent: float = 2,
     half: bool = False,
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
@@ -119,8 +128,13 @@ def build_shared_unet(
     return graph.model(stems=len(stems), channels=_count_channels(weights), metadata=metadata)
 
 
-def _add_ratio_masks(graph: GraphBuilder, estimates: Sequence[str], exponent: MaskExponent) -> None:
-    powers = [graph.add("Mul", [s, s]) for s in estimates] if exponent == 2 else estimates
+def _add_ratio_masks(graph: GraphBuilder, estimates: Sequence[str], exponent: float) -> None:
+    powers = estimates
+    if exponent == 2:
+        powers = [graph.add("Mul", [s, s]) for s in estimates]
+    elif exponent != 1:
+        power = graph.constant("mask.exponent", np.array(exponent, np.float32))
+        powers = [graph.add("Pow", [s, power]) for s in estimates]
     share = graph.constant("mask.share", np.array(MASK_EPSILON / len(estimates), np.float32))
     shares = [graph.add("Add", [power, share]) for power in powers]
     total = graph.add("Sum", shares)

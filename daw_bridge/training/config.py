@@ -53,8 +53,8 @@ class NetworkConfig(Table, frozen=True):
         decoder_filters: filters of the six levels of a decoder.
         bins: how many bins of the transform the network sees.
         mask_exponent: estimates become ratio masks by this power.
-        rest: the name of what the stems leave of the mixture, as one more part; the network's
-            sigmoids are then the masks themselves. It takes one stem.
+        rest: the name of what the stems leave of the mixture, as one more part, which is estimated
+            as such. It takes one stem.
     """
 
     family: Literal["spleeter", "shared-unet"] = "shared-unet"
@@ -64,7 +64,7 @@ class NetworkConfig(Table, frozen=True):
     encoder_filters: tuple[int, int, int, int, int, int] = (16, 32, 64, 128, 256, 512)
     decoder_filters: tuple[int, int, int, int, int, int] = (256, 128, 64, 32, 16, 1)
     bins: Annotated[Halvable, msgspec.Meta(le=2048)] = 1024
-    mask_exponent: Literal[1, 2] = 2
+    mask_exponent: Annotated[float, msgspec.Meta(gt=0)] = 2
     rest: str | None = None
 
 

@@ -121,19 +121,18 @@ def _masks_by_torch(training: Training, magnitudes: NDArray[np.float32]) -> NDAr
 
 def _build(training: Training, *, half: bool) -> onnx.ModelProto:
     config, network = training.config, training.network
-    options: dict[str, Any] = {"half": half, "metadata": _metadata(config)}
+    options: dict[str, Any] = {
+        "mask_exponent": config.network.mask_exponent,
+        "half": half,
+        "metadata": _metadata(config),
+    }
     if isinstance(network, Unets):
         unets = [_arrays_of(unet, stem) for stem, unet in network.unets.items()]
-        return build_separate_unets(unets, mask_exponent=config.network.mask_exponent, **options)
+        return build_separate_unets(unets, **options)
     if config.network.rest:
         (stem,) = config.stems
         return build_mask_unet(_arrays_of(network, stem), **options)
-    return build_shared_unet(
-        network.arrays(),
-        tuple(config.stems),
-        mask_exponent=config.network.mask_exponent,
-        **options,
-    )
+    return build_shared_unet(network.arrays(), tuple(config.stems), **options)
 
 
 def _arrays_of(unet: SharedUnet, stem: str) -> dict[str, NDArray[np.float32]]:

@@ -84,8 +84,8 @@ class Training(lightning.LightningModule):
 
     def masks(self, estimates: Tensor) -> Tensor:
         """Return the parts' masks, which add up to one."""
-        if self.config.network.rest:
-            return estimates / (estimates.sum(dim=0) + MASK_EPSILON)
+        if self.config.network.rest:  # its sigmoids are the shares, whatever the level
+            estimates = estimates / (estimates.sum(dim=0) + MASK_EPSILON)
         return ratio_masks(estimates, self.config.network.mask_exponent)
 
     def show(self, magnitudes: Tensor) -> Tensor:

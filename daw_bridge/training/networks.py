@@ -161,9 +161,9 @@ class Unets(nn.Module):
 UnetFamily: TypeAlias = SharedUnet | Unets
 
 
-def ratio_masks(estimates: Tensor, exponent: int) -> Tensor:
+def ratio_masks(estimates: Tensor, exponent: float) -> Tensor:
     """Return each estimate's share of them all: magnitudes (stems, …) → masks (stems, …)."""
-    powers = estimates**exponent
+    powers = estimates.clamp(min=MASK_EPSILON) ** exponent  # has a finite slope everywhere
     share = MASK_EPSILON / len(estimates)
     return (powers + share) / (powers.sum(dim=0) + MASK_EPSILON)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -100,16 +100,16 @@ class TorchUnet:
         return functional.batch_norm(signal, mean, variance, gamma, beta, eps=1e-3)
 
 
-def ratio_masks(sigmoids: list[torch.Tensor], exponent: int) -> Masks:
+def ratio_masks(sigmoids: list[torch.Tensor], exponent: float) -> Masks:
     powers = (torch.stack(sigmoids) * torch.from_numpy(random_magnitudes())) ** exponent
     masks: Masks = ((powers + 1e-10 / len(sigmoids)) / (powers.sum(0) + 1e-10)).numpy()
     return masks
 
 
-@pytest.mark.parametrize("exponent", [1, 2])
+@pytest.mark.parametrize("exponent", [0.75, 1, 2])
 @pytest.mark.parametrize(("shared", "last_filters"), [(0, 1), (2, 3), (5, 2)])
 def test_a_shared_encoder_is_what_pytorch_makes_of_it(
-    shared: int, last_filters: int, exponent: Literal[1, 2], tmp_path: Path
+    shared: int, last_filters: int, exponent: float, tmp_path: Path
 ) -> None:
     weights = make_shared_weights(shared, last_filters=last_filters)
     masks = run(build_shared_unet(weights, STEMS, mask_exponent=exponent), tmp_path)
@@ -121,10 +121,8 @@ def test_a_shared_encoder_is_what_pytorch_makes_of_it(
     assert np.allclose(masks.sum(axis=0), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("exponent", [1, 2])
-def test_separate_unets_are_what_pytorch_makes_of_them(
-    exponent: Literal[1, 2], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("exponent", [0.75, 1, 2])
+def test_separate_unets_are_what_pytorch_makes_of_them(exponent: float, tmp_path: Path) -> None:
     unets = [make_weights(seed) for seed in range(3)]
     masks = run(build_separate_unets(unets, mask_exponent=exponent), tmp_path)
     sigmoids = [TorchUnet(weights).sigmoid(random_magnitudes()) for weights in unets]
@@ -132,10 +130,14 @@ def test_separate_unets_are_what_pytorch_makes_of_them(
     assert level_db(masks - expected, expected) < EXACT_DB
 
 
-def test_one_unets_sigmoid_is_a_mask_and_the_rest_is_the_other_stems(tmp_path: Path) -> None:
+@pytest.mark.parametrize("exponent", [0.75, 1])
+def test_one_unets_sigmoid_is_a_share_and_the_rest_is_the_other_stems(
+    exponent: float, tmp_path: Path
+) -> None:
     weights = make_weights(0)
-    masks = run(build_mask_unet(weights), tmp_path)
-    expected = TorchUnet(weights).sigmoid(random_magnitudes()).numpy()
+    masks = run(build_mask_unet(weights, mask_exponent=exponent), tmp_path)
+    share = TorchUnet(weights).sigmoid(random_magnitudes())
+    expected = ratio_masks([share, 1 - share], exponent)[0]
     assert level_db(masks[0] - expected, expected) < EXACT_DB
     assert np.array_equal(masks[1], 1 - masks[0])
 

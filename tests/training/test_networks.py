@@ -29,7 +29,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "shared": {"family": "shared-unet", "shared_levels": 2, "mask_exponent": 1},
     "unshared": {"family": "shared-unet", "shared_levels": 0},
     "spleeter": {"family": "spleeter"},
-    "rest": {"family": "shared-unet", "rest": "others"},
+    "rest": {"family": "shared-unet", "rest": "others", "mask_exponent": 0.75},
     "spleeter rest": {"family": "spleeter", "rest": "others"},
 }
 

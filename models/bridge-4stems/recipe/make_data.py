@@ -109,7 +109,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--shared", type=Path, required=True, help="folder of the shared data")
     parser.add_argument("--out", type=Path, required=True, help="where the songs go")
     parser.add_argument("--work", type=Path, help="where MIDI is unpacked; default: OUT-midi")
-    parser.add_argument("--minutes", type=float, default=700.0, help="how much is enough")
+    parser.add_argument("--minutes", type=float, default=1200.0, help="how much is enough")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--format", choices=("wav", "flac"), default="wav")
     parser.add_argument("--workers", type=int, default=1, help="processes")

@@ -1,7 +1,9 @@
-"""What was recorded: whole songs, guitar tracks and drum loops."""
+"""What was recorded: whole songs, guitar tracks, drum loops and soundtracks of games."""
 
 from __future__ import annotations
 
+import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,13 @@ LOOPED_S = 32.0
 LOOP_TAKES = 2
 GUITARS = Path("/usr/share/games/fretsonfire/data/songs")
 GUITAR_LICENCES = {"muldjord": "CC-BY-SA-3.0", "sectoid": "MIT"}
+SOUNDTRACKS = (
+    ("nexuiz", "Nexuiz", "GPL-2.0-or-later"),
+    ("singularity", "Endgame: Singularity", "CC-BY-SA-3.0"),
+    ("warzone2100", "Warzone 2100", "CC-BY-SA-3.0 AND GPL-2.0-or-later"),
+    ("wesnoth", "Battle for Wesnoth", "GPL-2.0-or-later"),
+)
+GAMES = Path("/usr/share/games")
 LOOPS = Path("/usr/share/sonic-pi/samples")
 DRUM_LOOPS = (
     "amen",
@@ -45,7 +54,7 @@ class RecordedSong:
     name: str
     source: str
     licence: str
-    files: Mapping[str, Path]
+    files: Mapping[str, Path | zipfile.Path]
 
     def play(self, _studio: Studio, _rng: random.Random) -> Take:
         """Return the recordings, as long as the shortest."""
@@ -70,6 +79,21 @@ class Loop:
         return Take({"drums": np.tile(audio, count)}, frozenset())
 
 
+def soundtracks() -> Iterator[RecordedSong]:
+    """Yield whole mixes, whose ``music`` is no stem of any network: what vocals are mixed with."""
+    for package, game, licence in SOUNDTRACKS:
+        for path in sorted(_audio_files(GAMES / package), key=str):
+            name = re.sub(r"\W+", "-", path.name.rpartition(".")[0]).lower()
+            yield RecordedSong(f"music-{package}-{name}", game, licence, {"music": path})
+
+
+def _audio_files(folder: Path) -> Iterator[Path | zipfile.Path]:
+    for suffix in ("ogg", "opus"):
+        yield from folder.glob(f"**/music/**/*.{suffix}")
+    for archive in folder.glob("**/music.pk3"):
+        yield from zipfile.Path(archive, "sound/cdtracks/").iterdir()
+
+
 def recordings(shared: Path) -> Iterator[RecordedSong | Loop]:
     """Yield the recordings of a folder of shared data and of Debian's packages."""
     for folder in sorted((shared / "train" / "ichbin").iterdir()):
@@ -83,3 +107,4 @@ def recordings(shared: Path) -> Iterator[RecordedSong | Loop]:
         for take in range(1, LOOP_TAKES + 1):
             path = LOOPS / f"loop_{loop}.flac"
             yield Loop(f"sonic-pi-{loop}-{take}", "Sonic Pi", "CC0-1.0", path)
+    yield from soundtracks()

@@ -9,18 +9,20 @@ import soundfile
 import soxr
 
 if TYPE_CHECKING:
+    import zipfile
     from pathlib import Path
 
 SAMPLE_RATE_HZ = 44100
 
 
-def read_stereo(path: Path, speed: float = 1.0) -> np.ndarray:
+def read_stereo(path: Path | zipfile.Path, speed: float = 1.0) -> np.ndarray:
     """Return a recording, played at a speed: float32 (2, frames) at 44.1 kHz.
 
     Raises:
         OSError, soundfile.LibsndfileError: there is no such recording.
     """
-    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    with path.open("rb") as stream:
+        samples, rate_hz = soundfile.read(stream, dtype="float32", always_2d=True)
     if samples.shape[1] == 1:
         samples = np.repeat(samples, 2, axis=1)
     return np.ascontiguousarray(soxr.resample(samples[:, :2], rate_hz * speed, SAMPLE_RATE_HZ).T)
