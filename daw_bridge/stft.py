@@ -40,6 +40,11 @@ class Stft:
         return self.window_samples // 2 + 1
 
     @property
+    def overlaps(self) -> int:
+        """How many frames a hop of the signal lies in, wholly or in part."""
+        return -(-self.window_samples // self.hop_samples)
+
+    @property
     def overlap_samples(self) -> int:
         """Samples that neighbouring frames share."""
         return self.window_samples - self.hop_samples
@@ -52,9 +57,10 @@ class Stft:
 
     @cached_property
     def synthesis_window(self) -> NDArray[np.float32]:
-        """The window, scaled so that overlapping squares add up to one."""
-        power = np.sum(np.square(self.window, dtype=np.float64))
-        return (self.window * (self.hop_samples / power)).astype(np.float32)
+        """The window, scaled so that overlapping squares add up to one; zeros fill its last hop."""
+        window = np.zeros((self.overlaps, self.hop_samples))
+        window.flat[: self.window_samples] = self.window
+        return (window / np.square(window).sum(axis=0)).astype(np.float32).reshape(-1)
 
     def count_hops(self, samples: int) -> int:
         """Return how many frames start within so many samples."""
@@ -75,15 +81,21 @@ class Stft:
     def inverse(self, spectra: Spectra) -> Signal:
         """Overlap and add frames: float32 (channels, overlap_samples + time_frames · hop)."""
         channels, count, _ = spectra.shape
-        overlaps = self.window_samples // self.hop_samples
-        added = np.zeros((channels, count + overlaps - 1, self.hop_samples), np.float32)
+        added = np.zeros((channels, count + self.overlaps - 1, self.hop_samples), np.float32)
         for part in _parts(count):
             frames = fft().irfft(spectra[:, part], self.window_samples)
-            frames *= self.synthesis_window
-            hops = frames.reshape(channels, -1, overlaps, self.hop_samples)
-            for shift in range(overlaps):
+            hops = self._in_hops(frames)
+            for shift in range(self.overlaps):
                 added[:, part.start + shift : part.stop + shift] += hops[:, :, shift]
-        return added.reshape(channels, -1)
+        return added.reshape(channels, -1)[:, : self.overlap_samples + count * self.hop_samples]
+
+    def _in_hops(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Window frames for synthesis and cut them: (channels, frames, overlaps, hop_samples)."""
+        rest = len(self.synthesis_window) - self.window_samples
+        if rest:
+            frames = np.pad(frames, ((0, 0), (0, 0), (0, rest)))
+        frames *= self.synthesis_window
+        return frames.reshape(*frames.shape[:2], self.overlaps, self.hop_samples)
 
 
 def fft() -> ModuleType:

@@ -1,10 +1,12 @@
-"""A signal that comes in blocks → overlapping segments of whole frames."""
+"""A signal that comes in blocks → overlapping segments, and what they give → one signal again."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daw_bridge.files.blocks import Fifo
 from daw_bridge.resampling import Resampler
@@ -15,6 +17,32 @@ if TYPE_CHECKING:
     from daw_bridge.files.blocks import Block
     from daw_bridge.separation.options import Plan
     from daw_bridge.stft import Signal
+
+Estimates: TypeAlias = NDArray[np.float32]
+"""Masks or signals of stems: (stems, channels, time_frames or samples, …)"""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a signal is cut, in samples at the model's rate.
+
+    Attributes:
+        lead: zeros that precede the signal.
+        tail: zeros that follow it.
+        grain: the signal with its lead is filled up to a multiple of this, before the tail.
+        segment: length of a segment; the last is as short as need be.
+        stride: from one segment's start to the next's.
+    """
+
+    lead: int
+    tail: int
+    grain: int
+    segment: int
+    stride: int
+
+    def filled(self, samples: int) -> int:
+        """Return how long a rest of so many samples is with all that follows it."""
+        return -(-samples // self.grain) * self.grain + self.tail
 
 
 class Segment(NamedTuple):
@@ -27,28 +55,45 @@ class Segment(NamedTuple):
     last: bool
 
 
-def cut_segments(blocks: Iterable[Block], plan: Plan) -> Iterator[Segment]:
-    """Resample a signal and cut it into segments, framed as :mod:`.stft` says."""
+def cut_segments(blocks: Iterable[Block], plan: Plan, cut: Cut) -> Iterator[Segment]:
+    """Resample a signal and cut it into segments."""
     resampler = Resampler(plan.channels, plan.source_hz, plan.model_hz)
-    window = np.zeros((plan.channels, plan.stft.window_samples), np.float32)
-    samples = Fifo(window)
+    samples = Fifo(np.zeros((plan.channels, cut.lead), np.float32))
     source = Fifo(np.empty((plan.channels, 0), np.float32))
     for block in blocks:
         source.push(block)
         samples.push(resampler.push(block))
-        while samples.frames >= plan.segment_samples:
-            yield _next_segment(samples, source, plan)
+        while samples.frames >= cut.segment:
+            yield _next_segment(samples, source, cut)
     samples.push(resampler.flush())
-    frames = plan.stft.count_hops(samples.frames)
-    samples.push(window)  # completes the last frame
-    while frames > plan.segment_frames:
-        yield _next_segment(samples, source, plan)
-        frames -= plan.segment_frames - plan.overlap_frames
-    rest = samples.take(plan.stft.count_samples(frames))
-    yield Segment(rest, source.take(source.frames), last=True)
+    rest = cut.filled(samples.frames)
+    samples.push(np.zeros((plan.channels, rest - samples.frames), np.float32))
+    while samples.frames > cut.segment:
+        yield _next_segment(samples, source, cut)
+    yield Segment(samples.take(samples.frames), source.take(source.frames), last=True)
 
 
-def _next_segment(samples: Fifo, source: Fifo, plan: Plan) -> Segment:
-    whole = samples.peek(plan.segment_samples)
-    samples.take(plan.stride_samples)
+def _next_segment(samples: Fifo, source: Fifo, cut: Cut) -> Segment:
+    whole = samples.peek(cut.segment)
+    samples.take(cut.stride)
     return Segment(whole, source.take(source.frames), last=False)
+
+
+class CrossFade:
+    """Blends what overlapping segments estimate, linearly over the frames that they share."""
+
+    def __init__(self, overlap_frames: int) -> None:
+        self._overlap = overlap_frames
+        self._rise = (np.arange(overlap_frames, dtype=np.float32) + 0.5) / max(overlap_frames, 1)
+        self._tail: Estimates | None = None
+
+    def push(self, estimates: Estimates, *, last: bool) -> Estimates:
+        """Take a segment's estimates, return those of the frames that no later segment touches."""
+        if self._tail is not None:
+            head = estimates[:, :, : self._overlap]
+            rise = self._rise.reshape(-1, *[1] * (estimates.ndim - 3))
+            head[...] = self._tail + rise * (head - self._tail)
+        if last or not self._overlap:
+            return estimates
+        self._tail = estimates[:, :, -self._overlap :].copy()  # lets go of the rest
+        return estimates[:, :, : -self._overlap]

@@ -1,23 +1,41 @@
-"""A model's manifest → the network that the pipeline runs, loaded with all that it is made of."""
+"""A model's manifest → the networks that the pipeline runs, and how it runs them on a signal."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable  # noqa: TC003 - NamedTuple reads annotations
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daw_bridge.errors import ManifestError
 from daw_bridge.separation import filters
 from daw_bridge.separation.composition import Blend, Cascade, Split
 from daw_bridge.separation.manifest import load_manifest
-from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.masking import Masking
+from daw_bridge.separation.network import OnnxGraph, OnnxNetwork
+from daw_bridge.separation.signals import Overlapping
+from daw_bridge.separation.spectral import SpectralNetwork
 from daw_bridge.separation.stages import LowPass
 from daw_bridge.separation.weights import ensure_network, locate_network
 
 if TYPE_CHECKING:
     from daw_bridge.separation.manifest import ModelManifest
-    from daw_bridge.separation.network import Network, Provider
+    from daw_bridge.separation.network import Device, Network, Provider, SignalNetwork
     from daw_bridge.separation.stages import CommittedNetwork, Filter, Splitter, Stage
+    from daw_bridge.separation.synthesis import Method
+
+
+class Model(NamedTuple):
+    """A model that is ready to run.
+
+    Attributes:
+        device: where its networks run.
+        method: (plan, manifest) → how they are run on one signal.
+    """
+
+    device: Device
+    method: Callable[..., Method[Any]]
 
 
 @dataclass(frozen=True)
@@ -32,8 +50,36 @@ class Loader:
     provider: Provider = "auto"
     threads: int | None = None
 
+    def open(self, manifest: ModelManifest) -> Model:
+        """Load a model of any kind, fetching what is not on this machine.
+
+        Raises:
+            ModelError: weights are not to be had, or are not what the manifest says.
+            ProviderError: the GPU was asked for and cannot be used.
+        """
+        if manifest.segment:
+            masks = self.load(manifest)
+            return Model(masks, partial(Masking, network=masks))
+        signals = self._load_signals(manifest)
+        return Model(signals, partial(Overlapping, network=signals))
+
+    def _load_signals(self, manifest: ModelManifest) -> SignalNetwork:
+        (committed,) = manifest.committed
+        path = locate_network(manifest, committed)
+        options: Any = {"provider": self.provider, "threads": self.threads}
+        if manifest.kind == "complex":
+            network: SignalNetwork = SpectralNetwork(OnnxGraph(path, **options), manifest)
+        else:
+            network = OnnxNetwork(path, **options)
+        if network.stems != len(manifest.stems) - manifest.last_is_rest:
+            raise ManifestError(
+                f"{path} gives {network.stems} stems, but the manifest of {manifest.name} names"
+                f" {', '.join(manifest.stems)}."
+            )
+        return network
+
     def load(self, manifest: ModelManifest) -> Network:
-        """Load a model, fetching what is not on this machine.
+        """Load a model that gives masks, fetching what is not on this machine.
 
         Raises:
             ModelError: weights are not to be had, or are not what the manifest says.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from daw_bridge.errors import ManifestError, ModelError, OptionError, suggestion
-from daw_bridge.files.tables import Positive, explain, read_tables
+from daw_bridge.files.tables import Natural, Positive, explain, read_tables
 from daw_bridge.library import find_model, find_models
 from daw_bridge.separation.stages import TABLES, Sha256, Stage, Table, check_stages
 
@@ -33,6 +33,16 @@ class Segment(Table, frozen=True):
 
     frames: Positive
     multiple_frames: Positive
+
+
+class Passage(Table, frozen=True):
+    """How many samples a network of kind ``complex`` or ``waveform`` sees at once.
+
+    ``context_samples`` at either end are seen only; what the network gives there is not used.
+    """
+
+    samples: Positive
+    context_samples: Natural = 0
 
 
 class Network(Table, frozen=True):
@@ -69,21 +79,37 @@ class ModelManifest(Table, frozen=True):
     """All that is known about a model before its weights are opened.
 
     It is either one ``network`` whose weights are fetched from ``sources``, or made of ``stages``.
+
+    Attributes:
+        kind: what the network takes and gives. ``magnitude``: magnitudes → masks; ``complex``:
+            spectra whose real and imaginary parts are channels → the same of stems; ``waveform``:
+            samples → samples of stems.
+        bandwidths: name → number of bins that the network sees (``magnitude``); the first is the
+            default.
+        segment: its length in time frames (``magnitude``).
+        passage: its length in samples (``complex``, ``waveform``).
+        compensation: a gain for what the network gives (``complex``).
+        overlap: the share of a segment that the next one sees again, if the user does not say.
+        last_is_rest: the network does not give the last stem, which is what the others leave
+            (``complex``, ``waveform``).
     """
 
     name: str
     version: str
     summary: str
-    kind: Literal["magnitude"]
+    kind: Literal["magnitude", "complex", "waveform"]
     stems: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
     sample_rate_hz: Positive
     channels: Positive
     licence: str
     attribution: str
-    bandwidths: Annotated[dict[str, Positive], msgspec.Meta(min_length=1)]
-    """Name → number of bins that the network sees; the first is the default."""
-    transform: Transform
-    segment: Segment
+    bandwidths: dict[str, Positive] = msgspec.field(default_factory=dict)
+    transform: Transform = Transform(4096, 1024)
+    segment: Segment | None = None
+    passage: Passage | None = None
+    compensation: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    overlap: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.125
+    last_is_rest: bool = False
     network: Network | None = None
     sources: tuple[Source, ...] = ()
     stages: tuple[Stage, ...] = ()
@@ -100,12 +126,14 @@ class ModelManifest(Table, frozen=True):
 
     def bins(self, bandwidth: str | None) -> int:
         """Return how many bins the network sees for a bandwidth's name (None: the default)."""
-        if bandwidth is None:
-            return next(iter(self.bandwidths.values()))
-        if bandwidth not in self.bandwidths:
-            known = ", ".join(self.bandwidths)
+        self.check_bandwidth(bandwidth)
+        return self.bandwidths[bandwidth or next(iter(self.bandwidths))]
+
+    def check_bandwidth(self, bandwidth: str | None) -> None:
+        """Raise :class:`OptionError` unless the network has this bandwidth."""
+        if bandwidth is not None and bandwidth not in self.bandwidths:
+            known = ", ".join(self.bandwidths) or "one only"
             raise OptionError(f"{self.name} has no bandwidth '{bandwidth}'; it has {known}.")
-        return self.bandwidths[bandwidth]
 
     def check_stems(self, stems: tuple[str, ...]) -> None:
         """Raise :class:`OptionError` unless the model makes each of these stems."""
@@ -154,7 +182,7 @@ def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
     try:
         manifest = msgspec.convert(read_tables(path), ModelManifest)
     except msgspec.ValidationError as error:
-        kinds = (ModelManifest, Transform, Segment, Network, Source, *TABLES)
+        kinds = (ModelManifest, Transform, Segment, Passage, Network, Source, *TABLES)
         raise ManifestError(f"{path}: {explain(error, kinds)}.") from error
     except ValueError as error:
         raise ManifestError(f"{error}.") from error
@@ -171,7 +199,14 @@ def _check(manifest: ModelManifest, folder: str) -> None:
     """Raise :class:`ValueError` unless a manifest's tables fit each other and its folder."""
     if manifest.name != folder:
         raise ValueError(f"name '{manifest.name}' is not the name of its folder")
-    if manifest.transform.window_samples % manifest.transform.hop_samples:
+    masked = manifest.kind == "magnitude"
+    if (manifest.segment is not None, bool(manifest.bandwidths)) != (masked, masked):
+        raise ValueError("a segment and bandwidths are what kind 'magnitude' has, and no other")
+    if (manifest.passage is None) != masked:
+        raise ValueError("a passage is what kinds 'complex' and 'waveform' have, and no other")
+    if manifest.passage:
+        _check_passage(manifest, manifest.passage)
+    if masked and manifest.transform.window_samples % manifest.transform.hop_samples:
         raise ValueError("hop_samples must divide window_samples")
     if any((source.requirement is None) == (source.url is None) for source in manifest.sources):
         raise ValueError("a source has either a requirement or a url")
@@ -179,6 +214,15 @@ def _check(manifest: ModelManifest, folder: str) -> None:
         raise ValueError("a model has either a network and its sources, or stages")
     if manifest.stages:
         check_stages(manifest.stages, manifest.stems)
+
+
+def _check_passage(manifest: ModelManifest, passage: Passage) -> None:
+    """Raise :class:`ValueError` unless a model of signals is one network for its passage."""
+    if passage.samples <= 2 * passage.context_samples:
+        raise ValueError("a passage is longer than the context at its ends")
+    splits = [(stage.parts, stage.network is not None) for stage in manifest.stages]
+    if splits != [(manifest.stems, True)]:
+        raise ValueError(f"kind '{manifest.kind}' has one stage: a network from mixture to stems")
 
 
 def _check_models(manifest: ModelManifest, stage: Stage, above: tuple[str, ...]) -> None:
@@ -205,6 +249,8 @@ def _takes_alike(model: ModelManifest, manifest: ModelManifest) -> bool:
     return (
         (model.sample_rate_hz, model.channels, model.transform)
         == (manifest.sample_rate_hz, manifest.channels, manifest.transform)
+        and manifest.segment is not None
+        and model.segment is not None
         and manifest.segment.multiple_frames % model.segment.multiple_frames == 0
         and set(manifest.bandwidths.values()) <= set(model.bandwidths.values())
     )

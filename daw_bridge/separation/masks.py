@@ -1,4 +1,4 @@
-"""Masks of segments → masks of the whole signal → spectra of the stems."""
+"""Masks and the spectra of a mixture → spectra of its stems."""
 
 from __future__ import annotations
 
@@ -15,26 +15,6 @@ if TYPE_CHECKING:
 Extension: TypeAlias = Literal["ratio", "zeros"]
 
 _SILENCE = np.float32(1e-20)  # where a frame has no energy, the plain mean of its masks decides
-
-
-class CrossFade:
-    """Blends the masks of overlapping segments, linearly over the frames that they share."""
-
-    def __init__(self, overlap_frames: int) -> None:
-        self._overlap = overlap_frames
-        rise = (np.arange(overlap_frames, dtype=np.float32) + 0.5) / max(overlap_frames, 1)
-        self._rise = rise[:, np.newaxis]
-        self._tail: Masks | None = None
-
-    def push(self, masks: Masks, *, last: bool) -> Masks:
-        """Take a segment's masks, return those of the frames that no later segment touches."""
-        if self._tail is not None:
-            head = masks[:, :, : self._overlap]
-            head[...] = self._tail + self._rise * (head - self._tail)
-        if last or not self._overlap:
-            return masks
-        self._tail = masks[:, :, -self._overlap :].copy()  # lets go of the rest
-        return masks[:, :, : -self._overlap]
 
 
 def apply_masks(masks: Masks, mixture: Spectra, extension: Extension) -> Spectra:

@@ -1,4 +1,4 @@
-"""The network runtime: magnitudes → masks. The only file that knows ONNX Runtime."""
+"""The network runtime. The only file that knows ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ from daw_bridge.errors import ProviderError, WeightsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from daw_bridge.stft import Signal
+
 Magnitudes: TypeAlias = NDArray[np.float32]
 """(channels, time_frames, bins)"""
 Masks: TypeAlias = NDArray[np.float32]
 """(stems, channels, time_frames, bins)"""
+StemSignals: TypeAlias = NDArray[np.float32]
+"""(stems, channels, samples)"""
 Provider: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 _MAX_CONCURRENT_RUNS = 2
@@ -37,8 +41,8 @@ _CUDA_LIBRARIES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Network(Protocol):
-    """What the pipeline asks of a network."""
+class Device(Protocol):
+    """Where a network runs."""
 
     @property
     def provider(self) -> str:
@@ -50,13 +54,30 @@ class Network(Protocol):
         """How many calls at a time use the device fully; calls may come from several threads."""
         ...
 
-    def __call__(self, magnitudes: Magnitudes) -> Masks:
+
+class Network(Device, Protocol):
+    """What the pipeline asks of a network that gives masks."""
+
+    def __call__(self, magnitudes: Magnitudes, /) -> Masks:
         """Return masks in [0, 1] for one segment, in an array that the caller may write to."""
         ...
 
 
-class OnnxNetwork:
-    """A network in ONNX Runtime, loaded once and kept.
+class SignalNetwork(Device, Protocol):
+    """What the pipeline asks of a network that gives signals."""
+
+    @property
+    def stems(self) -> int:
+        """How many stems it gives."""
+        ...
+
+    def __call__(self, samples: Signal, /) -> StemSignals:
+        """Return stems of one passage: float32 (channels, samples), as many as it was made for."""
+        ...
+
+
+class OnnxGraph:
+    """A graph of one input and one output in ONNX Runtime, loaded once and kept.
 
     On the CPU two segments run side by side on half of the threads each: that is faster than one
     segment on all of them, because neighbouring operators need not wait for each other.
@@ -89,15 +110,34 @@ class OnnxNetwork:
             )
         except Exception as error:  # the runtime's own exceptions share no narrower base
             raise WeightsError(f"{path} is no network that can be loaded: {error}") from error
-        self.stems: int = self._session.get_outputs()[0].shape[0]
+        (source,), (target,) = self._session.get_inputs(), self._session.get_outputs()
+        self.input_shape: list[Any] = source.shape
+        self.output_shape: list[Any] = target.shape
+        self._names = [target.name], source.name
         if self.provider == "cuda" and "CUDAExecutionProvider" not in self._session.get_providers():
             raise ProviderError("ONNX Runtime could not start CUDA; --provider cpu does without.")
 
-    def __call__(self, magnitudes: Magnitudes) -> Masks:
-        """Return masks in [0, 1] for one segment."""
-        outputs: Any = self._session.run(["masks"], {"magnitudes": magnitudes[np.newaxis]})
-        masks: Masks = outputs[0][:, 0]
-        return masks
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the graph's output for an input."""
+        outputs, source = self._names
+        (output,) = self._session.run(outputs, {source: batch})
+        return output
+
+
+class OnnxNetwork(OnnxGraph):
+    """A graph from (1, channels, …) to (stems, 1, channels, …).
+
+    It takes magnitudes and gives masks in [0, 1], or takes samples and gives signals.
+    """
+
+    @property
+    def stems(self) -> int:
+        """How many stems it gives."""
+        return int(self.output_shape[0])
+
+    def __call__(self, shown: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the network gives for one segment: (stems, channels, …)."""
+        return self.run(shown[np.newaxis])[:, 0]
 
 
 def choose_provider(wanted: Provider) -> str:

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daw_bridge.errors import AudioError, OptionError
-from daw_bridge.stft import Stft
 
 if TYPE_CHECKING:
     from daw_bridge.files.reading import Reader
     from daw_bridge.separation.manifest import ModelManifest
     from daw_bridge.separation.masks import Extension
 
-DEFAULT_OVERLAP = 0.125
 MAX_OVERLAP = 0.5
 
 
@@ -26,8 +24,8 @@ class SeparationOptions:
         extension: what becomes of the band above the network's: ``ratio`` shares it so that stems
             sum to the mixture, ``zeros`` drops it.
         bandwidth: the name of one of the model's bandwidths; None: its default.
-        overlap: the share of a segment that it has in common with the next, 0 … 0.5; masks are
-            cross-faded there.
+        overlap: the share of a segment that it has in common with the next, 0 … 0.5; estimates are
+            cross-faded there. None: the model's own.
         wiener_iterations: rounds of multichannel Wiener refinement.
         whole_segments: fill the last segment up with silence, as in training, where a shorter
             one would do.
@@ -37,13 +35,13 @@ class SeparationOptions:
     stems: tuple[str, ...] = ()
     extension: Extension = "ratio"
     bandwidth: str | None = None
-    overlap: float = DEFAULT_OVERLAP
+    overlap: float | None = None
     wiener_iterations: int = 0
     whole_segments: bool = False
     downmix: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.overlap <= MAX_OVERLAP:
+        if not 0 <= (self.overlap or 0) <= MAX_OVERLAP:
             raise OptionError(f"The overlap is from 0 to {MAX_OVERLAP}, not {self.overlap}.")
         if self.wiener_iterations < 0:
             raise OptionError(f"Wiener iterations are 0 or more, not {self.wiener_iterations}.")
@@ -60,50 +58,28 @@ class Plan:
 
     Attributes:
         options: the user's choices.
-        stft: the model's transform.
         stems: the model's stems.
         given: indices of the stems that are given.
         made: indices of the stems that are made by inverse transforms.
         last_is_rest: the last stem is what the others leave of the mixture, so that nothing that
             resampling, framing or rounding lose is ever missing.
         channels: channels of the stems.
-        bins: bins that the network sees.
-        segment_frames: time frames that it sees.
-        overlap_frames: how many of them the next segment sees again.
-        multiple_frames: what number of frames it takes a multiple of.
+        shown_channels: channels that the network is shown.
+        overlap: the share of a segment that the next one sees again.
         source_hz: sample rate of the source and of the stems.
         model_hz: sample rate of the model.
     """
 
     options: SeparationOptions
-    stft: Stft
     stems: tuple[str, ...]
     given: tuple[int, ...]
     made: tuple[int, ...]
     last_is_rest: bool
     channels: int
-    bins: int
-    segment_frames: int
-    overlap_frames: int
-    multiple_frames: int
+    shown_channels: int
+    overlap: float
     source_hz: int
     model_hz: int
-
-    @property
-    def segment_samples(self) -> int:
-        """Samples that a whole segment's frames cover."""
-        return self.stft.count_samples(self.segment_frames)
-
-    @property
-    def stride_samples(self) -> int:
-        """Samples from one segment's start to the next's."""
-        return (self.segment_frames - self.overlap_frames) * self.stft.hop_samples
-
-    def padded(self, frames: int) -> int:
-        """Return how many frames the network is shown for a segment of ``frames``."""
-        if self.options.whole_segments:
-            return self.segment_frames
-        return -(-frames // self.multiple_frames) * self.multiple_frames
 
 
 def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reader) -> Plan:
@@ -114,6 +90,9 @@ def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reade
         AudioError: there are more channels than the model takes, and no ``downmix``.
     """
     manifest.check_stems(options.stems)
+    manifest.check_bandwidth(options.bandwidth)
+    if options.wiener_iterations and manifest.passage:
+        raise OptionError(f"Wiener refinement is for models of masks; {manifest.name} has none.")
     if source.channels > manifest.channels and not options.downmix:
         raise AudioError(
             f"{source.name} has {source.channels} channels and {manifest.name} takes at most"
@@ -122,19 +101,16 @@ def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reade
     last = len(manifest.stems) - 1
     wanted = options.stems or manifest.stems
     given = tuple(i for i, stem in enumerate(manifest.stems) if stem in wanted)
-    last_is_rest = options.extension == "ratio"
+    last_is_rest = manifest.last_is_rest or options.extension == "ratio"
     return Plan(
         options=options,
-        stft=Stft(manifest.transform.window_samples, manifest.transform.hop_samples),
         stems=manifest.stems,
         given=given,
         made=tuple(range(last)) if last_is_rest and last in given else given,
         last_is_rest=last_is_rest,
         channels=min(source.channels, manifest.channels),
-        bins=manifest.bins(options.bandwidth),
-        segment_frames=manifest.segment.frames,
-        overlap_frames=round(options.overlap * manifest.segment.frames),
-        multiple_frames=manifest.segment.multiple_frames,
+        shown_channels=manifest.channels,
+        overlap=manifest.overlap if options.overlap is None else options.overlap,
         source_hz=source.sample_rate_hz,
         model_hz=manifest.sample_rate_hz,
     )

@@ -3,6 +3,8 @@
     read → resample → cut │ STFT → network │ cross-fade → mask → inverse STFT → resample → last stem
     the caller's thread   │ worker threads │ the caller's thread
 
+Networks that give signals take them between cut and cross-fade, without masks.
+
 A bounded number of segments is under way, so the stages overlap in time and memory does not grow
 with the length of the signal. What a segment is never depends on how the signal came in, so results
 are the same to the bit for any block size.
@@ -14,11 +16,9 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
-from functools import partial
+from itertools import starmap
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from daw_bridge.audio import fold_down, join_stems
 from daw_bridge.files.reading import open_audio
@@ -27,21 +27,18 @@ from daw_bridge.separation.framing import cut_segments
 from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.options import SeparationOptions, make_plan
-from daw_bridge.separation.synthesis import MaskedSegment, Synthesis
+from daw_bridge.separation.synthesis import Synthesis
 from daw_bridge.stft import fft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Generator, Iterable
     from concurrent.futures import Future
 
     from daw_bridge.audio import Audio, Stems
     from daw_bridge.files.reading import Reader
     from daw_bridge.separation.framing import Segment
     from daw_bridge.separation.network import Provider
-    from daw_bridge.separation.options import Plan
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+    from daw_bridge.separation.synthesis import Estimate, Method
 
 
 class Separator:
@@ -68,7 +65,7 @@ class Separator:
         self.manifest = load_manifest(model)
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
-        self._network = Loader(provider, threads).load(self.manifest)
+        self._device, self._method = Loader(provider, threads).open(self.manifest)
 
     def __enter__(self) -> Separator:
         return self
@@ -83,7 +80,7 @@ class Separator:
     @property
     def provider(self) -> str:
         """Where the network really runs: ``cpu`` or ``cuda``."""
-        return self._network.provider
+        return self._device.provider
 
     def separate(self, audio: Audio, options: SeparationOptions | None = None) -> Stems:
         """Separate audio that is in memory.
@@ -125,36 +122,31 @@ class Separator:
         blocks = source.blocks(start, length)
         if source.channels > plan.channels:
             blocks = fold_down(blocks, source.channels)
-        segments = cut_segments(blocks, plan)
-        with closing(self._map_ahead(partial(self._mask, plan), segments)) as masked:
-            # A loop variable would keep a segment's spectra while the next are waited for.
-            yield from map(Synthesis(plan).push, masked)
+        method = self._method(plan, manifest=self.manifest)
+        segments = cut_segments(blocks, plan, method.cut)
+        with closing(self._estimate_ahead(method, segments)) as estimated:
+            # A loop variable would keep a segment's estimate while the next are waited for.
+            yield from starmap(Synthesis(plan, method).push, estimated)
 
-    def _mask(self, plan: Plan, segment: Segment) -> MaskedSegment:
-        """Run the network on one segment; mono is shown to it as two equal channels."""
-        channels = self.manifest.channels
-        spectra = plan.stft.forward(segment.samples)
-        frames = spectra.shape[1]
-        magnitudes = np.zeros((channels, plan.padded(frames), plan.bins), np.float32)
-        magnitudes[:, :frames] = np.abs(spectra[..., : plan.bins])
-        masks = self._network(magnitudes)[:, :, :frames]
-        if plan.channels < channels:
-            masks = masks.mean(axis=1, keepdims=True)
-        return MaskedSegment(segment, spectra, masks)
-
-    def _map_ahead(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Generator[Result, None, None]:
-        """Yield function(item) in order while the workers are busy with the items that follow."""
-        under_way: deque[Future[Result]] = deque()
+    def _estimate_ahead(
+        self, method: Method[Estimate], segments: Iterable[Segment]
+    ) -> Generator[tuple[Segment, Estimate], None, None]:
+        """Yield segments and what the network makes of them while it is busy with the next."""
+        under_way: deque[tuple[Segment, Future[Estimate]]] = deque()
         try:
-            for item in items:
-                under_way.append(self._workers.submit(function, item))
-                if len(under_way) >= self._network.concurrent_runs:
-                    yield under_way.popleft().result()
+            for segment in segments:
+                future = self._workers.submit(method.estimate, segment.samples)
+                under_way.append((segment, future))
+                if len(under_way) >= self._device.concurrent_runs:
+                    yield _result(*under_way.popleft())
             while under_way:
-                yield under_way.popleft().result()
+                yield _result(*under_way.popleft())
         finally:
-            for future in under_way:
+            futures = [future for _, future in under_way]
+            for future in futures:
                 future.cancel()
-            wait(under_way)
+            wait(futures)
+
+
+def _result(segment: Segment, future: Future[Estimate]) -> tuple[Segment, Estimate]:
+    return segment, future.result()

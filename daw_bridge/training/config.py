@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from daw_bridge.errors import OptionError
-from daw_bridge.files.tables import Positive, Share, Table, explain, read_tables
+from daw_bridge.files.tables import Natural, Positive, Share, Table, explain, read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CHECKPOINT_SUFFIX = ".ckpt"
 
-Natural = Annotated[int, msgspec.Meta(ge=0)]
 Halvable = Annotated[int, msgspec.Meta(ge=64, multiple_of=64)]
 """A length that the six levels of a U-Net halve."""
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from daw_bridge.separation.masks import CrossFade, apply_masks
+from daw_bridge.separation.framing import CrossFade
+from daw_bridge.separation.masks import apply_masks
 
 
 def test_cross_fade_passes_equal_masks_through_and_loses_no_frame() -> None:

@@ -1,0 +1,90 @@
+"""Networks that give masks: STFT → masks, cross-faded → spectra of stems → inverse STFT."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+
+from daw_bridge.separation import wiener
+from daw_bridge.separation.framing import CrossFade, Cut
+from daw_bridge.separation.masks import apply_masks
+from daw_bridge.stft import Stft, StreamingInverse
+
+if TYPE_CHECKING:
+    from daw_bridge.separation.manifest import ModelManifest, Segment
+    from daw_bridge.separation.network import Masks, Network
+    from daw_bridge.separation.options import Plan
+    from daw_bridge.stft import Signal, Spectra
+
+
+class Masked(NamedTuple):
+    """The spectra of a segment and the masks that the network gave for them."""
+
+    spectra: Spectra
+    masks: Masks
+
+
+class Masking:
+    """Runs a network that gives masks, segment by segment.
+
+    Args:
+        plan: what is asked for.
+        network: what gives the masks.
+        manifest: the network's.
+    """
+
+    def __init__(self, plan: Plan, network: Network, manifest: ModelManifest) -> None:
+        segment = cast("Segment", manifest.segment)
+        stft = Stft(manifest.transform.window_samples, manifest.transform.hop_samples)
+        overlap_frames = round(plan.overlap * segment.frames)
+        self.cut = Cut(
+            lead=stft.window_samples,
+            tail=stft.overlap_samples,
+            grain=stft.hop_samples,
+            segment=stft.count_samples(segment.frames),
+            stride=(segment.frames - overlap_frames) * stft.hop_samples,
+        )
+        self._plan = plan
+        self._network = network
+        self._stft = stft
+        self._segment = segment
+        self._bins = manifest.bins(plan.options.bandwidth)
+        self._cross_fade = CrossFade(overlap_frames)
+        self._inverse = StreamingInverse(stft)
+
+    def estimate(self, samples: Signal) -> Masked:
+        """Run the network on one segment; mono is shown to it as two equal channels."""
+        spectra = self._stft.forward(samples)
+        frames = spectra.shape[1]
+        shape = (self._plan.shown_channels, self._padded(frames), self._bins)
+        magnitudes = np.zeros(shape, np.float32)
+        magnitudes[:, :frames] = np.abs(spectra[..., : self._bins])
+        masks = self._network(magnitudes)[:, :, :frames]
+        if self._plan.channels < self._plan.shown_channels:
+            masks = masks.mean(axis=1, keepdims=True)
+        return Masked(spectra, masks)
+
+    def join(self, estimate: Masked, *, last: bool) -> Signal:
+        """Return what a segment completes of the stems that are made."""
+        spectra, masks = estimate
+        masks = self._cross_fade.push(masks, last=last)
+        return self._inverse.push(self._stem_spectra(masks, spectra[:, : masks.shape[2]]))
+
+    def _padded(self, frames: int) -> int:
+        """Return how many frames the network is shown for a segment of ``frames``."""
+        if self._plan.options.whole_segments:
+            return self._segment.frames
+        multiple = self._segment.multiple_frames
+        return -(-frames // multiple) * multiple
+
+    def _stem_spectra(self, masks: Masks, mixture: Spectra) -> Spectra:
+        """Return the spectra of the stems that are made: (stems · channels, time_frames, bins)."""
+        options, made = self._plan.options, list(self._plan.made)
+        if options.wiener_iterations:
+            estimates = apply_masks(masks, mixture, options.extension)
+            refined = wiener.refine(estimates, mixture, iterations=options.wiener_iterations)
+            spectra = refined[made]
+        else:
+            spectra = apply_masks(masks[made], mixture, options.extension)
+        return spectra.reshape(-1, *spectra.shape[2:])

@@ -1,0 +1,55 @@
+"""Networks that give stems' signals: samples → samples, cross-faded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from daw_bridge.separation.framing import CrossFade, Cut
+
+if TYPE_CHECKING:
+    from daw_bridge.separation.manifest import ModelManifest, Passage
+    from daw_bridge.separation.network import SignalNetwork, StemSignals
+    from daw_bridge.separation.options import Plan
+    from daw_bridge.stft import Signal
+
+
+class Overlapping:
+    """Runs a network that gives signals, passage by passage, and cross-fades neighbours.
+
+    Args:
+        plan: what is asked for.
+        network: what gives the signals.
+        manifest: the network's.
+    """
+
+    def __init__(self, plan: Plan, network: SignalNetwork, manifest: ModelManifest) -> None:
+        passage = cast("Passage", manifest.passage)
+        given = passage.samples - 2 * passage.context_samples
+        overlap = round(plan.overlap * given)
+        self.cut = Cut(
+            lead=passage.context_samples,
+            tail=passage.context_samples,
+            grain=1,
+            segment=passage.samples,
+            stride=given - overlap,
+        )
+        self._plan = plan
+        self._network = network
+        self._cross_fade = CrossFade(overlap)
+
+    def estimate(self, samples: Signal) -> StemSignals:
+        """Run the network on one passage; mono is shown to it as two equal channels."""
+        frames = samples.shape[1]
+        shown = np.zeros((self._plan.shown_channels, self.cut.segment), np.float32)
+        shown[:, :frames] = samples
+        kept = slice(self.cut.lead, frames - self.cut.tail)
+        stems = self._network(shown)[list(self._plan.made), :, kept]
+        if self._plan.channels < self._plan.shown_channels:
+            stems = stems.mean(axis=1, keepdims=True)
+        return stems
+
+    def join(self, estimate: StemSignals, *, last: bool) -> Signal:
+        """Return what a passage completes of the stems that are made."""
+        return np.concatenate(self._cross_fade.push(estimate, last=last))
