@@ -119,8 +119,9 @@ class OnnxGraph:
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the graph's output for an input."""
-        outputs, source = self._names
-        (output,) = self._session.run(outputs, {source: batch})
+        targets, source = self._names
+        outputs: Any = self._session.run(targets, {source: batch})
+        output: NDArray[np.float32] = outputs[0]
         return output
 
 
