@@ -79,7 +79,8 @@ def import_checkpoint(
     """Make a checkpoint a model of the library.
 
     A file that a manifest of the library takes becomes that model's weights, unless the options
-    name another model; anything else becomes a model of its own in the user's folder.
+    name another model or wish for something; anything else becomes a model of its own in the
+    user's folder.
 
     Args:
         place: the path of a file or a folder, or a URL of http or https.
@@ -93,8 +94,10 @@ def import_checkpoint(
     """
     options = options or ImportOptions()
     with _opened(place, options, progress) as checkpoint:
-        if checkpoint.sha256 and (known := import_file(checkpoint.path, options.name)):
-            return known
+        if checkpoint.sha256 and options.wishes == Wishes():
+            known = import_file(checkpoint.path, options.name)
+            if known:
+                return known
         name = _free_name(options.name or checkpoint.stem, overwrite=options.overwrite)
         conversion = convert(checkpoint.path, options.family, options.wishes)
         _write(data_folder() / "models" / name, checkpoint, conversion)

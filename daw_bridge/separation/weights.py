@@ -197,7 +197,7 @@ def _pinned_sha256(manifest: ModelManifest, source: Source) -> str | None:
         digest, _, file = (
             (weights_folder(manifest) / _SOURCE_DIGEST).read_text("utf-8").partition("  ")
         )
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
     return digest if file.strip() == source.file else None
 
@@ -235,7 +235,7 @@ def fetched_source(
 def _fetched(source: Source, sha256: str | None, progress: Progress | None) -> Iterator[Path]:
     """Give a source's verified file; raises :class:`OSError` where there is none."""
     if source.url:
-        # These, and their like below, are slow to load and needed once in a machine's life.
+        # This, and its like below, is slow to load and needed once in a machine's life.
         from daw_bridge.files.download import downloaded
 
         with downloaded(

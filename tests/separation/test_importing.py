@@ -92,6 +92,8 @@ def test_a_file_that_a_manifest_pins_is_that_models(home: Path, archive: Path) -
     mini_model.install_manifest(home, mini_model.source(archive, url="http://127.0.0.1:9/"))
     assert import_checkpoint(str(archive)).name == "spleeter-2stems"
     assert import_checkpoint(str(archive), ImportOptions(name="mine")).name == "mine"
+    renamed = ImportOptions(wishes=Wishes(stems=("voice", "band")))
+    assert import_checkpoint(str(archive), renamed).name == "2stems"
 
 
 def test_a_name_is_taken_once(archive: Path) -> None:
