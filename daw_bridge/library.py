@@ -69,7 +69,7 @@ def find_model(name: str) -> Path:
     if name not in models:
         raise ModelError(
             f"There is no model '{name}'{suggestion(name, models)};"
-            f" `stemtool models list` shows the {len(models)} there are."
+            f" `stemtool models list --available` shows the {len(models)} there are."
         )
     return models[name]
 

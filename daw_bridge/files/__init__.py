@@ -1,1 +1,1 @@
-"""Audio files: block readers, atomic writers, and the tags that travel from one to the other."""
+"""Files: audio in blocks, the tags that travel with it, tables, downloads; whole or not at all."""

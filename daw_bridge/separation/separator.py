@@ -45,8 +45,8 @@ class Separator:
     """Separates music with one model, which is loaded once.
 
     Args:
-        model: a model's name; ``stemtool models list`` shows them. Weights that are not on this
-            machine yet are fetched.
+        model: a model's name; ``stemtool models list --available`` shows them. Weights that are
+            not on this machine yet are fetched.
         provider: ``auto`` runs on a GPU where there is a usable one, else on the CPU.
         threads: CPU threads; None: as many as this process may use.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from dataclasses import dataclass
@@ -12,11 +11,13 @@ import msgspec
 import numpy as np
 import torch
 
+from daw_bridge.conversion.families import UNKNOWN
 from daw_bridge.conversion.unet import build_mask_unet, build_separate_unets, build_shared_unet
 from daw_bridge.errors import OutputError, WeightsError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.files.blocks import energy
 from daw_bridge.files.hashing import sha256_of
+from daw_bridge.files.tables import to_toml
 from daw_bridge.separation.manifest import load_manifest, read_manifest
 from daw_bridge.separation.network import OnnxNetwork
 from daw_bridge.training.module import SAMPLE_RATE_HZ, STFT, Training
@@ -167,42 +168,30 @@ def _difference_db(reference: NDArray[np.float32], other: NDArray[np.float32]) -
 
 def _manifest(config: TrainingConfig, file: Path) -> str:
     """Return the text of the manifest, the earlier stage included."""
-    stages = []
-    stems = list(config.parts)
+    stages: list[dict[str, Any]] = []
+    stems = tuple(config.parts)
     of = "mixture"
     if config.before:
         before = load_manifest(config.before.model)
         of = config.before.part
-        stems = [each for each in before.stems if each != of] + stems
-        stages.append(
-            f"[[stages]]\nparts = {json.dumps(before.stems)}\nmodel = {json.dumps(before.name)}\n"
-        )
-    stages.append(
-        f"[[stages]]\nof = {json.dumps(of)}\nparts = {json.dumps(config.parts)}\n"
-        f'network = {{ file = "{file.name}", sha256 = "{sha256_of(file)}" }}\n'
-    )
-    head = {
-        "name": config.name,
-        "version": "1.0.0",
-        "summary": f"{', '.join(stems).capitalize()}, by a network of one's own.",
-        "kind": "magnitude",
-        "stems": stems,
-        "sample_rate_hz": SAMPLE_RATE_HZ,
-        "channels": 2,
-        "licence": "unknown",
-        "attribution": "unknown",
-    }
-    tables = {
-        "bandwidths": {"trained": config.network.bins},
-        "transform": {"window_samples": STFT.window_samples, "hop_samples": STFT.hop_samples},
-        "segment": {"frames": SEGMENT_FRAMES, "multiple_frames": MULTIPLE_FRAMES},
-    }
-    text = [_table(head), *(f"[{name}]\n{_table(table)}" for name, table in tables.items())]
-    return "\n".join([*text, *stages])
-
-
-def _table(table: dict[str, Any]) -> str:
-    """TOML's strings, numbers and arrays of strings are written as JSON's."""
-    return "".join(
-        f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in table.items()
+        stems = (*(each for each in before.stems if each != of), *stems)
+        stages.append({"parts": before.stems, "model": before.name})
+    network = {"file": file.name, "sha256": sha256_of(file)}
+    stages.append({"of": of, "parts": tuple(config.parts), "network": network})
+    return to_toml(
+        {
+            "name": config.name,
+            "version": "1.0.0",
+            "summary": f"{', '.join(stems).capitalize()}, by a network of one's own.",
+            "kind": "magnitude",
+            "stems": stems,
+            "sample_rate_hz": SAMPLE_RATE_HZ,
+            "channels": 2,
+            "licence": UNKNOWN,
+            "attribution": UNKNOWN,
+            "bandwidths": {"trained": config.network.bins},
+            "transform": {"window_samples": STFT.window_samples, "hop_samples": STFT.hop_samples},
+            "segment": {"frames": SEGMENT_FRAMES, "multiple_frames": MULTIPLE_FRAMES},
+            "stages": stages,
+        }
     )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from daw_bridge.conversion.spleeter import read_unets
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.manifest import load_manifest
-from daw_bridge.separation.weights import fetched_source, read_unets
+from daw_bridge.separation.weights import fetched_source
 from daw_bridge.training.config import CHECKPOINT_SUFFIX
 from daw_bridge.training.networks import SharedUnet
 
@@ -62,10 +63,10 @@ def load_start(network: UnetFamily, config: NetworkConfig) -> None:
         load_checkpoint(network, Path(start))
         return
     manifest = load_manifest(start)
-    if not manifest.sources:
+    if manifest.stages:
         raise OptionError(f"{start} is made of several networks: a training starts from one.")
-    with fetched_source(manifest) as (source, file):
-        unets = dict(zip(manifest.stems, read_unets(source, file, manifest.stems), strict=True))
+    with fetched_source(manifest) as (_, file):
+        unets = dict(zip(manifest.stems, read_unets(file), strict=True))
     chosen = config.start_stem
     if chosen:
         manifest.check_stems((chosen,))

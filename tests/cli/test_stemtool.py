@@ -18,7 +18,7 @@ import soundfile
 from benchmarks.cost import measure
 from daw_bridge import Audio
 from tests.conftest import SONGS, level_db, make_noise
-from tests.mini_model import install_staged
+from tests.mini_model import install_staged, write_archive
 
 STEMTOOL = Path(sys.executable).with_name("stemtool")
 SONG = SONGS / "sodium.ogg"
@@ -227,8 +227,12 @@ def test_models(network_path: Path) -> None:
     (row,) = [row for row in json.loads(listed.stdout) if row["name"] == "spleeter-2stems"]
     assert row == {
         "name": "spleeter-2stems",
+        "kind": "magnitude",
+        "family": "spleeter",
         "stems": ["vocals", "accompaniment"],
         "licence": "MIT",
+        "commercial_use": True,
+        "size_bytes": 88_554_911,
         "weights": "here",
     }
     assert "spleeter-2stems" in stemtool("models", "list").stdout
@@ -254,17 +258,21 @@ def test_models_made_of_stages(network_path: Path) -> None:
     assert "classic-4stems: intact" in stemtool("models", "verify").stdout
 
 
-def test_weights_that_are_shipped_or_not_fetched_yet(tmp_path: Path) -> None:
+def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
     stage = "[[stages]]\nparts = ['low', 'high']\n"
     stage += "filter = { kind = 'low-pass', cutoff_hz = 200 }\n"
     install_staged(tmp_path, "crossover", ("low", "high"), stage)
     environment = {**os.environ, "DAW_BRIDGE_HOME": str(tmp_path)}
-    listed = json.loads(stemtool("models", "list", "--json", env=environment).stdout)
-    assert {row["name"]: row["weights"] for row in listed} == {
+    listed = stemtool("models", "list", "--available", "--json", env=environment)
+    assert {row["name"]: row["weights"] for row in json.loads(listed.stdout)} == {
         "classic-4stems": "not fetched yet",
-        "crossover": "shipped",
+        "crossover": "here",
         "spleeter-2stems": "not fetched yet",
     }
+    listed = stemtool("models", "list", env=environment)
+    assert "crossover" in listed.stdout
+    assert "spleeter-2stems" not in listed.stdout
+    assert "2 more can be fetched" in listed.stderr
     verified = stemtool("models", "verify", env=environment)
     assert verified.returncode == 0
     assert "crossover: intact" in verified.stdout
@@ -277,7 +285,26 @@ def test_models_import_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("what are these?")
     run = stemtool("models", "import", tmp_path / "weights")
     assert run.returncode == 1
-    assert "not that of any model's weights" in run.stderr
+    assert "is no checkpoint that spleeter would have written" in run.stderr
+
+
+def test_a_model_is_imported_and_used(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    archive = write_archive(tmp_path / "mine")
+    environment = {**os.environ, "DAW_BRIDGE_HOME": str(tmp_path / "home")}
+    command = ["models", "import", archive, "--name", "mine", "--stems", "voice,band"]
+    run = stemtool(*command, env=environment)
+    assert run.returncode == 0, run.stderr
+    assert "stemtool separate -m mine SONG makes voice, band." in run.stdout
+    assert "their licence is unknown" in run.stderr
+    again = stemtool(*command, env=environment)
+    assert again.returncode == 2
+    assert "--overwrite" in again.stderr
+    (row,) = json.loads(stemtool("models", "list", "--json", env=environment).stdout)
+    assert (row["name"], row["commercial_use"], row["weights"]) == ("mine", False, "here")
+    run = stemtool("separate", SONG, "-o", tmp_path, "-m", "mine", "--quiet", env=environment)
+    assert run.returncode == 0, run.stderr
+    assert sorted(path.stem for path in tmp_path.rglob("*.wav")) == ["band", "voice"]
 
 
 def test_corrupt_weights_are_found(tmp_path: Path, network_path: Path) -> None:

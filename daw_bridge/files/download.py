@@ -1,0 +1,257 @@
+"""Files from the web: whole and verified, in spite of connections that break off.
+
+    <folder>/<key of the URL>/<name>.part   what has come; the next call asks for the rest
+                              version       what the server called the file that it is part of
+                              <name>        the whole file, until its user is done with it
+
+Only a part that can be continued outlives a call. Python's own client brings what a library would:
+the system's certificates, proxies and redirects; what is here is what none of them has, going on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import shutil
+import time
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlsplit
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+)
+
+from daw_bridge.files.folders import locked
+from daw_bridge.files.hashing import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from email.message import Message
+    from pathlib import Path
+    from typing import TypeAlias
+    from urllib.response import addinfourl
+
+    Progress: TypeAlias = Callable[[int, int], None]
+
+LIMIT_BYTES = 8 << 30
+PAUSES_S = (0.5, 2, 8)
+"""How long to wait before each further attempt."""
+
+_TIMEOUT_S = 30
+_BLOCK_BYTES = 1 << 18
+_KEY_DIGITS = 16
+_TOO_LARGE = f"it is larger than {LIMIT_BYTES >> 30} GiB"
+_HANDLERS = (
+    ProxyHandler,
+    HTTPHandler,
+    HTTPSHandler,
+    HTTPRedirectHandler,
+    HTTPErrorProcessor,
+    HTTPDefaultErrorHandler,
+    UnknownHandler,
+)
+_PASSING = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+_log = logging.getLogger(__name__)
+
+
+class InterruptedDownloadError(OSError):
+    """What another attempt may get past."""
+
+
+@contextmanager
+def downloaded(
+    url: str, folder: Path, *, sha256: str | None = None, progress: Progress | None = None
+) -> Iterator[Path]:
+    """Give a file of the web, under its own name; it goes when the block ends.
+
+    Args:
+        url: of http or https.
+        folder: where downloads lie while they come.
+        sha256: what the file must hash to; None: anything.
+        progress: is told bytes that are here and bytes in all, where the server says how many.
+
+    Raises:
+        OSError: there is no such file, it is another one, or it finds no room. The message is a
+            sentence without its stop.
+    """
+    place = folder / hashlib.sha256(url.encode()).hexdigest()[:_KEY_DIGITS]
+    with locked(place):
+        part = _Part(place, _name_of(url))
+        try:
+            yield part.finish(url, sha256, progress)
+        finally:
+            if not part.is_resumable:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+class _Part:
+    """What has come of a file."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / f"{name}.part"
+        self._version = folder / "version"
+
+    @property
+    def is_resumable(self) -> bool:
+        return bool(self._size()) and self._version.is_file()
+
+    def finish(self, url: str, sha256: str | None, progress: Progress | None) -> Path:
+        """Get the rest and verify all; return the path of the whole file."""
+        try:
+            self._path.parent.mkdir(exist_ok=True)
+            self._insist(url, progress)
+            self._verify(sha256)
+        except InterruptedDownloadError:
+            raise
+        except OSError:
+            self._drop()
+            raise
+        return self._path.replace(self._path.with_suffix(""))
+
+    def _insist(self, url: str, progress: Progress | None) -> None:
+        for pause_s in PAUSES_S:
+            try:
+                return self._receive(url, progress)
+            except InterruptedDownloadError as error:
+                _log.warning("%s: %s; trying again.", url, error)
+                time.sleep(pause_s)
+        return self._receive(url, progress)
+
+    def _receive(self, url: str, progress: Progress | None) -> None:
+        """Make one request, for the rest of the file where that is possible."""
+        with _open(url, self._range()) as response:
+            self._check(response)
+            if response.status != HTTPStatus.PARTIAL_CONTENT:
+                self._begin(response.headers)
+            length = response.headers.get("Content-Length")
+            total = self._size() + int(length) if length else None
+            self._check_room(total)
+            with self._path.open("ab") as file:
+                for block in _blocks(response):
+                    file.write(block)
+                    if file.tell() > LIMIT_BYTES:
+                        raise OSError(_TOO_LARGE)
+                    if progress and total:
+                        progress(file.tell(), total)
+        if total and self._size() < total:
+            raise InterruptedDownloadError(
+                f"the connection broke off after {self._size()} of {total} bytes"
+            )
+
+    def _check(self, response: addinfourl) -> None:
+        """Raise :class:`OSError` unless a response is the file, or the rest of it."""
+        status, place = response.status, response.headers.get("Content-Range", "")
+        if status == HTTPStatus.OK:
+            return
+        if status == HTTPStatus.PARTIAL_CONTENT and place.startswith(f"bytes {self._size()}-"):
+            return
+        if status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+            self._drop()
+            raise InterruptedDownloadError("the server has not the rest of what is here")
+        kind = InterruptedDownloadError if status in _PASSING else OSError
+        raise kind(f"the server answers {status} {' '.join(str(response.msg).split())}")
+
+    def _verify(self, sha256: str | None) -> None:
+        if sha256 and (digest := sha256_of(self._path)) != sha256:
+            raise OSError(f"sha256 {digest} is not the pinned one, {sha256}")
+
+    def _check_room(self, total: int | None) -> None:
+        if total is None:
+            return
+        if total > LIMIT_BYTES:
+            raise OSError(_TOO_LARGE)
+        missing, free = total - self._size(), shutil.disk_usage(self._path.parent).free
+        if missing > free:
+            raise OSError(
+                f"{self._path.parent} has no room for it: {missing / 1e6:.0f} MB are missing,"
+                f" {free / 1e6:.0f} MB are free"
+            )
+
+    def _range(self) -> dict[str, str]:
+        """Return what asks for the rest of the very file that this is part of."""
+        if not self.is_resumable:
+            return {}
+        return {
+            "Range": f"bytes={self._size()}-",
+            "If-Range": self._version.read_text("utf-8"),
+        }
+
+    def _begin(self, headers: Message) -> None:
+        """Start anew, with what the server calls this state of the file, if anything."""
+        self._drop()
+        version = headers.get("ETag", "")
+        if not version or version.startswith("W/"):  # weak: does not stand for every byte
+            version = headers.get("Last-Modified", "")
+        if version:
+            self._version.write_text(version, "utf-8")
+
+    def _size(self) -> int:
+        return self._path.stat().st_size if self._path.is_file() else 0
+
+    def _drop(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self._version.unlink(missing_ok=True)
+
+
+def _open(url: str, headers: Mapping[str, str]) -> addinfourl:
+    """Send a request; an answer that is an error is returned like any other.
+
+    Args:
+        url: no redirect leads from http or https to another scheme: there are no handlers of one.
+        headers: what to ask for; none: all of a file of which nothing is here.
+    """
+    opener = OpenerDirector()
+    for handler in _HANDLERS:
+        opener.add_handler(handler())
+    request = Request(url, headers={"Accept-Encoding": "identity", **headers})  # noqa: S310
+    try:
+        return opener.open(request, timeout=_TIMEOUT_S)
+    except HTTPError as error:
+        return error
+    except URLError as error:
+        kind = InterruptedDownloadError if headers else OSError
+        raise kind(f"the server cannot be reached: {error.reason}") from error
+    except (ConnectionError, TimeoutError) as error:
+        raise InterruptedDownloadError("the connection broke off before an answer") from error
+    except HTTPException as error:
+        raise OSError(f"the answer is no HTTP: {error!r}") from error
+
+
+def _blocks(response: addinfourl) -> Iterator[bytes]:
+    try:
+        while block := response.read(_BLOCK_BYTES):
+            yield block
+    except (OSError, HTTPException) as error:
+        raise InterruptedDownloadError("the connection broke off") from error
+
+
+def _name_of(url: str) -> str:
+    """Return the last part of a URL's path, fit for a file's name."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise OSError(f"{url} is no address: {error}") from error
+    if parts.scheme not in ("http", "https"):
+        raise OSError(f"{url} is no address of http or https")
+    name = unquote(parts.path).rpartition("/")[2]
+    return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "download"

@@ -1,0 +1,246 @@
+"""Downloads: whatever happens on the way, the file is whole or nothing is left of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daw_bridge.files import download
+from daw_bridge.files.download import InterruptedDownloadError, downloaded
+from tests.web import Site, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CONTENT = bytes(range(256)) * 4096  # 1 MiB: several blocks
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "PAUSES_S", (0, 0, 0))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "4stems.tar.gz").write_bytes(CONTENT)
+    with serve(tmp_path / "site") as site:
+        yield site
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A cache, in which something else lies already."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "other").write_bytes(b"untouched")
+    return tmp_path / "cache"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What lies in a folder, apart from locks."""
+    return {
+        path.name: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".lock"
+    }
+
+
+UNTOUCHED = {"other": b"untouched"}
+
+
+def get(
+    site: Site, folder: Path, sha256: str | None = SHA256, name: str = "4stems.tar.gz"
+) -> bytes:
+    with downloaded(f"{site.address}/{name}", folder, sha256=sha256) as file:
+        assert file.name == "4stems.tar.gz"
+        return file.read_bytes()
+
+
+def test_a_file_is_given_and_goes_again(site: Site, folder: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    url = f"{site.address}/4stems.tar.gz?download=1"
+    with downloaded(url, folder, progress=lambda *step: steps.append(step)) as file:
+        assert file.name == "4stems.tar.gz"
+        assert file.read_bytes() == CONTENT
+    assert files(folder) == UNTOUCHED
+    assert steps[-1] == (len(CONTENT), len(CONTENT))
+    assert steps == sorted(steps)
+    assert len(steps) > 2
+
+
+def test_a_connection_that_breaks_off_is_continued(site: Site, folder: Path) -> None:
+    site.cuts = [300_000, 0, 400_000]
+    assert get(site, folder) == CONTENT
+    assert [wanted for _, wanted in site.requests] == [
+        None, "bytes=300000-", "bytes=300000-", "bytes=700000-",
+    ]  # fmt: skip
+    assert files(folder) == UNTOUCHED
+
+
+def test_the_next_call_goes_on_where_the_last_gave_up(site: Site, folder: Path) -> None:
+    site.cuts = [100_000] * 4
+    with pytest.raises(InterruptedDownloadError, match="after 400000 of 1048576 bytes"):
+        get(site, folder)
+    assert files(folder)["4stems.tar.gz.part"] == CONTENT[:400_000]
+    assert get(site, folder) == CONTENT
+    assert site.requests[-1][1] == "bytes=400000-"
+    assert files(folder) == UNTOUCHED
+
+
+@pytest.mark.parametrize("trait", ["no ranges", "weak etag", "no version"])
+def test_what_cannot_be_continued_starts_anew(trait: str, site: Site, folder: Path) -> None:
+    site.has_ranges = trait != "no ranges"
+    site.etag = {"weak etag": "weak", "no version": ""}.get(trait, "strong")
+    site.cuts = [300_000, 400_000]
+    assert get(site, folder) == CONTENT
+    site.cuts = [300_000] * 4
+    with pytest.raises(InterruptedDownloadError):
+        get(site, folder)
+    if trait != "no ranges":
+        assert files(folder) == UNTOUCHED
+    assert get(site, folder) == CONTENT
+
+
+def test_a_file_that_changed_on_the_server_starts_anew(site: Site, folder: Path) -> None:
+    site.cuts = [200_000] * 4
+    with pytest.raises(InterruptedDownloadError):
+        get(site, folder)
+    (site.folder / "4stems.tar.gz").write_bytes(CONTENT[::-1])
+    assert get(site, folder, None) == CONTENT[::-1]
+
+
+def test_a_part_that_is_more_than_the_server_has_starts_anew(site: Site, folder: Path) -> None:
+    site.cuts = [200_000] * 4
+    with pytest.raises(InterruptedDownloadError):
+        get(site, folder)
+    part = next(folder.rglob("*.part"))
+    part.write_bytes(CONTENT + b"more")
+    assert get(site, folder) == CONTENT
+
+
+def test_without_a_length_the_hash_tells_what_is_whole(site: Site, folder: Path) -> None:
+    site.tells_length = False
+    assert get(site, folder) == CONTENT
+    site.cuts = [300_000]
+    with pytest.raises(OSError, match="is not the pinned one"):
+        get(site, folder)
+    assert files(folder) == UNTOUCHED
+
+
+def test_redirects_are_followed_and_what_has_come_is_continued(site: Site, folder: Path) -> None:
+    site.redirects = {"/old/4stems.tar.gz": "/4stems.tar.gz"}
+    site.cuts = [300_000]
+    assert get(site, folder, name="old/4stems.tar.gz") == CONTENT
+    assert site.requests[-1] == ("/4stems.tar.gz", "bytes=300000-")
+
+
+@pytest.mark.parametrize("target", ["/4stems.tar.gz", "file:///etc/passwd", "ftp://127.0.0.1:9/x"])
+def test_redirects_that_lead_nowhere_are_refused(target: str, site: Site, folder: Path) -> None:
+    site.redirects = {"/4stems.tar.gz": target}
+    with pytest.raises(OSError, match=r"redirect|not allowed|unknown url type") as caught:
+        get(site, folder)
+    assert "\n" not in str(caught.value)
+    assert files(folder) == UNTOUCHED
+
+
+def test_a_busy_server_is_asked_again(site: Site, folder: Path) -> None:
+    site.errors = [503, 429, 500]
+    assert get(site, folder) == CONTENT
+
+
+def test_a_server_that_stays_busy_is_left_alone(site: Site, folder: Path) -> None:
+    site.errors = [503] * 10
+    with pytest.raises(OSError, match="503"):
+        get(site, folder)
+    assert len(site.requests) == 4
+    assert files(folder) == UNTOUCHED
+
+
+def test_a_missing_file_is_not_asked_for_again(site: Site, folder: Path) -> None:
+    with pytest.raises(OSError, match="404 Not Found"):
+        get(site, folder, name="5stems.tar.gz")
+    assert len(site.requests) == 1
+    assert files(folder) == UNTOUCHED
+
+
+def test_a_file_with_another_hash_is_refused(site: Site, folder: Path) -> None:
+    with pytest.raises(OSError, match=f"sha256 {SHA256} is not the pinned one"):
+        get(site, folder, "0" * 64)
+    assert files(folder) == UNTOUCHED
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://127.0.0.1:9/a", "http://[/a", "a"]
+)
+def test_what_is_no_address_or_does_not_answer_is_one_sentence(url: str, folder: Path) -> None:
+    with (
+        pytest.raises(OSError, match=r"cannot be reached|no address") as caught,
+        downloaded(url, folder),
+    ):
+        pass
+    assert "\n" not in str(caught.value)
+    assert files(folder) == UNTOUCHED
+
+
+def test_what_would_not_fit_is_not_begun(
+    site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match="has no room"):
+        get(site, folder)
+    assert files(folder) == UNTOUCHED
+
+
+def test_a_disk_that_fills_up_on_the_way_is_left_as_it_was(site: Site, folder: Path) -> None:
+    script = f"""
+import signal
+from pathlib import Path
+from daw_bridge.files.download import downloaded
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    with downloaded({site.address + "/4stems.tar.gz"!r}, Path({str(folder)!r})): pass
+except OSError as error:
+    print(error.errno)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000)),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
+    assert run.stdout.strip() == "27"  # EFBIG: as ENOSPC, but of a limit
+    assert files(folder) == UNTOUCHED
+
+
+def test_what_is_too_large_is_refused(
+    site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "LIMIT_BYTES", 500_000)
+    for site.tells_length in (True, False):
+        with pytest.raises(OSError, match="larger than"):
+            get(site, folder)
+        assert files(folder) == UNTOUCHED
+
+
+def test_two_at_once_wait_for_each_other(site: Site, folder: Path) -> None:
+    script = f"""
+from pathlib import Path
+from daw_bridge.files.download import downloaded
+with downloaded({site.address + "/4stems.tar.gz"!r}, Path({str(folder)!r}), sha256={SHA256!r}):
+    pass
+"""
+    processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert files(folder) == UNTOUCHED
