@@ -28,11 +28,13 @@ class Transform(Table, frozen=True):
 class Segment(Table, frozen=True):
     """How many time frames the network sees at once.
 
-    ``frames`` is what it was trained on; it takes any multiple of ``multiple_frames``.
+    ``frames`` is what it was trained on or runs well on; it takes any multiple of
+    ``multiple_frames``. Its masks are right only ``context_frames`` away from a cut.
     """
 
     frames: Positive
     multiple_frames: Positive
+    context_frames: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Network(Table, frozen=True):
@@ -84,6 +86,8 @@ class ModelManifest(Table, frozen=True):
     """Name → number of bins that the network sees; the first is the default."""
     transform: Transform
     segment: Segment
+    wiener_epsilon: Annotated[float, msgspec.Meta(gt=0)] = 2**-23
+    """The energy of what Wiener refinement takes for noise; norbert's is that of float32."""
     network: Network | None = None
     sources: tuple[Source, ...] = ()
     stages: tuple[Stage, ...] = ()
@@ -173,6 +177,8 @@ def _check(manifest: ModelManifest, folder: str) -> None:
         raise ValueError(f"name '{manifest.name}' is not the name of its folder")
     if manifest.transform.window_samples % manifest.transform.hop_samples:
         raise ValueError("hop_samples must divide window_samples")
+    if manifest.segment.frames <= 2 * manifest.segment.context_frames:
+        raise ValueError("context_frames at both ends leave nothing of a segment's frames")
     if any((source.requirement is None) == (source.url is None) for source in manifest.sources):
         raise ValueError("a source has either a requirement or a url")
     if len({manifest.network is not None, bool(manifest.sources), not manifest.stages}) > 1:
@@ -205,6 +211,7 @@ def _takes_alike(model: ModelManifest, manifest: ModelManifest) -> bool:
     return (
         (model.sample_rate_hz, model.channels, model.transform)
         == (manifest.sample_rate_hz, manifest.channels, manifest.transform)
+        and manifest.segment.context_frames >= model.segment.context_frames
         and manifest.segment.multiple_frames % model.segment.multiple_frames == 0
         and set(manifest.bandwidths.values()) <= set(model.bandwidths.values())
     )

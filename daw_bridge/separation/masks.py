@@ -18,12 +18,19 @@ _SILENCE = np.float32(1e-20)  # where a frame has no energy, the plain mean of i
 
 
 class CrossFade:
-    """Blends the masks of overlapping segments, linearly over the frames that they share."""
+    """Blends the masks of overlapping segments, linearly over frames that they share.
 
-    def __init__(self, overlap_frames: int) -> None:
+    Args:
+        overlap_frames: how many frames a segment shares with the next.
+        context_frames: how many of them, at each end, are there for the network to see alone: they
+            take the masks of the segment that they are further inside of.
+    """
+
+    def __init__(self, overlap_frames: int, context_frames: int = 0) -> None:
         self._overlap = overlap_frames
-        rise = (np.arange(overlap_frames, dtype=np.float32) + 0.5) / max(overlap_frames, 1)
-        self._rise = rise[:, np.newaxis]
+        fade_frames = overlap_frames - 2 * context_frames
+        rise = (np.arange(fade_frames, dtype=np.float32) + 0.5) / max(fade_frames, 1)
+        self._rise = np.pad(rise, context_frames, constant_values=(0, 1))[:, np.newaxis]
         self._tail: Masks | None = None
 
     def push(self, masks: Masks, *, last: bool) -> Masks:

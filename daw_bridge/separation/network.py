@@ -51,7 +51,7 @@ class Network(Protocol):
         ...
 
     def __call__(self, magnitudes: Magnitudes) -> Masks:
-        """Return masks in [0, 1] for one segment, in an array that the caller may write to."""
+        """Return masks, 0 or more, for one segment, in an array that the caller may write to."""
         ...
 
 
@@ -94,7 +94,7 @@ class OnnxNetwork:
             raise ProviderError("ONNX Runtime could not start CUDA; --provider cpu does without.")
 
     def __call__(self, magnitudes: Magnitudes) -> Masks:
-        """Return masks in [0, 1] for one segment."""
+        """Return masks, 0 or more, for one segment."""
         outputs: Any = self._session.run(["masks"], {"magnitudes": magnitudes[np.newaxis]})
         masks: Masks = outputs[0][:, 0]
         return masks

@@ -27,7 +27,7 @@ class SeparationOptions:
             sum to the mixture, ``zeros`` drops it.
         bandwidth: the name of one of the model's bandwidths; None: its default.
         overlap: the share of a segment that it has in common with the next, 0 … 0.5; masks are
-            cross-faded there.
+            cross-faded there. A model whose segments need context has as much in common at least.
         wiener_iterations: rounds of multichannel Wiener refinement.
         whole_segments: fill the last segment up with silence, as in training, where a shorter
             one would do.
@@ -70,7 +70,9 @@ class Plan:
         bins: bins that the network sees.
         segment_frames: time frames that it sees.
         overlap_frames: how many of them the next segment sees again.
+        context_frames: how many of those, at each end, are seen and not used.
         multiple_frames: what number of frames it takes a multiple of.
+        wiener_epsilon: the energy of what Wiener refinement takes for noise.
         source_hz: sample rate of the source and of the stems.
         model_hz: sample rate of the model.
     """
@@ -85,7 +87,9 @@ class Plan:
     bins: int
     segment_frames: int
     overlap_frames: int
+    context_frames: int
     multiple_frames: int
+    wiener_epsilon: float
     source_hz: int
     model_hz: int
 
@@ -120,6 +124,7 @@ def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reade
             f" {manifest.channels}; --downmix folds them down to stereo."
         )
     last = len(manifest.stems) - 1
+    segment = manifest.segment
     wanted = options.stems or manifest.stems
     given = tuple(i for i, stem in enumerate(manifest.stems) if stem in wanted)
     last_is_rest = options.extension == "ratio"
@@ -132,9 +137,11 @@ def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reade
         last_is_rest=last_is_rest,
         channels=min(source.channels, manifest.channels),
         bins=manifest.bins(options.bandwidth),
-        segment_frames=manifest.segment.frames,
-        overlap_frames=round(options.overlap * manifest.segment.frames),
-        multiple_frames=manifest.segment.multiple_frames,
+        segment_frames=segment.frames,
+        overlap_frames=max(round(options.overlap * segment.frames), 2 * segment.context_frames),
+        context_frames=segment.context_frames,
+        multiple_frames=segment.multiple_frames,
+        wiener_epsilon=manifest.wiener_epsilon,
         source_hz=source.sample_rate_hz,
         model_hz=manifest.sample_rate_hz,
     )

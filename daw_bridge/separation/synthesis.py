@@ -36,7 +36,7 @@ class Synthesis:
     def __init__(self, plan: Plan) -> None:
         rows = len(plan.made) * plan.channels
         self._plan = plan
-        self._cross_fade = CrossFade(plan.overlap_frames)
+        self._cross_fade = CrossFade(plan.overlap_frames, plan.context_frames)
         self._inverse = StreamingInverse(plan.stft)
         self._resampler = Resampler(rows, plan.model_hz, plan.source_hz)
         self._made = Fifo(np.empty((rows, 0), np.float32))
@@ -60,7 +60,12 @@ class Synthesis:
         options, made = self._plan.options, list(self._plan.made)
         if options.wiener_iterations:
             estimates = apply_masks(masks, mixture, options.extension)
-            refined = wiener.refine(estimates, mixture, iterations=options.wiener_iterations)
+            refined = wiener.refine(
+                estimates,
+                mixture,
+                iterations=options.wiener_iterations,
+                epsilon=self._plan.wiener_epsilon,
+            )
             spectra = refined[made]
         else:
             spectra = apply_masks(masks[made], mixture, options.extension)
