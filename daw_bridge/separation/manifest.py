@@ -28,11 +28,13 @@ class Transform(Table, frozen=True):
 class Segment(Table, frozen=True):
     """How many time frames the network sees at once.
 
-    ``frames`` is what it was trained on; it takes any multiple of ``multiple_frames``.
+    ``frames`` is what it was trained on or runs well on; it takes any multiple of
+    ``multiple_frames``. Its masks are right only ``context_frames`` away from a cut.
     """
 
     frames: Positive
     multiple_frames: Positive
+    context_frames: Natural = 0
 
 
 class Passage(Table, frozen=True):
@@ -91,6 +93,7 @@ class ModelManifest(Table, frozen=True):
         passage: its length in samples (``complex``, ``waveform``).
         compensation: a gain for what the network gives (``complex``).
         overlap: the share of a segment that the next one sees again, if the user does not say.
+        wiener_epsilon: the energy of what Wiener refinement takes for noise, by default norbert's.
         last_is_rest: the network does not give the last stem, which is what the others leave
             (``complex``, ``waveform``).
     """
@@ -111,6 +114,7 @@ class ModelManifest(Table, frozen=True):
     compensation: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     overlap: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.125
     last_is_rest: bool = False
+    wiener_epsilon: Annotated[float, msgspec.Meta(gt=0)] = 2**-23
     network: Network | None = None
     sources: tuple[Source, ...] = ()
     stages: tuple[Stage, ...] = ()
@@ -209,6 +213,8 @@ def _check(manifest: ModelManifest, folder: str) -> None:
         _check_passage(manifest, manifest.passage)
     if masked and manifest.transform.window_samples % manifest.transform.hop_samples:
         raise ValueError("hop_samples must divide window_samples")
+    if manifest.segment and manifest.segment.frames <= 2 * manifest.segment.context_frames:
+        raise ValueError("context_frames at both ends leave nothing of a segment's frames")
     is_fetched = manifest.network is not None
     if is_fetched == bool(manifest.stages) or (is_fetched and not manifest.sources):
         raise ValueError("a model has either a network and its sources, or stages")
@@ -254,6 +260,7 @@ def _takes_alike(model: ModelManifest, manifest: ModelManifest) -> bool:
         == (manifest.sample_rate_hz, manifest.channels, manifest.transform)
         and manifest.segment is not None
         and model.segment is not None
+        and manifest.segment.context_frames >= model.segment.context_frames
         and manifest.segment.multiple_frames % model.segment.multiple_frames == 0
         and set(manifest.bandwidths.values()) <= set(model.bandwidths.values())
     )

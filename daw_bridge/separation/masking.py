@@ -37,7 +37,8 @@ class Masking:
     def __init__(self, plan: Plan, network: Network, manifest: ModelManifest) -> None:
         segment = cast("Segment", manifest.segment)
         stft = Stft(manifest.transform.window_samples, manifest.transform.hop_samples)
-        overlap_frames = round(plan.overlap * segment.frames)
+        context_frames = segment.context_frames
+        overlap_frames = max(round(plan.overlap * segment.frames), 2 * context_frames)
         self.cut = Cut(
             lead=stft.window_samples,
             tail=stft.overlap_samples,
@@ -49,8 +50,9 @@ class Masking:
         self._network = network
         self._stft = stft
         self._segment = segment
+        self._wiener_epsilon = manifest.wiener_epsilon
         self._bins = manifest.bins(plan.options.bandwidth)
-        self._cross_fade = CrossFade(overlap_frames)
+        self._cross_fade = CrossFade(overlap_frames, context_frames)
         self._inverse = StreamingInverse(stft)
 
     def estimate(self, samples: Signal) -> Masked:
@@ -83,7 +85,12 @@ class Masking:
         options, made = self._plan.options, list(self._plan.made)
         if options.wiener_iterations:
             estimates = apply_masks(masks, mixture, options.extension)
-            refined = wiener.refine(estimates, mixture, iterations=options.wiener_iterations)
+            refined = wiener.refine(
+                estimates,
+                mixture,
+                iterations=options.wiener_iterations,
+                epsilon=self._wiener_epsilon,
+            )
             spectra = refined[made]
         else:
             spectra = apply_masks(masks[made], mixture, options.extension)

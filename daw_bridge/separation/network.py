@@ -59,7 +59,7 @@ class Network(Device, Protocol):
     """What the pipeline asks of a network that gives masks."""
 
     def __call__(self, magnitudes: Magnitudes, /) -> Masks:
-        """Return masks in [0, 1] for one segment, in an array that the caller may write to."""
+        """Return masks, 0 or more, for one segment, in an array that the caller may write to."""
         ...
 
 
@@ -128,7 +128,7 @@ class OnnxGraph:
 class OnnxNetwork(OnnxGraph):
     """A graph from (1, channels, …) to (stems, 1, channels, …).
 
-    It takes magnitudes and gives masks in [0, 1], or takes samples and gives signals.
+    It takes magnitudes and gives masks, 0 or more, or takes samples and gives signals.
     """
 
     @property

@@ -25,7 +25,8 @@ class SeparationOptions:
             sum to the mixture, ``zeros`` drops it.
         bandwidth: the name of one of the model's bandwidths; None: its default.
         overlap: the share of a segment that it has in common with the next, 0 … 0.5; estimates are
-            cross-faded there. None: the model's own.
+            cross-faded there. None: the model's own. A model whose segments need context has as
+            much in common at least.
         wiener_iterations: rounds of multichannel Wiener refinement.
         whole_segments: fill the last segment up with silence, as in training, where a shorter
             one would do.

@@ -33,6 +33,7 @@ def edited(tmp_path: Path, before: str, after: str) -> Path:
         ("hop_samples", "hop_sample", "unknown field `hop_sample`.*did you mean 'hop_samples'"),
         ("hop_samples = 1024", "hop_samples = 1000", "hop_samples"),
         ("frames = 512", "frames = 0", "segment.frames"),
+        ("frames = 512", "frames = 512\ncontext_frames = 256", "leave nothing of a segment"),
         ("frames = 512", 'frames = "512"', "segment.frames"),
         ('kind = "magnitude"', 'kind = "magic"', "magic"),
         ('licence = "MIT"', "", "licence"),

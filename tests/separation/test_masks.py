@@ -25,6 +25,14 @@ def test_cross_fade_is_linear_and_keeps_the_sum_of_masks() -> None:
     assert np.allclose(rising, [0.125, 0.375, 0.625, 0.875, 1, 1, 1, 1])
 
 
+def test_cross_fade_leaves_context_alone() -> None:
+    zeros, ones = np.zeros((1, 1, 8, 1), np.float32), np.ones((1, 1, 8, 1), np.float32)
+    for overlap, expected in ((6, [0, 0, 0.25, 0.75, 1, 1, 1, 1]), (4, [0, 0, 1, 1, 1, 1, 1, 1])):
+        fade = CrossFade(overlap, context_frames=2)
+        fade.push(zeros, last=False)
+        assert fade.push(ones.copy(), last=True)[0, 0, :, 0].tolist() == expected
+
+
 def test_ratio_shares_the_upper_band_by_energy() -> None:
     masks = np.zeros((2, 1, 1, 4), np.float32)
     masks[0, 0, 0] = [1, 1, 1, 0]

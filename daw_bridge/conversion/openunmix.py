@@ -1,0 +1,243 @@
+"""Open-Unmix's checkpoints → one ONNX graph from magnitudes to the masks of all its targets.
+
+Each target has a network of its own: a dense layer, recurrent layers that a skip goes around, two
+more dense layers. What is fixed around a dense layer (the statistics of the input or the output,
+the batch normalisation) is folded into its kernel and bias. A mask is what the mixture's magnitudes
+are multiplied by: 0 or more, also above 1, and masks of the targets need not sum to 1.
+
+Stöter, Uhlich, Liutkus and Mitsufuji, "Open-Unmix - a reference implementation for music source
+separation", JOSS 4(41), 1667, 2019; layers as in model.py of the package openunmix 1.3.0.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from daw_bridge.conversion.graph import MAGNITUDES, GraphBuilder
+from daw_bridge.conversion.torch_files import read_torch_file
+from daw_bridge.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import onnx
+    from numpy.typing import NDArray
+
+_TARGETS = ("vocals", "drums", "bass", "other")
+"""Of the published models, in the reference's order."""
+_HASH = re.compile("-[0-9a-f]{8}$")  # torch.hub's names end in how the file's sha256 begins
+_HEAD_BYTES = 2**16
+_NORM_EPSILON = 1e-5
+
+
+class Target(NamedTuple):
+    """A target's arrays by the reference's names, and how wide its layers are."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    channels: int
+    bins: int
+    """Of magnitudes and masks."""
+    seen_bins: int
+    """How many of them, from 0 Hz, the network sees."""
+    hidden: int
+    layers: int
+    directions: int
+    """2, or 1 where the network does not see the future."""
+
+
+def find_targets(folder: Path) -> dict[str, Path]:
+    """Return the checkpoints of a model's targets by their names, in the reference's order.
+
+    A file is named after its target, as ``vocals.pth`` or ``vocals-b62c91ce.pth``; files that hold
+    no Open-Unmix are left out.
+
+    Raises:
+        WeightsError: a target has two files, or a file cannot be read.
+    """
+    found: dict[str, Path] = {}
+    for path in filter(_is_target, sorted(folder.glob("*.pth"))):
+        target = _HASH.sub("", path.stem)
+        if target in found:
+            raise WeightsError(
+                f"{folder} holds two files for {target}: {found[target].name}, {path.name}."
+            )
+        found[target] = path
+    first = [target for target in _TARGETS if target in found]
+    return {target: found[target] for target in dict.fromkeys([*first, *found])}
+
+
+def read_target(checkpoint: Path) -> Target:
+    """Read the ``.pth`` file of one target.
+
+    Raises:
+        WeightsError: the file cannot be read, or holds no Open-Unmix.
+    """
+    try:
+        arrays = read_torch_file(checkpoint.read_bytes(), str(checkpoint))
+    except OSError as error:
+        raise WeightsError(f"{checkpoint} cannot be read: {error.strerror}.") from error
+    try:
+        return _measure(arrays)
+    except KeyError as error:
+        raise WeightsError(f"{checkpoint} is no Open-Unmix: it lacks {error}.") from error
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise WeightsError(f"{checkpoint} is no Open-Unmix: {error}.") from error
+
+
+def build_openunmix(targets: Sequence[Target]) -> onnx.ModelProto:
+    """Build a network of all targets, which takes any number of time frames.
+
+    Raises:
+        WeightsError: the targets differ in channels or bins.
+    """
+    if len({(target.channels, target.bins, target.seen_bins) for target in targets}) > 1:
+        raise WeightsError("These are not targets of one model: their channels or bins differ.")
+    weights = {
+        f"target{number}.{name}": array.astype(np.float32)
+        for number, target in enumerate(targets)
+        for name, array in (_fold(target) | _stack_gates(target)).items()
+    }
+    graph = GraphBuilder(weights)
+    frames = _add_frames(graph, targets[0])
+    graph.stack_masks(
+        [
+            _add_mask(graph, frames, target, scope=f"target{number}.")
+            for number, target in enumerate(targets)
+        ]
+    )
+    return graph.model(stems=len(targets), channels=targets[0].channels)
+
+
+def _is_target(path: Path) -> bool:
+    """Return whether a file begins with the names of an Open-Unmix's arrays."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+    return b"input_scale" in head and b"fc3.weight" in head
+
+
+def _measure(arrays: Mapping[str, NDArray[Any]]) -> Target:
+    hidden, inputs = arrays["fc1.weight"].shape
+    seen_bins = len(arrays["input_mean"])
+    directions = 2 if "lstm.weight_ih_l0_reverse" in arrays else 1
+    target = Target(
+        arrays,
+        channels=inputs // seen_bins,
+        bins=len(arrays["output_mean"]),
+        seen_bins=seen_bins,
+        hidden=hidden,
+        layers=sum(name.startswith("lstm.weight_ih") for name in arrays) // directions,
+        directions=directions,
+    )
+    for name, shape in _shapes(target).items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} is of shape {arrays[name].shape}, not {shape}")
+    return target
+
+
+def _shapes(target: Target) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all arrays that a network of these widths has."""
+    _, channels, bins, seen_bins, hidden, _, directions = target
+    state = hidden // directions
+    shapes: dict[str, tuple[int, ...]] = {
+        "input_mean": (seen_bins,),
+        "input_scale": (seen_bins,),
+        "fc1.weight": (hidden, channels * seen_bins),
+        "fc2.weight": (hidden, 2 * hidden),
+        "fc3.weight": (channels * bins, hidden),
+        "output_mean": (bins,),
+        "output_scale": (bins,),
+    }
+    for norm, width in (("bn1", hidden), ("bn2", hidden), ("bn3", channels * bins)):
+        for array in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"{norm}.{array}"] = (width,)
+    for suffixes in _lstm_suffixes(target):
+        for suffix in suffixes:
+            shapes[f"lstm.weight_ih{suffix}"] = (4 * state, hidden)
+            shapes[f"lstm.weight_hh{suffix}"] = (4 * state, state)
+            shapes[f"lstm.bias_ih{suffix}"] = shapes[f"lstm.bias_hh{suffix}"] = (4 * state,)
+    return shapes
+
+
+def _lstm_suffixes(target: Target) -> list[list[str]]:
+    """Return how the names of each recurrent layer's arrays end, one a direction."""
+    directions = ("", "_reverse")[: target.directions]
+    return [[f"_l{layer}{direction}" for direction in directions] for layer in range(target.layers)]
+
+
+def _fold(target: Target) -> dict[str, NDArray[np.float64]]:
+    """Return kernels and biases of the dense layers with what is fixed around them."""
+    double = {name: np.float64(array) for name, array in target.arrays.items()}
+    dense = {}
+    for number in (1, 2, 3):
+        norm = f"bn{number}"
+        gain = double[f"{norm}.weight"] / np.sqrt(double[f"{norm}.running_var"] + _NORM_EPSILON)
+        dense[f"fc{number}.kernel"] = gain[:, np.newaxis] * double[f"fc{number}.weight"]
+        dense[f"fc{number}.bias"] = double[f"{norm}.bias"] - gain * double[f"{norm}.running_mean"]
+    mean, scale = (np.tile(double[f"input_{each}"], target.channels) for each in ("mean", "scale"))
+    dense["fc1.kernel"] *= scale
+    dense["fc1.bias"] += dense["fc1.kernel"] @ mean
+    mean, scale = (np.tile(double[f"output_{each}"], target.channels) for each in ("mean", "scale"))
+    dense["fc3.kernel"] *= scale[:, np.newaxis]
+    dense["fc3.bias"] = dense["fc3.bias"] * scale + mean
+    return dense
+
+
+def _stack_gates(target: Target) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the recurrent layers, directions stacked, gates in ONNX's order."""
+
+    def gather(name: str, suffixes: Sequence[str]) -> NDArray[Any]:
+        stacked = np.stack([target.arrays[f"lstm.{name}{suffix}"] for suffix in suffixes])
+        inputs, forget, cell, output = np.split(stacked, 4, axis=1)
+        return np.concatenate([inputs, output, forget, cell], axis=1)
+
+    gates = {}
+    for layer, suffixes in enumerate(_lstm_suffixes(target)):
+        gates[f"lstm{layer}.kernel"] = gather("weight_ih", suffixes)
+        gates[f"lstm{layer}.recurrence"] = gather("weight_hh", suffixes)
+        biases = [gather(name, suffixes) for name in ("bias_ih", "bias_hh")]
+        gates[f"lstm{layer}.bias"] = np.concatenate(biases, axis=1)
+    return gates
+
+
+def _add_frames(graph: GraphBuilder, target: Target) -> str:
+    """Lay out the bins that are seen, one time frame a row: (time_frames, channels · seen_bins)."""
+    bounds = {"start": 0, "end": target.seen_bins, "axis": 3}
+    crop = [graph.constant(f"crop.{name}", np.array([at])) for name, at in bounds.items()]
+    cropped = graph.add("Slice", [MAGNITUDES, *crop])
+    turned = graph.add("Transpose", [cropped], perm=[0, 2, 1, 3])
+    return graph.reshape(turned, [-1, target.channels * target.seen_bins])
+
+
+def _add_mask(graph: GraphBuilder, frames: str, target: Target, *, scope: str) -> str:
+    """Add one target's layers; return its mask (1, channels, time_frames, bins)."""
+    encoded = graph.add("Tanh", [_add_dense(graph, frames, f"{scope}fc1")])
+    sequence = encoded
+    for layer in range(target.layers):
+        sequence = _add_lstm(graph, sequence, target, f"{scope}lstm{layer}")
+    joined = graph.add("Concat", [encoded, sequence], axis=1)
+    decoded = graph.add("Relu", [_add_dense(graph, joined, f"{scope}fc2")])
+    mask = graph.add("Relu", [_add_dense(graph, decoded, f"{scope}fc3")])
+    split = graph.reshape(mask, [1, -1, target.channels, target.bins])
+    return graph.add("Transpose", [split], perm=[0, 2, 1, 3])
+
+
+def _add_dense(graph: GraphBuilder, rows: str, layer: str) -> str:
+    return graph.add("Gemm", [rows, *graph.weights(layer, "kernel", "bias")], transB=1)
+
+
+def _add_lstm(graph: GraphBuilder, rows: str, target: Target, layer: str) -> str:
+    sequence = graph.reshape(rows, [-1, 1, target.hidden])
+    states = graph.add(
+        "LSTM",
+        [sequence, *graph.weights(layer, "kernel", "recurrence", "bias")],
+        hidden_size=target.hidden // target.directions,
+        direction=("forward", "bidirectional")[target.directions - 1],
+    )  # (time_frames, directions, 1, hidden_size)
+    return graph.reshape(states, [-1, target.hidden])
