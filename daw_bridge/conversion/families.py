@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from daw_bridge.errors import OptionError, WeightsError, suggestion
 
@@ -37,10 +37,11 @@ class Wishes:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """A network, and what its manifest is to say: each field is the key of its name.
+    """A network, and what its manifest is to say: a field is the key of its name.
 
     Attributes:
         network: an ONNX graph with its weights, serialised.
+        tables: the keys that its kind has: ``transform``, ``segment`` or ``passage`` …
     """
 
     network: bytes
@@ -51,9 +52,7 @@ class Conversion:
     channels: int = 2
     licence: str = UNKNOWN
     attribution: str = UNKNOWN
-    bandwidths: Mapping[str, int]
-    transform: Mapping[str, int]
-    segment: Mapping[str, int]
+    tables: Mapping[str, Any]
 
 
 class Family(Protocol):
@@ -79,9 +78,9 @@ class Family(Protocol):
 
 def families() -> dict[str, Family]:
     """Return every family by its name."""
-    from daw_bridge.conversion import spleeter
+    from daw_bridge.conversion import mdx, openunmix, spleeter
 
-    return {"spleeter": spleeter}
+    return {"spleeter": spleeter, "openunmix": openunmix, "mdx": mdx}
 
 
 def convert(path: Path, family: str | None, wishes: Wishes) -> Conversion:

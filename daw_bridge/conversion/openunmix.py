@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.graph import MAGNITUDES, GraphBuilder
 from daw_bridge.conversion.torch_files import read_torch_file
-from daw_bridge.errors import WeightsError
+from daw_bridge.errors import OptionError, WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,11 +28,17 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
+    from daw_bridge.conversion.families import Wishes
+
 _TARGETS = ("vocals", "drums", "bass", "other")
 """Of the published models, in the reference's order."""
 _HASH = re.compile("-[0-9a-f]{8}$")  # torch.hub's names end in how the file's sha256 begins
 _HEAD_BYTES = 2**16
 _NORM_EPSILON = 1e-5
+
+
+_SEGMENT = {"frames": 900, "multiple_frames": 1, "context_frames": 150}  # docs/decisions/0023
+_WIENER_EPSILON = 1e-10
 
 
 class Target(NamedTuple):
@@ -47,6 +54,37 @@ class Target(NamedTuple):
     layers: int
     directions: int
     """2, or 1 where the network does not see the future."""
+
+
+def recognises(path: Path) -> bool:
+    """Return whether a folder holds checkpoints of targets."""
+    return path.is_dir() and bool(find_targets(path))
+
+
+def convert(path: Path, wishes: Wishes) -> Conversion:
+    """Rebuild the networks of a folder of checkpoints, one a target.
+
+    Raises:
+        WeightsError: see :func:`find_targets`, :func:`read_target` and :func:`build_openunmix`.
+        OptionError: it has not as many targets as the wishes name.
+    """
+    found = find_targets(path)
+    stems = wishes.stems or tuple(found)
+    if len(stems) != len(found):
+        raise OptionError(f"{path} has the targets {', '.join(found)}, not {', '.join(stems)}.")
+    targets = [read_target(checkpoint) for checkpoint in found.values()]
+    window = 2 * (targets[0].bins - 1)
+    return Conversion(
+        network=build_openunmix(targets).SerializeToString(),
+        summary=f"{', '.join(stems).capitalize()}, by Open-Unmix.",
+        stems=stems,
+        tables={
+            "bandwidths": {"full": targets[0].bins},
+            "transform": {"window_samples": window, "hop_samples": window // 4},
+            "segment": _SEGMENT,
+            "wiener_epsilon": _WIENER_EPSILON,
+        },
+    )
 
 
 def find_targets(folder: Path) -> dict[str, Path]:

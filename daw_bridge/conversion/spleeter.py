@@ -61,9 +61,11 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
         network=build_separate_unets(unets).SerializeToString(),
         summary=f"{', '.join(stems).capitalize()}, by Spleeter's network.",
         stems=stems,
-        bandwidths={"11k": 1024, "16k": 1536},
-        transform={"window_samples": 4096, "hop_samples": 1024},
-        segment={"frames": 512, "multiple_frames": 2**DEPTH},
+        tables={
+            "bandwidths": {"11k": 1024, "16k": 1536},
+            "transform": {"window_samples": 4096, "hop_samples": 1024},
+            "segment": {"frames": 512, "multiple_frames": 2**DEPTH},
+        },
     )
 
 

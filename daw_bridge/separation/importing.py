@@ -150,12 +150,13 @@ def _write(folder: Path, checkpoint: _Checkpoint, conversion: Conversion) -> Non
 
 def _manifest(name: str, checkpoint: _Checkpoint, conversion: Conversion) -> str:
     digest = hashlib.sha256(conversion.network).hexdigest()
-    tables = {key: value for key, value in vars(conversion).items() if key != "network"}
+    said = {k: v for k, v in vars(conversion).items() if k not in ("network", "tables")}
     return to_toml(
         {
             "name": name,
             "version": f"1.0.0+{digest[:_DIGEST_DIGITS]}",  # stems are cached by it
-            **tables,
+            **said,
+            **conversion.tables,
             "sources": checkpoint.sources,
             "stages": [
                 {"parts": conversion.stems, "network": {"file": _NETWORK, "sha256": digest}}

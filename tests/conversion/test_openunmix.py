@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from daw_bridge import SeparationOptions, Separator
+from daw_bridge.conversion.families import Wishes
 from daw_bridge.conversion.openunmix import build_openunmix, find_targets, read_target
-from daw_bridge.errors import WeightsError
+from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.files.hashing import sha256_of
+from daw_bridge.separation.importing import ImportOptions, import_checkpoint
 from daw_bridge.separation.network import OnnxNetwork
 from tests.conftest import level_db
 from tests.golden.generate_openunmix import (
@@ -161,3 +163,15 @@ def test_two_files_of_one_target_are_refused(tmp_path: Path) -> None:
         WeightsError, match=r"two files for vocals: vocals-b62c91ce.pth, vocals.pth"
     ):
         find_targets(tmp_path)
+
+
+def test_a_folder_of_targets_is_imported(home: Path) -> None:
+    folder = home / "umx"
+    folder.mkdir()
+    for seed, name in enumerate(("drums", "vocals")):
+        write_checkpoint(folder / f"{name}.pth", make_target(seed, **SMALL))
+    manifest = import_checkpoint(str(folder))
+    assert (manifest.name, manifest.stems) == ("umx", ("vocals", "drums"))
+    assert manifest.bandwidths == {"full": SMALL["bins"]}
+    with pytest.raises(OptionError, match="has the targets vocals, drums, not piano"):
+        import_checkpoint(str(folder), ImportOptions(name="x", wishes=Wishes(stems=("piano",))))
