@@ -11,6 +11,7 @@ separation", JOSS 4(41), 1667, 2019; layers as in model.py of the package openun
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,7 @@ import numpy as np
 from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.graph import MAGNITUDES, GraphBuilder
 from daw_bridge.conversion.torch_files import read_torch_file
-from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.errors import OptionError, WeightsError, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,11 +35,8 @@ _TARGETS = ("vocals", "drums", "bass", "other")
 """Of the published models, in the reference's order."""
 _HASH = re.compile("-[0-9a-f]{8}$")  # torch.hub's names end in how the file's sha256 begins
 _HEAD_BYTES = 2**16
+_SETTINGS = "separator.json"
 _NORM_EPSILON = 1e-5
-
-
-_SEGMENT = {"frames": 900, "multiple_frames": 1, "context_frames": 150}  # docs/decisions/0023
-_WIENER_EPSILON = 1e-10
 
 
 class Target(NamedTuple):
@@ -57,32 +55,46 @@ class Target(NamedTuple):
 
 
 def recognises(path: Path) -> bool:
-    """Return whether a folder holds checkpoints of targets."""
-    return path.is_dir() and bool(find_targets(path))
+    """Return whether this is a folder of targets' ``.pth`` files."""
+    return path.is_dir() and any(map(_is_target, path.glob("*.pth")))
 
 
 def convert(path: Path, wishes: Wishes) -> Conversion:
-    """Rebuild the networks of a folder of checkpoints, one a target.
+    """Rebuild the networks of a folder's targets: of all, or of those that the wishes name.
+
+    Beside them may lie the ``separator.json`` that the reference's training writes; without it,
+    the published models' sample rate and hop count.
 
     Raises:
-        WeightsError: see :func:`find_targets`, :func:`read_target` and :func:`build_openunmix`.
-        OptionError: it has not as many targets as the wishes name.
+        WeightsError: a file is damaged or no Open-Unmix.
+        OptionError: a stem that is wished for has no file, or there are fewer than two.
     """
     found = find_targets(path)
     stems = wishes.stems or tuple(found)
-    if len(stems) != len(found):
-        raise OptionError(f"{path} has the targets {', '.join(found)}, not {', '.join(stems)}.")
-    targets = [read_target(checkpoint) for checkpoint in found.values()]
-    window = 2 * (targets[0].bins - 1)
+    for stem in stems:
+        if stem not in found:
+            raise OptionError(
+                f"{path} holds no {stem}.pth{suggestion(stem, found)}; it holds {', '.join(found)}."
+            )
+    if len(stems) < 2:
+        raise OptionError(f"{path} holds one target; a model makes two stems or more.")
+    targets = [read_target(found[stem]) for stem in stems]
+    settings = _read_settings(path / _SETTINGS)
+    window_samples = 2 * (targets[0].bins - 1)
     return Conversion(
         network=build_openunmix(targets).SerializeToString(),
-        summary=f"{', '.join(stems).capitalize()}, by Open-Unmix.",
+        summary=f"{', '.join(stems).capitalize()}, by Open-Unmix's network.",
         stems=stems,
+        sample_rate_hz=int(settings.get("sample_rate", 44100)),
+        channels=targets[0].channels,
         tables={
+            "wiener_epsilon": 1e-10,
             "bandwidths": {"full": targets[0].bins},
-            "transform": {"window_samples": window, "hop_samples": window // 4},
-            "segment": _SEGMENT,
-            "wiener_epsilon": _WIENER_EPSILON,
+            "transform": {
+                "window_samples": window_samples,
+                "hop_samples": int(settings.get("nhop", window_samples // 4)),
+            },
+            "segment": {"frames": 900, "multiple_frames": 1, "context_frames": 150},
         },
     )
 
@@ -148,6 +160,15 @@ def build_openunmix(targets: Sequence[Target]) -> onnx.ModelProto:
         ]
     )
     return graph.model(stems=len(targets), channels=targets[0].channels)
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path} cannot be read: {error}.") from error
 
 
 def _is_target(path: Path) -> bool:

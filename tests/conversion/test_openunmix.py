@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.separation.importing import ImportOptions, import_checkpoint
 from daw_bridge.separation.network import OnnxNetwork
-from tests.conftest import level_db
+from tests.conftest import level_db, make_noise
 from tests.golden.generate_openunmix import (
     CAUSAL,
     GOLDEN,
@@ -156,6 +157,24 @@ def test_targets_of_a_folder_are_found_by_name_and_content(tmp_path: Path) -> No
     assert found["vocals"] == tmp_path / "vocals-b62c91ce.pth"
 
 
+def test_a_folder_of_targets_is_imported_as_a_model(home: Path) -> None:
+    folder = home / "brought" / "tiny"
+    folder.mkdir(parents=True)
+    for seed, stem in enumerate(("other", "vocals")):
+        write_checkpoint(folder / f"{stem}.pth", make_target(seed, **SMALL))
+    settings = {"sample_rate": 16000.0, "nfft": 32, "nhop": 16, "nb_channels": 2}
+    (folder / "separator.json").write_text(json.dumps(settings), "utf-8")
+    manifest = import_checkpoint(str(folder))
+    assert manifest.stems == ("vocals", "other")
+    assert (manifest.sample_rate_hz, manifest.wiener_epsilon) == (16000, 1e-10)
+    assert (manifest.transform.window_samples, manifest.transform.hop_samples) == (32, 16)
+    with Separator("tiny", provider="cpu") as separator:
+        stems = separator.separate(make_noise(3000, sample_rate_hz=16000))
+    assert level_db(stems["vocals"].samples, stems.mixture) > -40
+    with pytest.raises(OptionError, match=r"holds no vocal.pth .did you mean 'vocals'"):
+        import_checkpoint(str(folder), ImportOptions(name="x", wishes=Wishes(("vocal", "other"))))
+
+
 def test_two_files_of_one_target_are_refused(tmp_path: Path) -> None:
     for name in ("vocals.pth", "vocals-b62c91ce.pth"):
         write_checkpoint(tmp_path / name, make_target(0, **SMALL))
@@ -163,15 +182,3 @@ def test_two_files_of_one_target_are_refused(tmp_path: Path) -> None:
         WeightsError, match=r"two files for vocals: vocals-b62c91ce.pth, vocals.pth"
     ):
         find_targets(tmp_path)
-
-
-def test_a_folder_of_targets_is_imported(home: Path) -> None:
-    folder = home / "umx"
-    folder.mkdir()
-    for seed, name in enumerate(("drums", "vocals")):
-        write_checkpoint(folder / f"{name}.pth", make_target(seed, **SMALL))
-    manifest = import_checkpoint(str(folder))
-    assert (manifest.name, manifest.stems) == ("umx", ("vocals", "drums"))
-    assert manifest.bandwidths == {"full": SMALL["bins"]}
-    with pytest.raises(OptionError, match="has the targets vocals, drums, not piano"):
-        import_checkpoint(str(folder), ImportOptions(name="x", wishes=Wishes(stems=("piano",))))
