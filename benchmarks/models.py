@@ -20,7 +20,7 @@ from benchmarks.cost import Cost, measure
 from benchmarks.separate import make_song
 from daw_bridge.library import DEFAULT_MODEL
 
-MODELS = ("classic-4stems",)
+MODELS = ("bridge-4stems", "classic-4stems")
 
 
 def main() -> None:
