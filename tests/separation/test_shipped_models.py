@@ -38,7 +38,7 @@ def chords() -> np.ndarray:
     return 0.05 * np.sum(notes, axis=0) * np.ones((2, 1))
 
 
-@pytest.fixture(scope="module", params=["bridge-4stems"])
+@pytest.fixture(scope="module", params=["bridge-4stems", "bridge-5stems"])
 def shipped(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Separator, Path]:
@@ -63,6 +63,8 @@ def test_tells_instruments_apart(shipped: tuple[Separator, Path]) -> None:
     assert level_db(stems.residual(), mixture.samples) < -120
     for name, reference in played.items():
         estimate = stems[name].samples
+        if name == "other" and "piano" in stems.names:  # chords may be either
+            estimate = estimate + stems["piano"].samples
         gained_db = level_db(mixture.samples - reference, reference) - level_db(
             estimate - reference, reference
         )
