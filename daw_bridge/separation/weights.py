@@ -21,7 +21,7 @@ import tempfile
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from daw_bridge.errors import WeightsError
 from daw_bridge.files.hashing import sha256_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from daw_bridge.conversion.graph import Weights
-    from daw_bridge.separation.manifest import ModelManifest, Source
+    from daw_bridge.separation.manifest import ModelManifest, Network, Source
     from daw_bridge.separation.stages import CommittedNetwork
 
 _log = logging.getLogger(__name__)
@@ -242,8 +242,9 @@ def _install(manifest: ModelManifest, source: Source, file: Path, folder: Path) 
     from daw_bridge.conversion.unet import build_separate_unets
 
     _log.info("Converting the weights of %s …", manifest.name)
-    graph = build_separate_unets(read_unets(source, file, manifest.stems))
-    network = graph.SerializeToString()
+    unets = read_unets(source, file, manifest.stems)
+    known = cast("Network", manifest.network)  # as wherever there are sources
+    network = build_separate_unets(unets, activations=known.activations).SerializeToString()
     with _staged(folder) as staging:
         (staging / _NETWORK).write_bytes(network)
         (staging / _DIGEST).write_text(hashlib.sha256(network).hexdigest() + "\n", "ascii")
