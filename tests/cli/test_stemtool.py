@@ -264,6 +264,8 @@ def test_weights_that_are_shipped_or_not_fetched_yet(tmp_path: Path) -> None:
         "classic-4stems": "not fetched yet",
         "crossover": "shipped",
         "spleeter-2stems": "not fetched yet",
+        "spleeter-4stems": "not fetched yet",
+        "spleeter-5stems": "not fetched yet",
     }
     verified = stemtool("models", "verify", env=environment)
     assert verified.returncode == 0
