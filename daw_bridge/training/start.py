@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from daw_bridge.conversion.activations import DEFAULT_ACTIVATIONS
 from daw_bridge.conversion.spleeter import read_unets
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.separation.loading import Loader
@@ -65,6 +66,8 @@ def load_start(network: UnetFamily, config: NetworkConfig) -> None:
     manifest = load_manifest(start)
     if manifest.stages:
         raise OptionError(f"{start} is made of several networks: a training starts from one.")
+    if manifest.network and manifest.network.activations != DEFAULT_ACTIVATIONS:
+        raise OptionError(f"{start} has other activations than the networks that are trained here.")
     with fetched_source(manifest) as (_, file):
         unets = dict(zip(manifest.stems, read_unets(file), strict=True))
     chosen = config.start_stem

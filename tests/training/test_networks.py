@@ -146,6 +146,12 @@ def test_a_training_starts_from_another_ones_checkpoint(tmp_path: Path) -> None:
         load_start(other.network, other.config.network)
 
 
+def test_no_training_starts_from_layers_with_other_activations() -> None:
+    training = make_training(start="spleeter-4stems")
+    with pytest.raises(OptionError, match=r"^spleeter-4stems has other activations"):
+        load_start(training.network, training.config.network)
+
+
 def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     checkpoint = save(make_training(), tmp_path)
     sizes = []
