@@ -176,6 +176,14 @@ def test_what_is_no_checkpoint_gets_one_sentence(tmp_path: Path) -> None:
         assert line.startswith(f"{path} ")
 
 
+def test_a_training_does_not_start_from_networks_of_other_layers() -> None:
+    training = make_training()
+    for start, message in (("spleeter-4stems", "other activations"), ("classic-4stems", "several")):
+        config = msgspec.structs.replace(training.config.network, start=start)
+        with pytest.raises(OptionError, match=message):
+            load_start(training.network, config)
+
+
 @pytest.mark.parametrize("start", [None, "spleeter-2stems"])
 def test_statistics_that_weights_came_with_stay(start: str | None) -> None:
     training = make_training(start=start).train()
