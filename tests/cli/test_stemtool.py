@@ -266,6 +266,7 @@ def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
     listed = stemtool("models", "list", "--available", "--json", env=environment)
     assert {row["name"]: row["weights"] for row in json.loads(listed.stdout)} == {
         "bridge-4stems": "shipped",
+        "bridge-5stems": "shipped",
         "classic-4stems": "not fetched yet",
         "crossover": "here",
         "spleeter-2stems": "not fetched yet",
