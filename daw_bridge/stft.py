@@ -62,10 +62,6 @@ class Stft:
         window.flat[: self.window_samples] = self.window
         return (window / np.square(window).sum(axis=0)).astype(np.float32).reshape(-1)
 
-    def count_hops(self, samples: int) -> int:
-        """Return how many frames start within so many samples."""
-        return -(-samples // self.hop_samples)
-
     def count_samples(self, frames: int) -> int:
         """Return how many samples so many frames cover."""
         return (frames - 1) * self.hop_samples + self.window_samples
