@@ -77,7 +77,7 @@ def test_bad_input_gets_one_sentence(songs: Path, tmp_path: Path) -> None:
         (["--data", tmp_path / "none"], 1, "There is no data set"),
         (["--data", tmp_path / "empty"], 1, "holds no songs"),
         (["--data", tmp_path / "bass"], 1, "nothing to compare: the songs have bass"),
-        (["--data", songs, "-m", "spleeter-3stems"], 1, "did you mean 'spleeter-2stems'?"),
+        (["--data", songs, "-m", "spleeter-2stem"], 1, "did you mean 'spleeter-2stems'?"),
         (["--data", songs, "--min-sdr", "vocals"], 2, "no stem with a figure"),
         (["--data", songs, "--min-sdr", "vokals=6"], 2, "did you mean 'vocals'?"),
         (["--data", songs, "--report", tmp_path], 1, "exists; --overwrite replaces it"),

@@ -133,7 +133,7 @@ def test_bad_input_is_one_sentence_and_an_exit_status(tmp_path: Path) -> None:
         ),
         ([good], "exists; --overwrite replaces it"),
         ([good, twin, "--overwrite"], "not the only input"),
-        ([good, "-m", "spleeter-3stems"], "did you mean 'spleeter-2stems'?"),
+        ([good, "-m", "spleeter-2stem"], "did you mean 'spleeter-2stems'?"),
         ([good, "--overwrite", "--stems", "vokals"], "did you mean 'vocals'?"),
         ([good, "--name", "{track}"], "lacks {stem}"),
         ([good, "--format", "mp3", "--bits", "16"], "leave --bits out"),

@@ -145,7 +145,7 @@ def test_a_label_cannot_leave_the_folder_or_reach_a_format_string(
         ({"sources": ("{root}/none.wav",)}, AudioError),
         ({"sources": ("{root}",)}, AudioError),
         ({"sources": ("{root}/pipe",)}, AudioError),
-        ({"model": "spleeter-3stems"}, ModelError),
+        ({"model": "spleeter-2stem"}, ModelError),
         ({"folder": "{root}/linked"}, ConfinementError),
         ({"folder": "{root}/full"}, OutputError),
     ],
