@@ -31,11 +31,7 @@ _RESTS = {"vocals": "instrumental", "instrumental": "vocals"}
 
 def recognises(path: Path) -> bool:
     """Return whether a file is a graph from planes of bins and frames to the same."""
-    if path.suffix != ".onnx":
-        return False
-    inputs, outputs = _shapes(_load(path))
-    one_each = len(inputs) == len(outputs) == 1
-    return one_each and len(inputs[0]) == _DIMENSIONS and inputs[0][1:] == outputs[0][1:]
+    return path.suffix == ".onnx" and _signature(_load(path)) is not None
 
 
 def convert(path: Path, wishes: Wishes) -> Conversion:
@@ -57,9 +53,12 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
             f"{path} does not tell the length of its transform: --config takes a JSON file like"
             f' {{"{_WINDOW}": 6144, "{_GAIN}": 1.035, "{_STEM}": "Vocals"}}.'
         ) from None
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise OptionError(f"The configuration of {path} is not of numbers: {error}.") from error
-    ((_, planes, bins, frames),), _ = _shapes(graph)
+    signature = _signature(graph)
+    if signature is None:
+        raise WeightsError(f"{path} does not take and give planes of bins and time frames.")
+    planes, bins, frames = signature
     if planes != _PLANES or not (0 < bins <= window // 2 + 1 and frames > 1):
         raise WeightsError(f"{path} takes {planes} planes of {bins} bins and {frames} frames.")
     primary = str(told.get(_STEM, "vocals")).lower()
@@ -92,18 +91,18 @@ def _load(path: Path) -> onnx.ModelProto:
         raise WeightsError(f"{path} is no ONNX graph: {error}.") from error
 
 
-def _shapes(graph: onnx.ModelProto) -> tuple[list[list[int]], list[list[int]]]:
-    """Return the shapes of all inputs and of all outputs; 0 stands for a free dimension."""
+def _signature(graph: onnx.ModelProto) -> tuple[int, int, int] | None:
+    """Return the planes, bins and frames that a graph takes and gives; 0 stands for any number."""
     constants = {tensor.name for tensor in graph.graph.initializer}
-    inputs, outputs = (
-        [
-            [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-            for value in values
-            if value.name not in constants
-        ]
-        for values in (graph.graph.input, graph.graph.output)
-    )
-    return inputs, outputs
+    shapes = [
+        [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.graph.input, *graph.graph.output)
+        if value.name not in constants
+    ]
+    if [len(shape) for shape in shapes] != [_DIMENSIONS] * 2 or shapes[0][1:] != shapes[1][1:]:
+        return None
+    _, planes, bins, frames = shapes[0]
+    return planes, bins, frames
 
 
 def _configuration(wishes: Wishes) -> dict[str, Any]:

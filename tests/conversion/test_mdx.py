@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,6 +81,7 @@ def test_a_network_runs_unchanged_on_a_real_song(
     [
         (SHAPE, {}, "does not tell the length of its transform: --config takes"),
         (SHAPE, {"mdx_n_fft_scale_set": "long"}, "is not of numbers"),
+        (SHAPE, {"mdx_n_fft_scale_set": None}, "is not of numbers"),
         ([0, 4, 4096, 64], {"mdx_n_fft_scale_set": WINDOW}, "takes 4 planes of 4096 bins"),
         ([0, 2, 2048, 64], {"mdx_n_fft_scale_set": WINDOW}, "takes 2 planes"),
         ([0, 4, 2048, 0], {"mdx_n_fft_scale_set": WINDOW}, "and 0 frames"),
@@ -93,6 +95,15 @@ def test_what_cannot_be_run_is_refused(
     with pytest.raises(DawBridgeError, match=complaint):
         import_checkpoint(str(path), configured(home, told))
     assert not (home / "models" / "net").exists()
+
+
+def test_a_graph_of_another_kind_is_refused(home: Path) -> None:
+    path = write_net(home / "net.onnx", [0, 4, 2048])
+    with pytest.raises(DawBridgeError, match="is no checkpoint that"):
+        import_checkpoint(str(path))
+    options = configured(home, {"mdx_n_fft_scale_set": WINDOW})
+    with pytest.raises(DawBridgeError, match="does not take and give planes"):
+        import_checkpoint(str(path), replace(options, family="mdx"))
 
 
 def test_what_is_no_graph_is_refused(home: Path) -> None:
