@@ -110,7 +110,12 @@ class OnnxGraph:
             )
         except Exception as error:  # the runtime's own exceptions share no narrower base
             raise WeightsError(f"{path} is no network that can be loaded: {error}") from error
-        (source,), (target,) = self._session.get_inputs(), self._session.get_outputs()
+        sources, targets = self._session.get_inputs(), self._session.get_outputs()
+        if (len(sources), len(targets)) != (1, 1):
+            raise WeightsError(
+                f"{path} has {len(sources)} inputs and {len(targets)} outputs, not one of each."
+            )
+        (source,), (target,) = sources, targets
         self.input_shape: list[Any] = source.shape
         self.output_shape: list[Any] = target.shape
         self._names = [target.name], source.name

@@ -55,7 +55,7 @@ class SeparationOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """Options, model and source, worked out in samples, frames and bins.
+    """Options, model and source, worked out.
 
     Attributes:
         options: the user's choices.

@@ -3,7 +3,7 @@
     read → resample → cut │ STFT → network │ cross-fade → mask → inverse STFT → resample → last stem
     the caller's thread   │ worker threads │ the caller's thread
 
-Networks that give signals take them between cut and cross-fade, without masks.
+A network that gives signals goes without the transforms and the mask.
 
 A bounded number of segments is under way, so the stages overlap in time and memory does not grow
 with the length of the signal. What a segment is never depends on how the signal came in, so results

@@ -46,15 +46,19 @@ class SpectralNetwork:
         self._channels = manifest.channels
         self._gain = np.float32(manifest.compensation)
         frames = 1 + passage.samples // manifest.transform.hop_samples
-        _, planes, self._bins, shown_frames = graph.input_shape
-        given_planes = graph.output_shape[1]
-        self.stems, odd = divmod(int(given_planes), _PARTS * self._channels)
-        if planes != _PARTS * self._channels or odd or shown_frames != frames:
-            raise WeightsError(
-                f"The network of {manifest.name} takes {graph.input_shape} and gives"
-                f" {graph.output_shape}; its manifest asks for {_PARTS * self._channels} planes"
-                f" of {frames} time frames."
-            )
+        planes = _PARTS * self._channels
+        match graph.input_shape, graph.output_shape:
+            case [_, int(shown), int(bins), int(shown_frames)], [_, int(given), *_] if (
+                shown == planes and given % planes == 0 and shown_frames == frames
+            ):
+                self._bins = bins
+                self.stems = given // planes
+            case _:
+                raise WeightsError(
+                    f"The network of {manifest.name} takes {graph.input_shape} and gives"
+                    f" {graph.output_shape}; its manifest asks for {planes} planes of {frames} time"
+                    " frames."
+                )
 
     def __call__(self, samples: Signal) -> StemSignals:
         """Return stems of one passage."""

@@ -193,6 +193,16 @@ def test_a_network_of_another_signature_is_refused(home: Path) -> None:
     name = install(home, identity(2049, FRAMES * 2), "complex", spectral(4096), last_is_rest=True)
     with pytest.raises(DawBridgeError, match="of 64 time frames"):
         Separator(name, provider="cpu")
+    name = install(home, low_and_high(), "complex", spectral(4096), last_is_rest=True)
+    with pytest.raises(DawBridgeError, match=r"takes \[1, 2, 20000\] and gives"):
+        Separator(name, provider="cpu")
+    two = identity(2049)
+    two.graph.output.append(two.graph.output[0])
+    two.graph.output[1].name = "again"
+    two.graph.node.append(helper.make_node("Identity", ["input"], ["again"]))
+    name = install(home, two, "complex", spectral(4096), last_is_rest=True)
+    with pytest.raises(DawBridgeError, match="has 1 inputs and 2 outputs, not one of each"):
+        Separator(name, provider="cpu")
     name = install(home, identity(2049), "complex", spectral(4096))
     with pytest.raises(ManifestError, match="gives 1 stems, but the manifest of signals names low"):
         Separator(name, provider="cpu")
