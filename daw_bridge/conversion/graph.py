@@ -1,4 +1,4 @@
-"""Nodes and constants → an ONNX graph from a segment's magnitudes to masks."""
+"""Nodes and constants → an ONNX graph."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Weights = Mapping[str, NDArray[np.float32]]
     """A network's arrays. Kernels are in ONNX's order, (out, in, time, bins) or, transposed,
     (in, out, time, bins); names are ``encoder1.kernel``, ``decoder6.gamma``, ``output.bias`` …"""
+    Shape = Sequence[str | int]
+    """Of an input or output: a dimension that is free has a name."""
 
 MAGNITUDES = "magnitudes"
 _MASKS = "masks"
@@ -85,25 +87,41 @@ class GraphBuilder:
         name = f"shape{len(self._nodes)}"
         return self.add("Reshape", [signal, self.constant(name, np.array(shape))])
 
-    def stack_masks(self, masks: Sequence[str]) -> None:
-        """Make masks, each of the magnitudes' shape, the graph's output."""
+    def mask_model(
+        self, masks: Sequence[str], *, channels: int, metadata: Mapping[str, str] | None = None
+    ) -> onnx.ModelProto:
+        """Return the graph of a network from magnitudes to masks, each of the magnitudes' shape.
+
+        Its input ``magnitudes`` is float32 (1, channels, time_frames, bins), its output ``masks``
+        float32 (stems, 1, channels, time_frames, bins).
+        """
         axis = self.constant("mask.axis", np.zeros(1, np.int64))
         stems = [self.add("Unsqueeze", [mask, axis]) for mask in masks]
         self.add("Concat", stems, output=_MASKS, axis=0)
+        shape = (1, channels, "time_frames", "bins")
+        return self.model({MAGNITUDES: shape}, {_MASKS: (len(masks), *shape)}, metadata)
 
     def model(
-        self, *, stems: int, channels: int, metadata: Mapping[str, str] | None = None
+        self,
+        inputs: Mapping[str, Shape],
+        outputs: Mapping[str, Shape],
+        metadata: Mapping[str, str] | None = None,
     ) -> onnx.ModelProto:
-        """Return the graph.
+        """Return the graph of a network.
 
-        Its input ``magnitudes`` is float32 (1, channels, time_frames, bins), its output ``masks``
-        float32 (stems, 1, channels, time_frames, bins). The metadata tell whoever finds the file
-        what it is.
+        Args:
+            inputs: the shapes of the float32 arrays that it takes, by their names.
+            outputs: the shapes of those that it gives, by the names of the nodes' outputs.
+            metadata: tells whoever finds the file what it is.
         """
-        shape: list[str | int] = [1, channels, "time_frames", "bins"]
-        source = helper.make_tensor_value_info(MAGNITUDES, TensorProto.FLOAT, shape)
-        target = helper.make_tensor_value_info(_MASKS, TensorProto.FLOAT, [stems, *shape])
-        graph = helper.make_graph(self._nodes, "masks", [source], [target], self._constants)
+        sources, targets = (
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+                for name, shape in values.items()
+            ]
+            for values in (inputs, outputs)
+        )
+        graph = helper.make_graph(self._nodes, "network", sources, targets, self._constants)
         opsets = [helper.make_opsetid("", _OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
         helper.set_model_props(model, dict(metadata or {}))

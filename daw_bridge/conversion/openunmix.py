@@ -153,13 +153,11 @@ def build_openunmix(targets: Sequence[Target]) -> onnx.ModelProto:
     }
     graph = GraphBuilder(weights)
     frames = _add_frames(graph, targets[0])
-    graph.stack_masks(
-        [
-            _add_mask(graph, frames, target, scope=f"target{number}.")
-            for number, target in enumerate(targets)
-        ]
-    )
-    return graph.model(stems=len(targets), channels=targets[0].channels)
+    masks = [
+        _add_mask(graph, frames, target, scope=f"target{number}.")
+        for number, target in enumerate(targets)
+    ]
+    return graph.mask_model(masks, channels=targets[0].channels)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

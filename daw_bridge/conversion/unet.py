@@ -77,8 +77,8 @@ def build_separate_unets(
         )
         logits.append(_add_logits(graph, signal, scope))
     add_output = _add_softmax if activations.output == "softmax" else _add_sigmoids
-    _add_ratio_masks(graph, add_output(graph, logits), mask_exponent)
-    return graph.model(stems=len(unets), channels=_count_channels(unets[0]), metadata=metadata)
+    masks = _add_ratio_masks(graph, add_output(graph, logits), mask_exponent)
+    return graph.mask_model(masks, channels=_count_channels(unets[0]), metadata=metadata)
 
 
 def build_mask_unet(
@@ -105,8 +105,8 @@ def build_mask_unet(
     signal = _add_decoder(graph, skips.pop(), skips, levels=range(1, DEPTH + 1))
     (mask,) = _add_sigmoids(graph, [_add_logits(graph, signal)])
     one = graph.constant("mask.one", np.array(1, np.float32))
-    graph.stack_masks([mask, graph.add("Sub", [one, mask])])
-    return graph.model(stems=2, channels=_count_channels(weights), metadata=metadata)
+    masks = [mask, graph.add("Sub", [one, mask])]
+    return graph.mask_model(masks, channels=_count_channels(weights), metadata=metadata)
 
 
 def build_shared_unet(
@@ -135,11 +135,11 @@ def build_shared_unet(
         levels = range(shared + 1, DEPTH + 1)
         signal = _add_decoder(graph, trunk, skips, scope=f"{stem}.", levels=levels)
         logits.append(_add_logits(graph, signal, f"{stem}."))
-    _add_ratio_masks(graph, _add_sigmoids(graph, logits), mask_exponent)
-    return graph.model(stems=len(stems), channels=_count_channels(weights), metadata=metadata)
+    masks = _add_ratio_masks(graph, _add_sigmoids(graph, logits), mask_exponent)
+    return graph.mask_model(masks, channels=_count_channels(weights), metadata=metadata)
 
 
-def _add_ratio_masks(graph: GraphBuilder, outputs: Sequence[str], exponent: float) -> None:
+def _add_ratio_masks(graph: GraphBuilder, outputs: Sequence[str], exponent: float) -> list[str]:
     powers = estimates = [graph.add("Mul", [output, MAGNITUDES]) for output in outputs]
     if exponent == 2:
         powers = [graph.add("Mul", [s, s]) for s in estimates]
@@ -149,7 +149,7 @@ def _add_ratio_masks(graph: GraphBuilder, outputs: Sequence[str], exponent: floa
     share = graph.constant("mask.share", np.array(MASK_EPSILON / len(estimates), np.float32))
     shares = [graph.add("Add", [power, share]) for power in powers]
     total = graph.add("Sum", shares)
-    graph.stack_masks([graph.add("Div", [numerator, total]) for numerator in shares])
+    return [graph.add("Div", [numerator, total]) for numerator in shares]
 
 
 def _count_channels(weights: Weights) -> int:
