@@ -44,6 +44,11 @@ _METHOD_OPTIONS = (
         help="Rounds of multichannel Wiener refinement. Default: 0.",
     ),
     click.option(
+        "--shifts", type=click.IntRange(1), default=1, metavar="N",
+        help="Average N separations, each with segments cut elsewhere; takes N times as long."
+        " Default: 1.",
+    ),
+    click.option(
         "--compat", type=click.Choice(["spleeter"]),
         help="Take Spleeter's choices for all that is not said: zeros above 11 kHz, no overlap.",
     ),
@@ -67,7 +72,8 @@ def separation_options(choices: dict[str, Any]) -> SeparationOptions:
         for name in ("stems", "extension", "bandwidth", "overlap", "downmix")
         if choices.get(name) is not None
     }
-    return replace(options, wiener_iterations=choices["wiener"], **said)
+    counts = {"wiener_iterations": choices["wiener"], "shifts": choices["shifts"]}
+    return replace(options, **counts, **said)
 
 
 def make_maker(choices: dict[str, Any]) -> StemMaker:

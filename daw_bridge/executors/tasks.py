@@ -77,6 +77,7 @@ class SeparateChoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bandwidth: str | None = None
     overlap: float | None = None
     wiener: int = 0
+    shifts: int = 1
     compat: str | None = None
     downmix: bool = False
     residual: bool = False
@@ -167,6 +168,7 @@ def make_separate_job(task: Task) -> SeparateJob:
             options,
             stems=stems,
             wiener_iterations=said.wiener,
+            shifts=said.shifts,
             downmix=said.downmix,
             **chosen,
         ),

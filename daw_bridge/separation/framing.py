@@ -58,7 +58,7 @@ class Segment(NamedTuple):
 def cut_segments(blocks: Iterable[Block], plan: Plan, cut: Cut) -> Iterator[Segment]:
     """Resample a signal and cut it into segments."""
     resampler = Resampler(plan.channels, plan.source_hz, plan.model_hz)
-    samples = Fifo(np.zeros((plan.channels, cut.lead), np.float32))
+    samples = Fifo(np.zeros((plan.channels, cut.lead + plan.delay_samples), np.float32))
     source = Fifo(np.empty((plan.channels, 0), np.float32))
     for block in blocks:
         source.push(block)

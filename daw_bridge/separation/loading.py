@@ -22,6 +22,7 @@ from daw_bridge.separation.weights import ensure_network, locate_network
 if TYPE_CHECKING:
     from daw_bridge.separation.manifest import ModelManifest
     from daw_bridge.separation.network import Device, Network, Provider, SignalNetwork
+    from daw_bridge.separation.options import Plan
     from daw_bridge.separation.stages import CommittedNetwork, Filter, Splitter, Stage
     from daw_bridge.separation.synthesis import Method
 
@@ -30,12 +31,14 @@ class Model(NamedTuple):
     """A model that is ready to run.
 
     Attributes:
+        manifest: what is known of it.
         device: where its networks run.
-        method: (plan, manifest) → how they are run on one signal.
+        method: plan → how they are run on one signal.
     """
 
+    manifest: ModelManifest
     device: Device
-    method: Callable[..., Method[Any]]
+    method: Callable[[Plan], Method[Any]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Loader:
     threads: int | None = None
 
     def open(self, manifest: ModelManifest) -> Model:
-        """Load a model of any kind, fetching what is not on this machine.
+        """Load a model of any kind but ensembles, fetching what is not on this machine.
 
         Raises:
             ModelError: weights are not to be had, or are not what the manifest says.
@@ -59,9 +62,9 @@ class Loader:
         """
         if manifest.segment:
             masks = self.load(manifest)
-            return Model(masks, partial(Masking, network=masks))
+            return Model(manifest, masks, partial(Masking, network=masks, manifest=manifest))
         signals = self._load_signals(manifest)
-        return Model(signals, partial(Overlapping, network=signals))
+        return Model(manifest, signals, partial(Overlapping, network=signals, manifest=manifest))
 
     def _load_signals(self, manifest: ModelManifest) -> SignalNetwork:
         (committed,) = manifest.committed

@@ -10,6 +10,7 @@ from daw_bridge.conversion.activations import Activation, Activations, OutputAct
 from daw_bridge.errors import ManifestError, ModelError, OptionError, suggestion
 from daw_bridge.files.tables import Natural, Positive, explain, read_tables
 from daw_bridge.library import find_model, find_models
+from daw_bridge.separation.ensembles import Member, Rule, check_members
 from daw_bridge.separation.stages import TABLES, Sha256, Stage, Table, check_stages
 
 if TYPE_CHECKING:
@@ -83,16 +84,24 @@ class Source(Table, frozen=True):
         return f"{self.requirement} (by pip)" if self.requirement else str(self.url)
 
 
+_KEYS_OF_KINDS = {
+    "segment": ("magnitude",),
+    "bandwidths": ("magnitude",),
+    "passage": ("complex", "waveform"),
+    "members": ("ensemble",),
+}
+
+
 class ModelManifest(Table, frozen=True):
     """All that is known about a model before its weights are opened.
 
-    It is either one ``network`` whose weights are fetched from ``sources``, or made of ``stages``,
-    whose sources then only tell where they are from.
+    It is one ``network`` whose weights are fetched from ``sources``, or made of ``stages``, whose
+    sources then only tell where they are from, or the consensus of ``members``.
 
     Attributes:
         kind: what the network takes and gives. ``magnitude``: magnitudes → masks; ``complex``:
             spectra whose real and imaginary parts are channels → the same of stems; ``waveform``:
-            samples → samples of stems.
+            samples → samples of stems; ``ensemble``: none, but ``members``.
         bandwidths: name → number of bins that the network sees (``magnitude``); the first is the
             default.
         segment: its length in time frames (``magnitude``).
@@ -102,12 +111,13 @@ class ModelManifest(Table, frozen=True):
         wiener_epsilon: the energy of what Wiener refinement takes for noise, by default norbert's.
         last_is_rest: the network does not give the last stem, which is what the others leave
             (``complex``, ``waveform``).
+        consensus: what the members' stems become.
     """
 
     name: str
     version: str
     summary: str
-    kind: Literal["magnitude", "complex", "waveform"]
+    kind: Literal["magnitude", "complex", "waveform", "ensemble"]
     stems: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
     sample_rate_hz: Positive
     channels: Positive
@@ -124,6 +134,8 @@ class ModelManifest(Table, frozen=True):
     network: Network | None = None
     sources: tuple[Source, ...] = ()
     stages: tuple[Stage, ...] = ()
+    members: tuple[Member, ...] = ()
+    consensus: Rule = "mean"
 
     @property
     def splitters(self) -> Iterator[Splitter]:
@@ -174,9 +186,9 @@ def load_manifests() -> list[ModelManifest]:
 def load_components(manifest: ModelManifest) -> Iterator[ModelManifest]:
     """Yield a model and the models that its stages are made of, and theirs."""
     yield manifest
-    for splitter in manifest.splitters:
-        if splitter.model:
-            yield from load_components(load_manifest(splitter.model))
+    parts = (splitter.model for splitter in manifest.splitters)
+    for name in (*filter(None, parts), *(member.model for member in manifest.members)):
+        yield from load_components(load_manifest(name))
 
 
 def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
@@ -193,7 +205,7 @@ def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
     try:
         manifest = msgspec.convert(read_tables(path), ModelManifest)
     except msgspec.ValidationError as error:
-        kinds = (ModelManifest, Transform, Segment, Passage, Network, Source, *TABLES)
+        kinds = (ModelManifest, Transform, Segment, Passage, Network, Source, Member, *TABLES)
         raise ManifestError(f"{path}: {explain(error, kinds)}.") from error
     except ValueError as error:
         raise ManifestError(f"{error}.") from error
@@ -201,6 +213,8 @@ def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
         _check(manifest, path.parent.name)
         for stage in manifest.stages:
             _check_models(manifest, stage, (*above, manifest.name))
+        for member in manifest.members:
+            _check_member(manifest, member, (*above, manifest.name))
     except ValueError as error:
         raise ManifestError(f"{path}: {error}.") from error
     return manifest
@@ -210,25 +224,40 @@ def _check(manifest: ModelManifest, folder: str) -> None:
     """Raise :class:`ValueError` unless a manifest's tables fit each other and its folder."""
     if manifest.name != folder:
         raise ValueError(f"name '{manifest.name}' is not the name of its folder")
-    masked = manifest.kind == "magnitude"
-    if (manifest.segment is not None, bool(manifest.bandwidths)) != (masked, masked):
-        raise ValueError("a segment and bandwidths are what kind 'magnitude' has, and no other")
-    if (manifest.passage is None) != masked:
-        raise ValueError("a passage is what kinds 'complex' and 'waveform' have, and no other")
+    _check_kind(manifest)
     if manifest.passage:
         _check_passage(manifest, manifest.passage)
-    if masked and manifest.transform.window_samples % manifest.transform.hop_samples:
-        raise ValueError("hop_samples must divide window_samples")
-    if manifest.segment and manifest.segment.frames <= 2 * manifest.segment.context_frames:
-        raise ValueError("context_frames at both ends leave nothing of a segment's frames")
-    is_fetched = manifest.network is not None
-    if is_fetched == bool(manifest.stages) or (is_fetched and not manifest.sources):
-        raise ValueError("a model has either a network and its sources, or stages")
+    if manifest.segment:
+        _check_segment(manifest.transform, manifest.segment)
+    has_network = manifest.network is not None
+    if has_network and not manifest.sources:
+        raise ValueError("a network has sources of its weights")
     places = [(source.requirement, source.url).count(None) for source in manifest.sources]
-    if 0 in places or (is_fetched and 2 in places):
+    if 0 in places or (has_network and 2 in places):
         raise ValueError("a source has either a requirement or a url")
     if manifest.stages:
         check_stages(manifest.stages, manifest.stems)
+    if manifest.members:
+        check_members(manifest.members, manifest.stems, manifest.consensus)
+
+
+def _check_kind(manifest: ModelManifest) -> None:
+    """Raise :class:`ValueError` unless a model has what its kind has, and nothing else."""
+    for key, kinds in _KEYS_OF_KINDS.items():
+        has_it = bool(getattr(manifest, key))
+        if has_it != (manifest.kind in kinds):
+            verb = "has no" if has_it else "needs"
+            raise ValueError(f"kind '{manifest.kind}' {verb} '{key}'")
+    made_of = [manifest.network, manifest.stages, manifest.members]
+    if sum(map(bool, made_of)) != 1:
+        raise ValueError("a model has either a network and its sources, or stages, or members")
+
+
+def _check_segment(transform: Transform, segment: Segment) -> None:
+    if transform.window_samples % transform.hop_samples:
+        raise ValueError("hop_samples must divide window_samples")
+    if segment.frames <= 2 * segment.context_frames:
+        raise ValueError("context_frames at both ends leave nothing of a segment's frames")
 
 
 def _check_passage(manifest: ModelManifest, passage: Passage) -> None:
@@ -243,13 +272,7 @@ def _check_passage(manifest: ModelManifest, passage: Passage) -> None:
 def _check_models(manifest: ModelManifest, stage: Stage, above: tuple[str, ...]) -> None:
     """Raise :class:`ValueError` unless the models of a stage can do what it asks of them."""
     for name in filter(None, (splitter.model for splitter in stage.splitters)):
-        if name in above:
-            raise ValueError(f"'{name}' would be made of itself: {' → '.join((*above, name))}")
-        try:
-            path = find_model(name)
-        except ModelError as error:
-            raise ValueError(str(error).removesuffix(".")) from error
-        model = read_manifest(path, above=above)
+        model = _read_part(name, above)
         if not _takes_alike(model, manifest):
             raise ValueError(f"{name} takes another sample rate, transform, segment or bandwidth")
         if len(model.stems) != len(stage.parts) or _is_disordered(stage.parts, model.stems):
@@ -257,6 +280,29 @@ def _check_models(manifest: ModelManifest, stage: Stage, above: tuple[str, ...])
                 f"{name} makes {', '.join(model.stems)}, which the stage names"
                 f" {', '.join(stage.parts)}: as many, in the same order"
             )
+
+
+def _check_member(manifest: ModelManifest, member: Member, above: tuple[str, ...]) -> None:
+    """Raise :class:`ValueError` unless a member makes an ensemble's stems."""
+    model = _read_part(member.model, above)
+    if model.members:
+        raise ValueError(f"{model.name} is an ensemble: name its members instead")
+    if (set(model.stems), model.channels) != (set(manifest.stems), manifest.channels):
+        raise ValueError(
+            f"{model.name} makes {', '.join(model.stems)} of {model.channels} channels, not"
+            f" {', '.join(manifest.stems)} of {manifest.channels}"
+        )
+
+
+def _read_part(name: str, above: tuple[str, ...]) -> ModelManifest:
+    """Return the manifest of a model that another is made of."""
+    if name in above:
+        raise ValueError(f"'{name}' would be made of itself: {' → '.join((*above, name))}")
+    try:
+        path = find_model(name)
+    except ModelError as error:
+        raise ValueError(str(error).removesuffix(".")) from error
+    return read_manifest(path, above=above)
 
 
 def _takes_alike(model: ModelManifest, manifest: ModelManifest) -> bool:

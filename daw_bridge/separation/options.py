@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from daw_bridge.audio import Stems
 from daw_bridge.errors import AudioError, OptionError
 
 if TYPE_CHECKING:
+    from daw_bridge.audio import StemBlock
+    from daw_bridge.files.blocks import Block
     from daw_bridge.files.reading import Reader
     from daw_bridge.separation.manifest import ModelManifest
     from daw_bridge.separation.masks import Extension
 
 MAX_OVERLAP = 0.5
+MAX_SHIFT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,9 @@ class SeparationOptions:
             cross-faded there. None: the model's own. A model whose segments need context has as
             much in common at least.
         wiener_iterations: rounds of multichannel Wiener refinement.
+        shifts: how many separations are averaged, each of the signal after some more silence, of
+            less than half a second, so that segments are cut elsewhere. It takes as many times as
+            long. A. Défossez et al., "Music source separation in the waveform domain", 2019, 4.3.
         whole_segments: fill the last segment up with silence, as in training, where a shorter
             one would do.
         downmix: fold more than two channels down to stereo.
@@ -38,6 +47,7 @@ class SeparationOptions:
     bandwidth: str | None = None
     overlap: float | None = None
     wiener_iterations: int = 0
+    shifts: int = 1
     whole_segments: bool = False
     downmix: bool = False
 
@@ -46,6 +56,8 @@ class SeparationOptions:
             raise OptionError(f"The overlap is from 0 to {MAX_OVERLAP}, not {self.overlap}.")
         if self.wiener_iterations < 0:
             raise OptionError(f"Wiener iterations are 0 or more, not {self.wiener_iterations}.")
+        if self.shifts < 1:
+            raise OptionError(f"Shifts are 1 or more, not {self.shifts}.")
 
     @classmethod
     def spleeter(cls, stems: tuple[str, ...] = ()) -> SeparationOptions:
@@ -69,6 +81,7 @@ class Plan:
         overlap: the share of a segment that the next one sees again.
         source_hz: sample rate of the source and of the stems.
         model_hz: sample rate of the model.
+        delay_samples: how much silence at the model's rate precedes the signal.
     """
 
     options: SeparationOptions
@@ -81,6 +94,21 @@ class Plan:
     overlap: float
     source_hz: int
     model_hz: int
+    delay_samples: int = 0
+
+    def delayed(self, turn: int) -> Plan:
+        """Return the plan of one of the separations that are averaged, from 0 on."""
+        delay_s = MAX_SHIFT_S * turn / self.options.shifts
+        return replace(self, delay_samples=round(delay_s * self.model_hz))
+
+    def complete(self, made: StemBlock, mixture: Block) -> Stems:
+        """Return the stems that are given: those made, and what they leave of the mixture."""
+        samples = made
+        if self.last_is_rest and self.given != self.made:
+            rest = mixture - made.sum(axis=0)
+            samples = np.concatenate([made, rest[np.newaxis]])[list(self.given)]
+        names = tuple(self.stems[index] for index in self.given)
+        return Stems(names, samples, mixture, self.source_hz)
 
 
 def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reader) -> Plan:

@@ -16,13 +16,17 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
-from itertools import starmap
+from dataclasses import replace
+from itertools import starmap, tee
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from daw_bridge.audio import fold_down, join_stems
 from daw_bridge.files.reading import open_audio
 from daw_bridge.library import DEFAULT_MODEL
+from daw_bridge.separation.ensembles import Member, combine
 from daw_bridge.separation.framing import cut_segments
 from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.manifest import load_manifest
@@ -35,9 +39,12 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from daw_bridge.audio import Audio, Stems
+    from daw_bridge.files.blocks import Block
     from daw_bridge.files.reading import Reader
     from daw_bridge.separation.framing import Segment
+    from daw_bridge.separation.loading import Model
     from daw_bridge.separation.network import Provider
+    from daw_bridge.separation.options import Plan
     from daw_bridge.separation.synthesis import Estimate, Method
 
 
@@ -65,7 +72,9 @@ class Separator:
         self.manifest = load_manifest(model)
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
-        self._device, self._method = Loader(provider, threads).open(self.manifest)
+        loader = Loader(provider, threads)
+        members = [load_manifest(member.model) for member in self.manifest.members]
+        self._models = [loader.open(each) for each in members or [self.manifest]]
 
     def __enter__(self) -> Separator:
         return self
@@ -80,7 +89,8 @@ class Separator:
     @property
     def provider(self) -> str:
         """Where the network really runs: ``cpu`` or ``cuda``."""
-        return self._device.provider
+        used = {model.device.provider for model in self._models}
+        return "cuda" if "cuda" in used else "cpu"
 
     def separate(self, audio: Audio, options: SeparationOptions | None = None) -> Stems:
         """Separate audio that is in memory.
@@ -122,14 +132,41 @@ class Separator:
         blocks = source.blocks(start, length)
         if source.channels > plan.channels:
             blocks = fold_down(blocks, source.channels)
-        method = self._method(plan, manifest=self.manifest)
+        if self.manifest.members or plan.options.shifts > 1:
+            yield from self._vote(plan, source, blocks)
+        else:
+            yield from self._run(self._models[0], plan, blocks)
+
+    def _vote(
+        self, plan: Plan, source: Reader, blocks: Iterable[Block]
+    ) -> Generator[Stems, None, None]:
+        """Run all members, as often as there are shifts, and yield what they agree on."""
+        stems = tuple(plan.stems[index] for index in plan.made)
+        options = replace(plan.options, stems=stems)
+        members = self.manifest.members or [Member(model=self.manifest.name)]
+        plans, models, weights = [], [], []
+        for model, member in zip(self._models, members, strict=True):
+            counts = [member.weight_of(stem) for stem in stems]
+            for turn in range(options.shifts if any(counts) else 0):
+                plans.append(make_plan(model.manifest, options, source).delayed(turn))
+                models.append(model)
+                weights.append(counts)
+        runs = list(map(self._run, models, plans, tee(blocks, len(plans))))
+        yield from combine(runs, plan, self.manifest.consensus, np.array(weights, np.float32))
+
+    def _run(
+        self, model: Model, plan: Plan, blocks: Iterable[Block]
+    ) -> Generator[Stems, None, None]:
+        """Run one model over a signal."""
+        method = model.method(plan)
         segments = cut_segments(blocks, plan, method.cut)
-        with closing(self._estimate_ahead(method, segments)) as estimated:
+        ahead = self._estimate_ahead(method, segments, runs=model.device.concurrent_runs)
+        with closing(ahead) as estimated:
             # A loop variable would keep a segment's estimate while the next are waited for.
             yield from starmap(Synthesis(plan, method).push, estimated)
 
     def _estimate_ahead(
-        self, method: Method[Estimate], segments: Iterable[Segment]
+        self, method: Method[Estimate], segments: Iterable[Segment], *, runs: int
     ) -> Generator[tuple[Segment, Estimate], None, None]:
         """Yield segments and what the network makes of them while it is busy with the next."""
         under_way: deque[tuple[Segment, Future[Estimate]]] = deque()
@@ -137,7 +174,7 @@ class Separator:
             for segment in segments:
                 future = self._workers.submit(method.estimate, segment.samples)
                 under_way.append((segment, future))
-                if len(under_way) >= self._device.concurrent_runs:
+                if len(under_way) >= runs:
                     yield _result(*under_way.popleft())
             while under_way:
                 yield _result(*under_way.popleft())

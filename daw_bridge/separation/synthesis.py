@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from daw_bridge.audio import Stems
 from daw_bridge.files.blocks import Fifo
 from daw_bridge.resampling import Resampler
 
 if TYPE_CHECKING:
-    from daw_bridge.audio import StemBlock
-    from daw_bridge.files.blocks import Block
+    from daw_bridge.audio import Stems
     from daw_bridge.separation.framing import Cut, Segment
     from daw_bridge.separation.options import Plan
     from daw_bridge.stft import Signal
@@ -40,6 +38,7 @@ class Synthesis:
     def __init__(self, plan: Plan, method: Method[Any]) -> None:
         rows = len(plan.made) * plan.channels
         self._plan = plan
+        self._delay = plan.delay_samples
         self._method = method
         self._resampler = Resampler(rows, plan.model_hz, plan.source_hz)
         self._made = Fifo(np.empty((rows, 0), np.float32))
@@ -47,22 +46,20 @@ class Synthesis:
 
     def push(self, segment: Segment, estimate: Any) -> Stems:
         """Return the stems that a segment completes; with the last one, all that are left."""
-        made = self._method.join(estimate, last=segment.last)
+        plan = self._plan
+        signal = self._drop_delay(self._method.join(estimate, last=segment.last))
         self._source.push(segment.source)
-        self._made.push(self._resampler.push(made, last=segment.last))
+        self._made.push(self._resampler.push(signal, last=segment.last))
         if segment.last:  # the last frame's padding may end short of the source by a sample or so
             shortage = max(self._source.frames - self._made.frames, 0)
-            self._made.push(np.zeros((len(made), shortage), np.float32))
+            self._made.push(np.zeros((len(signal), shortage), np.float32))
         frames = min(self._source.frames, self._made.frames)
-        return self._complete(self._made.take(frames), self._source.take(frames))
+        mixture = self._source.take(frames)
+        made = self._made.take(frames).reshape(len(plan.made), *mixture.shape)
+        return plan.complete(made, mixture)
 
-    def _complete(self, made: Signal, mixture: Block) -> Stems:
-        """Add the stem that is the rest of the mixture, where there is one."""
-        plan = self._plan
-        samples: StemBlock = made.reshape(len(plan.made), *mixture.shape)
-        if plan.last_is_rest and plan.given != plan.made:
-            rest = mixture - samples.sum(axis=0)
-            every = np.concatenate([samples, rest[np.newaxis]])
-            samples = every[list(plan.given)]
-        names = tuple(plan.stems[index] for index in plan.given)
-        return Stems(names, samples, mixture, plan.source_hz)
+    def _drop_delay(self, made: Signal) -> Signal:
+        """Leave out what the silence before the signal gave."""
+        dropped = min(self._delay, made.shape[1])
+        self._delay -= dropped
+        return made[:, dropped:]

@@ -47,9 +47,9 @@ _SOURCE_DIGEST = "source.sha256"
 
 def weights_folder(manifest: ModelManifest) -> Path:
     """Return where a model's own networks lie, or would lie."""
-    if manifest.stages:
-        return find_model(manifest.name).parent
-    return cache_folder() / "weights" / f"{manifest.name}-{manifest.version}"
+    if manifest.network:
+        return cache_folder() / "weights" / f"{manifest.name}-{manifest.version}"
+    return find_model(manifest.name).parent
 
 
 def are_fetched(manifest: ModelManifest) -> bool:
@@ -78,10 +78,9 @@ def ensure_networks(manifest: ModelManifest, progress: Progress | None = None) -
     """
     paths = []
     for each in load_components(manifest):
-        if each.stages:
-            paths += [locate_network(each, network) for network in each.committed]
-        else:
+        if each.network:
             paths.append(ensure_network(each, progress))
+        paths += [locate_network(each, network) for network in each.committed]
     return paths
 
 
@@ -124,7 +123,7 @@ def _own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
         WeightsError: the file that holds a hash cannot be read.
     """
     folder = weights_folder(manifest)
-    if manifest.stages:
+    if not manifest.network:
         return [(folder / network.file, network.sha256) for network in manifest.committed]
     try:
         digest = (folder / _DIGEST).read_text("ascii").strip()

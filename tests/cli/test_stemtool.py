@@ -57,8 +57,8 @@ def test_every_option_at_once(tmp_path: Path) -> None:
         "separate", SONG, "-o", tmp_path, "-m", "spleeter-2stems", "--stems", "vocals",
         "--start", "0:02.5", "--length", "3", "--format", "flac", "--bits", "16",
         "--name", "{stem} of {track}.{ext}", "--extension", "zeros", "--bandwidth", "16k",
-        "--overlap", "0.25", "--wiener", "1", "--provider", "cpu", "--threads", "1",
-        "--residual", "--overwrite", "--json",
+        "--overlap", "0.25", "--wiener", "1", "--shifts", "2",
+        "--provider", "cpu", "--threads", "1", "--residual", "--overwrite", "--json",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     (report,) = json.loads(run.stdout)["separated"]

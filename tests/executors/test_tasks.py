@@ -43,11 +43,13 @@ def make_task(root: Path, kind: str = "separate", **others: object) -> Task:
 def test_words_become_a_job(root: Path) -> None:
     options = {
         "format": "flac", "bits": "16", "stems": "vocals, accompaniment", "overlap": "0.25",
-        "wiener": "2", "downmix": "1", "residual": "true", "label": "L/R: é", "bandwidth": "16k",
+        "wiener": "2", "shifts": "3", "downmix": "1", "residual": "true", "label": "L/R: é",
+        "bandwidth": "16k",
     }  # fmt: skip
     job = make_separate_job(make_task(root, options=options, start=3, length=7))
     assert job.options.stems == ("vocals", "accompaniment")
     assert job.options.overlap == 0.25
+    assert job.options.shifts == 3
     assert job.options.wiener_iterations == 2
     assert job.options.downmix
     assert job.residual

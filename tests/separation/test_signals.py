@@ -211,10 +211,10 @@ def test_a_network_of_another_signature_is_refused(home: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "more", "message"),
     [
-        ("waveform", "", "a passage is what kinds"),
-        ("magnitude", PASSAGE.format(9, 0), "a segment and bandwidths are what"),
+        ("waveform", "", "kind 'waveform' needs 'passage'"),
+        ("magnitude", PASSAGE.format(9, 0), "kind 'magnitude' needs 'segment'"),
         ("waveform", PASSAGE.format(300, 150), "longer than the context"),
-        ("waveform", PASSAGE.format(9, 0) + "[bandwidths]\nall = 2\n", "a segment and bandwidths"),
+        ("waveform", PASSAGE.format(9, 0) + "[bandwidths]\nall = 2\n", "has no 'bandwidths'"),
     ],
 )
 def test_tables_of_another_kind_are_refused(home: Path, kind: str, more: str, message: str) -> None:
