@@ -124,6 +124,11 @@ class Loader:
                 f"{path} makes {network.stems} parts, but the manifest of {manifest.name} names"
                 f" {', '.join(parts)}."
             )
+        if network.input_shape[1] != manifest.planes:
+            raise ManifestError(
+                f"{path} takes {network.input_shape[1]} planes, but the manifest of"
+                f" {manifest.name} gives it {manifest.planes}: magnitudes and features."
+            )
         return network
 
 

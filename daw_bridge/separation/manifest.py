@@ -11,6 +11,7 @@ from daw_bridge.errors import ManifestError, ModelError, OptionError, suggestion
 from daw_bridge.files.tables import Natural, Positive, explain, read_tables
 from daw_bridge.library import find_model, find_models
 from daw_bridge.separation.ensembles import Member, Rule, check_members
+from daw_bridge.separation.phase import Feature  # noqa: TC001 - msgspec reads annotations
 from daw_bridge.separation.stages import TABLES, Sha256, Stage, Table, check_stages
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class ModelManifest(Table, frozen=True):
         bandwidths: name → number of bins that the network sees (``magnitude``); the first is the
             default.
         segment: its length in time frames (``magnitude``).
+        features: what it sees beside the magnitudes, after those of all channels: a plane for each
+            feature and channel (``magnitude``).
         passage: its length in samples (``complex``, ``waveform``).
         compensation: a gain for what the network gives (``complex``).
         overlap: the share of a segment that the next one sees again, if the user does not say.
@@ -126,6 +129,7 @@ class ModelManifest(Table, frozen=True):
     bandwidths: dict[str, Positive] = msgspec.field(default_factory=dict)
     transform: Transform = Transform(4096, 1024)
     segment: Segment | None = None
+    features: tuple[Feature, ...] = ()
     passage: Passage | None = None
     compensation: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     overlap: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.125
@@ -136,6 +140,11 @@ class ModelManifest(Table, frozen=True):
     stages: tuple[Stage, ...] = ()
     members: tuple[Member, ...] = ()
     consensus: Rule = "mean"
+
+    @property
+    def planes(self) -> int:
+        """How many planes of bins and time frames a network of magnitudes is shown."""
+        return self.channels * (1 + len(self.features))
 
     @property
     def splitters(self) -> Iterator[Splitter]:
@@ -229,6 +238,8 @@ def _check(manifest: ModelManifest, folder: str) -> None:
         _check_passage(manifest, manifest.passage)
     if manifest.segment:
         _check_segment(manifest.transform, manifest.segment)
+    if manifest.features:
+        _check_features(manifest)
     has_network = manifest.network is not None
     if has_network and not manifest.sources:
         raise ValueError("a network has sources of its weights")
@@ -253,6 +264,13 @@ def _check_kind(manifest: ModelManifest) -> None:
         raise ValueError("a model has either a network and its sources, or stages, or members")
 
 
+def _check_features(manifest: ModelManifest) -> None:
+    """Raise :class:`ValueError` unless all that is shown features are networks made for them."""
+    is_network = [splitter.network is not None for splitter in manifest.splitters]
+    if manifest.kind != "magnitude" or len(manifest.stages) > 1 or not all(is_network):
+        raise ValueError("features are for a network of magnitudes that splits the mixture at once")
+
+
 def _check_segment(transform: Transform, segment: Segment) -> None:
     if transform.window_samples % transform.hop_samples:
         raise ValueError("hop_samples must divide window_samples")
@@ -274,7 +292,9 @@ def _check_models(manifest: ModelManifest, stage: Stage, above: tuple[str, ...])
     for name in filter(None, (splitter.model for splitter in stage.splitters)):
         model = _read_part(name, above)
         if not _takes_alike(model, manifest):
-            raise ValueError(f"{name} takes another sample rate, transform, segment or bandwidth")
+            raise ValueError(
+                f"{name} takes another sample rate, transform, feature, segment or bandwidth"
+            )
         if len(model.stems) != len(stage.parts) or _is_disordered(stage.parts, model.stems):
             raise ValueError(
                 f"{name} makes {', '.join(model.stems)}, which the stage names"
@@ -308,8 +328,8 @@ def _read_part(name: str, above: tuple[str, ...]) -> ModelManifest:
 def _takes_alike(model: ModelManifest, manifest: ModelManifest) -> bool:
     """Return whether a model takes every input that another passes on to it."""
     return (
-        (model.sample_rate_hz, model.channels, model.transform)
-        == (manifest.sample_rate_hz, manifest.channels, manifest.transform)
+        (model.sample_rate_hz, model.channels, model.transform, model.features)
+        == (manifest.sample_rate_hz, manifest.channels, manifest.transform, manifest.features)
         and manifest.segment is not None
         and model.segment is not None
         and manifest.segment.context_frames >= model.segment.context_frames

@@ -9,11 +9,12 @@ import numpy as np
 from daw_bridge.separation import wiener
 from daw_bridge.separation.framing import CrossFade, Cut
 from daw_bridge.separation.masks import apply_masks
+from daw_bridge.separation.phase import derive
 from daw_bridge.stft import Stft, StreamingInverse
 
 if TYPE_CHECKING:
     from daw_bridge.separation.manifest import ModelManifest, Segment
-    from daw_bridge.separation.network import Masks, Network
+    from daw_bridge.separation.network import Magnitudes, Masks, Network
     from daw_bridge.separation.options import Plan
     from daw_bridge.stft import Signal, Spectra
 
@@ -51,6 +52,7 @@ class Masking:
         self._stft = stft
         self._segment = segment
         self._wiener_epsilon = manifest.wiener_epsilon
+        self._features = manifest.features
         self._bins = manifest.bins(plan.options.bandwidth)
         self._cross_fade = CrossFade(overlap_frames, context_frames)
         self._inverse = StreamingInverse(stft)
@@ -59,10 +61,7 @@ class Masking:
         """Run the network on one segment; mono is shown to it as two equal channels."""
         spectra = self._stft.forward(samples)
         frames = spectra.shape[1]
-        shape = (self._plan.shown_channels, self._padded(frames), self._bins)
-        magnitudes = np.zeros(shape, np.float32)
-        magnitudes[:, :frames] = np.abs(spectra[..., : self._bins])
-        masks = self._network(magnitudes)[:, :, :frames]
+        masks = self._network(self._show(spectra[..., : self._bins]))[:, :, :frames]
         if self._plan.channels < self._plan.shown_channels:
             masks = masks.mean(axis=1, keepdims=True)
         return Masked(spectra, masks)
@@ -72,6 +71,17 @@ class Masking:
         spectra, masks = estimate
         masks = self._cross_fade.push(masks, last=last)
         return self._inverse.push(self._stem_spectra(masks, spectra[:, : masks.shape[2]]))
+
+    def _show(self, spectra: Spectra) -> Magnitudes:
+        """Return what the network sees: the channels' magnitudes, then each feature of each."""
+        _, frames, bins = spectra.shape
+        seen = [np.abs(spectra)]
+        seen += [derive(feature, spectra, self._stft) for feature in self._features]
+        shape = (len(seen), self._plan.shown_channels, self._padded(frames), bins)
+        planes = np.zeros(shape, np.float32)
+        for plane, values in zip(planes, seen, strict=True):
+            plane[:, :frames] = values
+        return planes.reshape(-1, *shape[2:])
 
     def _padded(self, frames: int) -> int:
         """Return how many frames the network is shown for a segment of ``frames``."""

@@ -134,7 +134,7 @@ def test_a_part_that_is_split_leaves_its_name(home: Path) -> None:
         ("'low-pass'", "'high-pass'", "high-pass"),
         (LOW_PASS, "network = { file = '../x.onnx', sha256 = '" + "0" * 64 + "' }", "file"),
         (LOW_PASS, "network = { file = 'x.onnx' }", "sha256"),
-        ("16k = 1536", "20k = 1856", "takes another sample rate, transform, segment or bandwidth"),
+        ("16k = 1536", "20k = 1856", "takes another sample rate, transform, feature"),
         ("hop_samples = 1024", "hop_samples = 2048", "takes another sample rate"),
         ("multiple_frames = 64", "multiple_frames = 32", "takes another sample rate"),
     ],
