@@ -1,0 +1,118 @@
+"""What networks of other families cost beside their references.
+
+python -m benchmarks.families [FAMILY ...] [--song SONG] [--seconds 60] [--rounds 3]
+                              [--workspace FOLDER]
+
+Networks of real size with random weights, written by the reference and imported by ``stemtool``;
+the same song, whole processes, in alternation. The references are installed below the workspace;
+torch is the one of this environment. Prints ratios; times alone say more about the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.cost import Cost, measure
+from benchmarks.separate import make_song
+
+PACKAGES = ("openunmix==1.3.0",)
+
+
+class Family(NamedTuple):
+    """A family's reference, and what asks the same of ``stemtool``.
+
+    Attributes:
+        checkpoint: the file or folder that is imported, below the one where the reference writes.
+        configuration: the file there that ``--config`` names.
+        options: for ``stemtool separate``.
+    """
+
+    checkpoint: str = "."
+    configuration: str = ""
+    options: tuple[str, ...] = ("--extension", "zeros")
+
+
+FAMILIES = {
+    "openunmix": Family(options=("--extension", "zeros", "--wiener", "1")),
+    "openunmix, no filter": Family(),
+    "mdx": Family("net.onnx", "net.json", ()),
+}
+
+
+def install_references(folder: Path) -> dict[str, str]:
+    """Install the references without what they would bring; return how to find them."""
+    if not folder.exists():
+        pip: list[str | Path] = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        _run([*pip, "--target", folder, *PACKAGES], {})
+        (folder / "torchaudio.py").touch()  # is imported, and used for what is not done here
+    return {"PYTHONPATH": str(folder)}
+
+
+def compare(
+    name: str, song: Path, folder: Path, environment: dict[str, str], rounds: int
+) -> list[tuple[Cost, Cost]]:
+    """Return the costs of the reference and of ``stemtool``, round by round."""
+    checkpoint, stems = folder / "checkpoint", folder / "stems"
+    checkpoint.mkdir()
+    references: list[str | Path] = [sys.executable, Path(__file__).with_name("references.py")]
+    _run([*references, "make", name, checkpoint], environment)
+    stemtool: list[str | Path] = [Path(sys.executable).with_name("stemtool")]
+    home = {"DAW_BRIDGE_HOME": str(folder / "home")}
+    family = FAMILIES[name]
+    imported = [*stemtool, "models", "import", checkpoint / family.checkpoint]
+    imported += ["--name", "contestant"]
+    if family.configuration:
+        imported += ["--config", checkpoint / family.configuration]
+    _run(imported, home)
+    theirs = [*references, "separate", name, checkpoint, song, stems / "theirs"]
+    ours = [*stemtool, "separate", song, "-m", "contestant", "-o", stems / "ours", *family.options]
+    ours += ["--overwrite", "--quiet", "--provider", "cpu"]
+    stems.mkdir()
+    return [(measure(theirs, environment), measure(ours, home)) for _ in range(rounds)]
+
+
+def _run(command: list[str | Path], environment: dict[str, str]) -> None:
+    subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=True)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("families", nargs="*", help=", ".join(FAMILIES))
+    parser.add_argument("--song", type=Path, help="at 44.1 kHz")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workspace", type=Path, default=Path(tempfile.gettempdir()) / "families")
+    arguments = parser.parse_args()
+    environment = install_references(arguments.workspace)
+    print(f"{'':24}{'reference':>20}{'stemtool':>20}   times faster, less cpu, less memory")
+    for name in arguments.families or FAMILIES:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            song = make_song(arguments.song, arguments.seconds, folder)
+            report(name, compare(name, song, folder, environment, arguments.rounds))
+
+
+def report(name: str, rounds: list[tuple[Cost, Cost]]) -> None:
+    """Print a family's line: medians, and ratios in the same round."""
+    cells = ""
+    for runs in zip(*rounds, strict=True):
+        wall, _, peak = (statistics.median(column) for column in zip(*runs, strict=True))
+        cells += f"{wall:10.1f} s{peak:5.0f} MB"
+    ratios = [np.divide(theirs, ours) for theirs, ours in rounds]
+    wall, cpu, memory = np.median(ratios, axis=0)
+    worst = min(ratio[0] for ratio in ratios)
+    print(f"{name:24}{cells}   {wall:.1f} (worst round {worst:.1f}), {cpu:.1f}, {memory:.1f}")
+
+
+if __name__ == "__main__":
+    main()
