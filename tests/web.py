@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -36,11 +37,13 @@ class Site:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Site]:
-    """Serve a folder, until the block ends."""
+def serve(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """Serve a folder, until the block ends; over https, where there is a certificate."""
     site = Site(folder)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, site)) as server:
-        site.address = f"http://127.0.0.1:{server.server_address[1]}"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        site.address = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -1,11 +1,13 @@
 """Files from the web: whole and verified, in spite of connections that break off.
 
     <folder>/<key of the URL>/<name>.part   what has come; the next call asks for the rest
-                              version       what the server called the file that it is part of
+                              .version      what the server called the file that it is part of
                               <name>        the whole file, until its user is done with it
 
-Only a part that can be continued outlives a call. Python's own client brings what a library would:
-the system's certificates, proxies and redirects; what is here is what none of them has, going on.
+Only what the next call can go on from outlives a call: a part that can be continued, or a whole
+file whose user was interrupted before all others that it needs had come. Python's own client brings
+what a library would: the system's certificates, proxies and redirects; what is here is what none of
+them has, going on.
 """
 
 from __future__ import annotations
@@ -39,8 +41,9 @@ from daw_bridge.files.hashing import sha256_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from email.message import Message
+    from http.client import HTTPMessage
     from pathlib import Path
-    from typing import TypeAlias
+    from typing import IO, TypeAlias
     from urllib.response import addinfourl
 
     Progress: TypeAlias = Callable[[int, int], None]
@@ -52,12 +55,12 @@ PAUSES_S = (0.5, 2, 8)
 _TIMEOUT_S = 30
 _BLOCK_BYTES = 1 << 18
 _KEY_DIGITS = 16
+_SHA256_DIGITS = 64
 _TOO_LARGE = f"it is larger than {LIMIT_BYTES >> 30} GiB"
 _HANDLERS = (
     ProxyHandler,
     HTTPHandler,
     HTTPSHandler,
-    HTTPRedirectHandler,
     HTTPErrorProcessor,
     HTTPDefaultErrorHandler,
     UnknownHandler,
@@ -78,6 +81,10 @@ class InterruptedDownloadError(OSError):
     """What another attempt may get past."""
 
 
+class UnreachableError(InterruptedDownloadError):
+    """No server answers: not worth waiting for where nothing has come yet."""
+
+
 @contextmanager
 def downloaded(
     url: str, folder: Path, *, sha256: str | None = None, progress: Progress | None = None
@@ -87,7 +94,8 @@ def downloaded(
     Args:
         url: of http or https.
         folder: where downloads lie while they come.
-        sha256: what the file must hash to; None: anything.
+        sha256: what the file must hash to, or the first digits of that; None: anything. A redirect
+            may leave https for http only where all 64 digits are given.
         progress: is told bytes that are here and bytes in all, where the server says how many.
 
     Raises:
@@ -96,50 +104,58 @@ def downloaded(
     """
     place = folder / hashlib.sha256(url.encode()).hexdigest()[:_KEY_DIGITS]
     with locked(place):
-        part = _Part(place, _name_of(url))
+        part = _Part(place, _name_of(url), sha256 or "")
+        is_done = False
         try:
-            yield part.finish(url, sha256, progress)
+            yield part.finish(url, progress)
+            is_done = True
+        except Exception as error:
+            is_done = not isinstance(error, InterruptedDownloadError)
+            raise
         finally:
-            if not part.is_resumable:
+            if is_done or not part.is_resumable:
                 shutil.rmtree(place, ignore_errors=True)
 
 
 class _Part:
     """What has come of a file."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, sha256: str) -> None:
         self._path = folder / f"{name}.part"
-        self._version = folder / "version"
+        self._version = folder / ".version"  # the name of no file: they begin with no dot
+        self._whole = folder / name
+        self._sha256 = sha256
 
     @property
     def is_resumable(self) -> bool:
-        return bool(self._size()) and self._version.is_file()
+        return self._whole.is_file() or (bool(self._size()) and self._version.is_file())
 
-    def finish(self, url: str, sha256: str | None, progress: Progress | None) -> Path:
-        """Get the rest and verify all; return the path of the whole file."""
-        try:
-            self._path.parent.mkdir(exist_ok=True)
+    def finish(self, url: str, progress: Progress | None) -> Path:
+        """Get the rest, if any, and verify all; return the path of the whole file."""
+        self._whole.parent.mkdir(exist_ok=True)
+        if not self._whole.is_file():
             self._insist(url, progress)
-            self._verify(sha256)
-        except InterruptedDownloadError:
-            raise
-        except OSError:
-            self._drop()
-            raise
-        return self._path.replace(self._path.with_suffix(""))
+            self._path.replace(self._whole)
+        digest = sha256_of(self._whole)
+        if not digest.startswith(self._sha256):
+            raise OSError(f"sha256 {digest} is not the pinned one, {self._sha256}")
+        return self._whole
 
     def _insist(self, url: str, progress: Progress | None) -> None:
         for pause_s in PAUSES_S:
             try:
                 return self._receive(url, progress)
             except InterruptedDownloadError as error:
+                if isinstance(error, UnreachableError) and not self._size():
+                    raise
                 _log.warning("%s: %s; trying again.", url, error)
                 time.sleep(pause_s)
         return self._receive(url, progress)
 
     def _receive(self, url: str, progress: Progress | None) -> None:
         """Make one request, for the rest of the file where that is possible."""
-        with _open(url, self._range()) as response:
+        is_pinned = len(self._sha256) == _SHA256_DIGITS
+        with _open(url, self._range(), _Redirects(is_pinned=is_pinned)) as response:
             self._check(response)
             if response.status != HTTPStatus.PARTIAL_CONTENT:
                 self._begin(response.headers)
@@ -170,10 +186,6 @@ class _Part:
             raise InterruptedDownloadError("the server has not the rest of what is here")
         kind = InterruptedDownloadError if status in _PASSING else OSError
         raise kind(f"the server answers {status} {' '.join(str(response.msg).split())}")
-
-    def _verify(self, sha256: str | None) -> None:
-        if sha256 and (digest := sha256_of(self._path)) != sha256:
-            raise OSError(f"sha256 {digest} is not the pinned one, {sha256}")
 
     def _check_room(self, total: int | None) -> None:
         if total is None:
@@ -213,24 +225,48 @@ class _Part:
         self._version.unlink(missing_ok=True)
 
 
-def _open(url: str, headers: Mapping[str, str]) -> addinfourl:
+class _Redirects(HTTPRedirectHandler):
+    """Follows redirects, but not to where anybody could put another file unnoticed."""
+
+    def __init__(self, *, is_pinned: bool) -> None:
+        self._is_pinned = is_pinned
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        """Return the request that follows a redirect."""
+        if leaves_https(req.full_url, newurl) and not self._is_pinned:
+            fp.close()
+            raise OSError(
+                f"it is redirected from https to {newurl}, and no whole sha256 is known by which to"
+                " tell that the file is the same"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def leaves_https(url: str, target: str) -> bool:
+    """Return whether a redirect leads from https to where others may change the file."""
+    return urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https"
+
+
+def _open(url: str, headers: Mapping[str, str], redirects: _Redirects) -> addinfourl:
     """Send a request; an answer that is an error is returned like any other.
 
     Args:
         url: no redirect leads from http or https to another scheme: there are no handlers of one.
         headers: what to ask for; none: all of a file of which nothing is here.
+        redirects: follows them.
     """
     opener = OpenerDirector()
-    for handler in _HANDLERS:
-        opener.add_handler(handler())
+    for handler in (*(kind() for kind in _HANDLERS), redirects):
+        opener.add_handler(handler)
     request = Request(url, headers={"Accept-Encoding": "identity", **headers})  # noqa: S310
     try:
         return opener.open(request, timeout=_TIMEOUT_S)
     except HTTPError as error:
         return error
     except URLError as error:
-        kind = InterruptedDownloadError if headers else OSError
-        raise kind(f"the server cannot be reached: {error.reason}") from error
+        raise UnreachableError(f"the server cannot be reached: {error.reason}") from error
     except (ConnectionError, TimeoutError) as error:
         raise InterruptedDownloadError("the connection broke off before an answer") from error
     except HTTPException as error:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import resource
 import shutil
+import ssl
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daw_bridge.files import download
-from daw_bridge.files.download import InterruptedDownloadError, downloaded
+from daw_bridge.files.download import InterruptedDownloadError, downloaded, leaves_https
 from tests.web import Site, serve
 
 if TYPE_CHECKING:
@@ -111,6 +112,42 @@ def test_what_cannot_be_continued_starts_anew(trait: str, site: Site, folder: Pa
     assert get(site, folder) == CONTENT
 
 
+@pytest.mark.parametrize("interruption", ["cut", "no server", "ctrl-c"])
+def test_a_whole_file_waits_for_another_that_is_needed_with_it(
+    interruption: str, site: Site, folder: Path
+) -> None:
+    (site.folder / "more").write_bytes(CONTENT)
+    address = "http://127.0.0.1:9" if interruption == "no server" else site.address
+
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    site.cuts = [len(CONTENT)] + [0] * 4 * (interruption == "cut")
+    with (
+        pytest.raises((InterruptedDownloadError, KeyboardInterrupt)),
+        downloaded(f"{site.address}/4stems.tar.gz", folder),
+        downloaded(f"{address}/more", folder, progress=stop),
+    ):
+        pass
+    assert files(folder)["4stems.tar.gz"] == CONTENT
+    asked = len(site.requests)
+    assert get(site, folder) == CONTENT
+    assert len(site.requests) == asked
+    assert set(files(folder)) <= {"other", "more.part", ".version"}
+
+
+def test_a_whole_file_goes_where_another_that_is_needed_with_it_cannot_be_had(
+    site: Site, folder: Path
+) -> None:
+    with (
+        pytest.raises(OSError, match="404"),
+        downloaded(f"{site.address}/4stems.tar.gz", folder),
+        downloaded(f"{site.address}/missing", folder),
+    ):
+        pass
+    assert files(folder) == UNTOUCHED
+
+
 def test_a_file_that_changed_on_the_server_starts_anew(site: Site, folder: Path) -> None:
     site.cuts = [200_000] * 4
     with pytest.raises(InterruptedDownloadError):
@@ -153,6 +190,54 @@ def test_redirects_that_lead_nowhere_are_refused(target: str, site: Site, folder
     assert files(folder) == UNTOUCHED
 
 
+@pytest.fixture
+def secure_site(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """The same files over https, with a certificate that is trusted here."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate with")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    command += " -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(
+        [*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with serve(site.folder, tls) as secure:
+        yield secure
+
+
+def test_https_is_left_only_for_a_file_that_is_known_by_its_whole_hash(
+    site: Site, secure_site: Site, folder: Path
+) -> None:
+    secure_site.redirects = {"/old/4stems.tar.gz": f"{site.address}/4stems.tar.gz"}
+    for digits in (None, SHA256[:8], SHA256[:63]):
+        with pytest.raises(OSError, match="is redirected from https to http:") as caught:
+            get(secure_site, folder, digits, name="old/4stems.tar.gz")
+        assert "\n" not in str(caught.value)
+    assert site.requests == []
+    assert files(folder) == UNTOUCHED
+    assert get(secure_site, folder, SHA256, name="old/4stems.tar.gz") == CONTENT
+    assert len(site.requests) == 1
+    site.redirects = {"/new/4stems.tar.gz": f"{secure_site.address}/4stems.tar.gz"}
+    assert get(site, folder, None, name="new/4stems.tar.gz") == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "leaves"),
+    [
+        ("https://a.example/x", "http://a.example/x", True),
+        ("HTTPS://a.example/x", "HTTP://b.example/x", True),
+        ("https://a.example/x", "https://b.example/x", False),
+        ("http://a.example/x", "http://b.example/x", False),
+        ("http://a.example/x", "https://a.example/x", False),
+    ],
+)
+def test_which_redirects_leave_https(url: str, target: str, leaves: bool) -> None:
+    assert leaves_https(url, target) == leaves
+
+
 def test_a_busy_server_is_asked_again(site: Site, folder: Path) -> None:
     site.errors = [503, 429, 500]
     assert get(site, folder) == CONTENT
@@ -173,22 +258,30 @@ def test_a_missing_file_is_not_asked_for_again(site: Site, folder: Path) -> None
     assert files(folder) == UNTOUCHED
 
 
-def test_a_file_with_another_hash_is_refused(site: Site, folder: Path) -> None:
+@pytest.mark.parametrize("digits", ["0" * 64, "0" * 8, SHA256[:7] + "x"])
+def test_a_file_with_another_hash_is_refused(digits: str, site: Site, folder: Path) -> None:
     with pytest.raises(OSError, match=f"sha256 {SHA256} is not the pinned one"):
-        get(site, folder, "0" * 64)
+        get(site, folder, digits)
     assert files(folder) == UNTOUCHED
+
+
+def test_first_digits_of_a_hash_will_do(site: Site, folder: Path) -> None:
+    assert get(site, folder, SHA256[:8]) == CONTENT
 
 
 @pytest.mark.parametrize(
     "url", ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://127.0.0.1:9/a", "http://[/a", "a"]
 )
-def test_what_is_no_address_or_does_not_answer_is_one_sentence(url: str, folder: Path) -> None:
+def test_what_is_no_address_or_does_not_answer_is_one_sentence(
+    url: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with (
         pytest.raises(OSError, match=r"cannot be reached|no address") as caught,
         downloaded(url, folder),
     ):
         pass
     assert "\n" not in str(caught.value)
+    assert not caplog.records  # of further attempts
     assert files(folder) == UNTOUCHED
 
 
