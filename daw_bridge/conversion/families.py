@@ -23,7 +23,9 @@ class Wishes:
     """What whoever brings a checkpoint says about it.
 
     Attributes:
-        stems: their names, in the checkpoint's order; none: as the family names them.
+        stems: their names in the checkpoint's order, or, in families that find stems by name, those
+            to be taken; none: as the family names and orders them, and so must the manifest of a
+            model that is fetched.
         options: the family's own, as in a manifest's ``[network]``.
         configuration: the file that the checkpoint was trained by.
         trust: code in the checkpoint may be run; see :func:`need_trust`.

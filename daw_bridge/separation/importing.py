@@ -18,7 +18,7 @@ from daw_bridge.files.tables import to_toml
 from daw_bridge.library import cache_folder, data_folder, find_models
 from daw_bridge.separation.licences import warn_of_licence
 from daw_bridge.separation.manifest import load_manifest, read_manifest
-from daw_bridge.separation.weights import import_file
+from daw_bridge.separation.weights import import_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,9 +78,9 @@ def import_checkpoint(
 ) -> ModelManifest:
     """Make a checkpoint a model of the library.
 
-    A file that a manifest of the library takes becomes that model's weights, unless the options
-    name another model or wish for something; anything else becomes a model of its own in the
-    user's folder.
+    What a manifest of the library takes, a file or a folder of several, becomes that model's
+    weights, unless the options name another model or wish for something; anything else becomes a
+    model of its own in the user's folder.
 
     Args:
         place: the path of a file or a folder, or a URL of http or https.
@@ -94,8 +94,8 @@ def import_checkpoint(
     """
     options = options or ImportOptions()
     with _opened(place, options, progress) as checkpoint:
-        if checkpoint.sha256 and options.wishes == Wishes():
-            known = import_file(checkpoint.path, options.name)
+        if options.wishes == Wishes():
+            known = import_source(checkpoint.path, options.name)
             if known:
                 return known
         name = _free_name(options.name or checkpoint.stem, overwrite=options.overwrite)

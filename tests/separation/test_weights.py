@@ -131,14 +131,14 @@ def test_a_file_at_hand_is_recognised_by_its_hash(home: Path, tmp_path: Path) ->
     file = mini_model.write_archive(tmp_path)
     mini_model.install_manifest(home, mini_model.source(file, url="http://127.0.0.1:9/"))
     renamed = file.rename(tmp_path / "download (1)")
-    manifest = weights.import_file(renamed)
+    manifest = weights.import_source(renamed)
     assert manifest == load_manifest("spleeter-2stems")
     assert weights.are_intact(manifest)
-    assert weights.import_file(renamed, "classic-4stems") is None
+    assert weights.import_source(renamed, "classic-4stems") is None
     renamed.write_bytes(b"something else")
-    assert weights.import_file(renamed) is None
+    assert weights.import_source(renamed) is None
     with pytest.raises(WeightsError, match="cannot be read"):
-        weights.import_file(tmp_path / "missing")
+        weights.import_source(tmp_path / "missing")
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove digest"])
@@ -193,9 +193,9 @@ def test_a_hash_that_nobody_knew_is_pinned_by_the_first_file(home: Path, site: S
     file.write_bytes(file.read_bytes() + b"changed")
     with pytest.raises(WeightsError, match="is not the pinned one"):
         ensure()
-    with pytest.raises(WeightsError, match="made from one that has"):
-        weights.import_file(file)
-    assert weights.import_file(file.rename(file.with_name("other.tar.gz"))) is None
+    with pytest.raises(WeightsError, match="made from one whose begins with"):
+        weights.import_source(file)
+    assert weights.import_source(file.rename(file.with_name("other.tar.gz"))) is None
 
 
 @pytest.mark.parametrize("licence", ["MIT", "CC-BY-NC-SA-4.0"])
@@ -207,7 +207,7 @@ def test_weights_that_are_not_for_sale_say_so_when_they_come(
     manifest = home / "models" / "spleeter-2stems" / "manifest.toml"
     text = manifest.read_text("utf-8")
     manifest.write_text(text.replace('licence = "MIT"', f'licence = "{licence}"'), "utf-8")
-    weights.import_file(file)
+    weights.import_source(file)
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == (licence != "MIT")
     assert all(licence in each for each in warnings)
