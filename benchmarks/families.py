@@ -24,7 +24,11 @@ import numpy as np
 from benchmarks.cost import Cost, measure
 from benchmarks.separate import make_song
 
-PACKAGES = ("openunmix==1.3.0",)
+PACKAGES = (
+    "openunmix==1.3.0", "demucs==4.0.1", "dora-search==0.1.13", "einops==0.8.2", "julius==0.2.8",
+    "omegaconf==2.4.0", "antlr4-python3-runtime==4.9.3", "retrying==1.4.2", "submitit==1.5.4",
+    "cloudpickle==3.1.2", "treetable==0.2.6",
+)  # fmt: skip
 
 
 class Family(NamedTuple):
@@ -44,6 +48,9 @@ class Family(NamedTuple):
 FAMILIES = {
     "openunmix": Family(options=("--extension", "zeros", "--wiener", "1")),
     "openunmix, no filter": Family(),
+    "demucs": Family("net.th"),
+    "hybrid demucs": Family("net.th"),
+    "ht demucs": Family("net.th"),
     "mdx": Family("net.onnx", "net.json", ()),
 }
 

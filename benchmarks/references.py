@@ -7,10 +7,11 @@ python references.py separate FAMILY FOLDER SONG STEMS    a song to one file a s
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import soundfile
 import torch
@@ -149,9 +150,49 @@ class MdxNet:
         return torch.stack([stem, mixture - stem]).numpy()
 
 
+class Demucs:
+    """A network of the package demucs, with the widths that were published."""
+
+    network = "demucs.Demucs"
+    widths: ClassVar[dict[str, Any]] = {"channels": 64, "normalize": True}
+
+    def make(self, folder: Path) -> None:
+        """Write a checkpoint as the package's training does."""
+        module, kind = self.network.split(".")
+        make_network = getattr(import_module(f"demucs.{module}"), kind)
+        network = make_network(sources=["drums", "bass", "other", "vocals"], **self.widths)
+        settings = import_module("omegaconf").OmegaConf.create({})
+        package = import_module("demucs.states").serialize_model(network, settings, half=True)
+        torch.save(package, folder / "net.th")
+
+    def separate(self, folder: Path, mixture: torch.Tensor) -> np.ndarray:
+        """Return (stems, channels, samples)."""
+        package = torch.load(folder / "net.th", weights_only=False)
+        network = import_module("demucs.states").load_model(package).eval()
+        apply_model = import_module("demucs.apply").apply_model
+        return apply_model(network, mixture[None], shifts=0)[0].numpy()
+
+
+class HybridDemucs(Demucs):
+    """As hdemucs_mmi, whose passages are of 44 s."""
+
+    network = "hdemucs.HDemucs"
+    widths: ClassVar = {"channels": 48, "segment": 44}
+
+
+class HybridTransformerDemucs(Demucs):
+    """As htdemucs."""
+
+    network = "htdemucs.HTDemucs"
+    widths: ClassVar = {"bottom_channels": 512, "segment": Fraction(39, 5)}
+
+
 FAMILIES: dict[str, Any] = {
     "openunmix": OpenUnmix,
     "openunmix, no filter": OpenUnmixWithoutFilter,
+    "demucs": Demucs,
+    "hybrid demucs": HybridDemucs,
+    "ht demucs": HybridTransformerDemucs,
     "mdx": MdxNet,
 }
 
