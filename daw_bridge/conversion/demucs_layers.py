@@ -75,9 +75,15 @@ class Layers:
         return Value(name, tuple(1 if at == axis else size for at, size in enumerate(x.shape)))
 
     def reshape(self, x: Value, shape: Sequence[int]) -> Value:
-        """Reshape; one dimension may be -1."""
+        """Reshape; one dimension may be -1.
+
+        Raises:
+            ValueError: the sizes do not fit.
+        """
         rest = prod(x.shape) // -prod(shape)
         whole = tuple(rest if size < 0 else size for size in shape)
+        if prod(whole) != prod(x.shape):
+            raise ValueError(f"what is of shape {x.shape} cannot be of shape {tuple(shape)}")
         return Value(self.graph.reshape(x.name, whole), whole)
 
     def transpose(self, x: Value, *order: int) -> Value:

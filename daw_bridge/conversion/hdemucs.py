@@ -1,7 +1,8 @@
 """Hybrid Demucs, with or without a transformer → one ONNX graph of waveforms and spectra.
 
-Two U-Nets, one over the samples, one over the bins of a spectrum whose real and imaginary parts are
-channels, meet where both are as long as each other. A stem is the sum of what both give.
+Two U-Nets, one over the samples, one over the bins of spectra whose real and imaginary parts are
+channels, share what they know at their lowest level. A stem is the sum of what both give. A bag of
+networks becomes one graph.
 
 A. Défossez, "Hybrid spectrogram and waveform source separation", MDX Workshop at ISMIR 2021;
 S. Rouard, F. Massa and A. Défossez, "Hybrid transformers for music source separation", ICASSP 2023;
@@ -10,7 +11,7 @@ layers as in hdemucs.py and htdemucs.py of the package demucs 4.0.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -19,15 +20,28 @@ import numpy as np
 
 from daw_bridge.conversion.cross_transformer import Attention, add_transformer
 from daw_bridge.conversion.dconv import add_dconv
-from daw_bridge.errors import WeightsError
+from daw_bridge.conversion.demucs_layers import Layers, Value
+from daw_bridge.conversion.demucs_packages import find_bag, read_package
+from daw_bridge.conversion.families import Conversion
+from daw_bridge.conversion.graph import GraphBuilder
+from daw_bridge.errors import OptionError, WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from fractions import Fraction
+    from pathlib import Path
 
-    from daw_bridge.conversion.demucs_layers import Layers, Value
+    import onnx
+    from numpy.typing import NDArray
+
     from daw_bridge.conversion.demucs_packages import Package
+    from daw_bridge.conversion.families import Wishes
 
+_INPUTS = ("samples", "spectrum")
+_OUTPUTS = ("signals", "spectra")
+_REST = "other"
+_SEGMENTS = {"HTDemucs": 10, "HDemucs": 40}
+"""What passages last by default, in seconds."""
 _EPSILON = 1e-5
 _PARTS = 2  # real and imaginary
 _TAKEN: dict[str, tuple[Any, ...]] = {
@@ -46,14 +60,66 @@ _TAKEN: dict[str, tuple[Any, ...]] = {
 """Settings that are rebuilt in one way only, and the values that mean it."""
 
 
+_MARKS = tuple(
+    f"demucs.{module}\n{name}\n".encode()
+    for module, name in (("htdemucs", "HTDemucs"), ("hdemucs", "HDemucs"), ("wdemucs", "WDemucs"))
+)
+_HEAD_BYTES = 2**16
+
+
+def recognises(path: Path) -> bool:
+    """Return whether a ``.th`` file, or one of a bag's, begins as a hybrid network's does."""
+    return any(map(_is_hybrid, find_bag(path).files))
+
+
+def convert(path: Path, wishes: Wishes) -> Conversion:
+    """Rebuild the network of a ``.th`` file, or those of a bag.
+
+    Stems that are wished for are names in the checkpoint's own order; ``other`` then becomes the
+    last, which the reference has before the vocals.
+
+    Raises:
+        WeightsError: a file is damaged, holds what cannot be rebuilt, or does not fit the others.
+        OptionError: there are more or fewer stems than are wished for.
+    """
+    bag = find_bag(path)
+    if not bag.files:
+        raise WeightsError(f"{path} is neither a .th file nor a bag of them.")
+    members = [_read_member(file, bag.segment) for file in bag.files]
+    first = members[0].settings
+    sources = wishes.stems or first.sources
+    if len(sources) != len(first.sources):
+        raise OptionError(f"{path} makes {len(first.sources)} stems, not {', '.join(sources)}.")
+    order = sorted(range(len(sources)), key=lambda index: sources[index] == _REST)
+    stems = tuple(sources[index] for index in order)
+    try:
+        network = build_hybrid(members, bag.weights, order)
+    except (IndexError, TypeError, ValueError, WeightsError) as error:
+        raise WeightsError(f"{path} cannot be rebuilt: {str(error).rstrip('.')}.") from error
+    return Conversion(
+        network=network.SerializeToString(),
+        summary=f"{', '.join(stems).capitalize()}, by Hybrid Demucs.",
+        kind="hybrid",
+        stems=stems,
+        sample_rate_hz=first.samplerate,
+        channels=first.audio_channels,
+        tables={
+            "overlap": 0.25,
+            "transform": {"window_samples": first.nfft, "hop_samples": first.hop_samples},
+            "passage": {"samples": first.samples},
+        },
+    )
+
+
 @dataclass(frozen=True)
 class Hybrid:
     """What the arrays of a network do not tell, by the reference's names and defaults."""
 
     sources: tuple[str, ...]
+    segment: float | Fraction
+    """In seconds."""
     audio_channels: int = 2
     samplerate: int = 44_100
-    segment: float | Fraction = 10
     nfft: int = 4096
     freq_emb: float = 0.2
     emb_scale: float = 10
@@ -94,11 +160,102 @@ def read_settings(package: Package, origin: str) -> Hybrid:
                 f"{origin} was trained with {name} = {package.settings[name]!r}; only"
                 f" {taken[0]!r} can be rebuilt."
             )
-    said: dict[str, Any] = {"segment": 40} if package.network == "HDemucs" else {}
-    said |= {"sources": package.args[0]} if package.args else {}
+    said: dict[str, Any] = {"segment": _SEGMENTS[package.network]}
+    said |= dict(zip(("sources", "audio_channels"), package.args, strict=False))
     said |= {k: v for k, v in package.settings.items() if k in Hybrid.__dataclass_fields__}
     said["sources"] = tuple(said["sources"])
     return Hybrid(**said)
+
+
+class Member(NamedTuple):
+    """One network of a bag."""
+
+    settings: Hybrid
+    arrays: Mapping[str, NDArray[Any]]
+
+
+def build_hybrid(
+    members: Sequence[Member], weights: Sequence[Sequence[float]] | None, order: Sequence[int]
+) -> onnx.ModelProto:
+    """Build one graph of networks that take the same passages.
+
+    Args:
+        members: the networks.
+        weights: how much each of a network's stems counts; None: all the same.
+        order: the members' stems as the graph is to give them.
+
+    Raises:
+        WeightsError: the networks do not fit each other, or one cannot be rebuilt.
+    """
+    settings = members[0].settings
+    if len({(each.settings.sources, *_shapes(each.settings)) for each in members}) > 1:
+        raise WeightsError("These networks are no bag: their stems or passages differ.")
+    shares = np.asarray(weights or np.ones((len(members), len(order))))
+    if shares.shape != (len(members), len(order)) or not (shares.sum(axis=0) > 0).all():
+        raise WeightsError("A bag has a weight for each stem of each network, not all of them 0.")
+    shares = shares / shares.sum(axis=0)
+    graph = GraphBuilder(
+        {
+            f"{n}.{name}": array
+            for n, each in enumerate(members)
+            for name, array in each.arrays.items()
+        }
+    )
+    samples, spectrum = map(Value, _INPUTS, _shapes(settings))
+    given = [
+        add_hybrid(Layers(graph, f"{number}."), member.settings, samples, spectrum)
+        for number, member in enumerate(members)
+    ]
+    if graph.unused:
+        raise WeightsError(f"It has layers that cannot be rebuilt: {', '.join(graph.unused[:3])} …")
+    outputs = {
+        name: _mix(Layers(graph), estimates, shares, order, name).shape
+        for name, estimates in zip(_OUTPUTS, zip(*given, strict=True), strict=True)
+    }
+    return graph.model(dict([samples, spectrum]), outputs)
+
+
+def _mix(
+    layers: Layers,
+    estimates: Sequence[Value],
+    shares: NDArray[Any],
+    order: Sequence[int],
+    name: str,
+) -> Value:
+    """Average the networks' stems and bring them into their order."""
+    shares = shares.reshape(*shares.shape, *[1] * (len(estimates[0].shape) - 1))
+    mixed, *others = (
+        layers.apply("Mul", estimate, layers.constant(share)) if len(estimates) > 1 else estimate
+        for estimate, share in zip(estimates, shares, strict=True)
+    )
+    for other in others:
+        mixed = layers.apply("Add", mixed, other)
+    places = layers.stored(np.array(order))
+    return mixed._replace(
+        name=layers.graph.add("Gather", [mixed.name, places.name], output=name, axis=0)
+    )
+
+
+def _shapes(settings: Hybrid) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shapes of what a network takes."""
+    return (1, settings.audio_channels, settings.samples), settings.spectrum_shape
+
+
+def _is_hybrid(file: Path) -> bool:
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    return any(mark in head for mark in _MARKS)
+
+
+def _read_member(file: Path, segment: float | None) -> Member:
+    package = read_package(file)
+    if package.network not in _SEGMENTS:
+        raise WeightsError(f"{file} is of the class {package.network}, no Hybrid Demucs.")
+    try:
+        settings = read_settings(package, str(file))
+    except (KeyError, TypeError) as error:
+        raise WeightsError(f"{file} is no Hybrid Demucs: {error}.") from error
+    return Member(replace(settings, segment=segment) if segment else settings, package.arrays)
 
 
 class _Step(NamedTuple):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from daw_bridge.errors import ManifestError
 from daw_bridge.separation import filters
 from daw_bridge.separation.composition import Blend, Cascade, Split
+from daw_bridge.separation.hybrid import HybridNetwork
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.masking import Masking
 from daw_bridge.separation.network import OnnxGraph, OnnxNetwork
@@ -69,6 +70,8 @@ class Loader:
         options: Any = {"provider": self.provider, "threads": self.threads}
         if manifest.kind == "complex":
             network: SignalNetwork = SpectralNetwork(OnnxGraph(path, **options), manifest)
+        elif manifest.kind == "hybrid":
+            network = HybridNetwork(OnnxGraph(path, **options, ends=2), manifest)
         else:
             network = OnnxNetwork(path, **options)
         if network.stems != len(manifest.stems) - manifest.last_is_rest:

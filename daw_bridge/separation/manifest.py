@@ -39,7 +39,7 @@ class Segment(Table, frozen=True):
 
 
 class Passage(Table, frozen=True):
-    """How many samples a network of kind ``complex`` or ``waveform`` sees at once.
+    """How many samples a network of kind ``complex``, ``waveform`` or ``hybrid`` sees at once.
 
     ``context_samples`` at either end are seen only; what the network gives there is not used.
     """
@@ -92,22 +92,23 @@ class ModelManifest(Table, frozen=True):
     Attributes:
         kind: what the network takes and gives. ``magnitude``: magnitudes → masks; ``complex``:
             spectra whose real and imaginary parts are channels → the same of stems; ``waveform``:
-            samples → samples of stems.
+            samples → samples of stems; ``hybrid``: samples and such spectra → both of stems, whose
+            sum counts.
         bandwidths: name → number of bins that the network sees (``magnitude``); the first is the
             default.
         segment: its length in time frames (``magnitude``).
-        passage: its length in samples (``complex``, ``waveform``).
+        passage: its length in samples (``complex``, ``waveform``, ``hybrid``).
         compensation: a gain for what the network gives (``complex``).
         overlap: the share of a segment that the next one sees again, if the user does not say.
         wiener_epsilon: the energy of what Wiener refinement takes for noise, by default norbert's.
         last_is_rest: the network does not give the last stem, which is what the others leave
-            (``complex``, ``waveform``).
+            (``complex``, ``waveform``, ``hybrid``).
     """
 
     name: str
     version: str
     summary: str
-    kind: Literal["magnitude", "complex", "waveform"]
+    kind: Literal["magnitude", "complex", "waveform", "hybrid"]
     stems: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
     sample_rate_hz: Positive
     channels: Positive
@@ -214,7 +215,7 @@ def _check(manifest: ModelManifest, folder: str) -> None:
     if (manifest.segment is not None, bool(manifest.bandwidths)) != (masked, masked):
         raise ValueError("a segment and bandwidths are what kind 'magnitude' has, and no other")
     if (manifest.passage is None) != masked:
-        raise ValueError("a passage is what kinds 'complex' and 'waveform' have, and no other")
+        raise ValueError("a passage is what every kind but 'magnitude' has")
     if manifest.passage:
         _check_passage(manifest, manifest.passage)
     if masked and manifest.transform.window_samples % manifest.transform.hop_samples:

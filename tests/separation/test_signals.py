@@ -211,7 +211,7 @@ def test_a_network_of_another_signature_is_refused(home: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "more", "message"),
     [
-        ("waveform", "", "a passage is what kinds"),
+        ("waveform", "", "a passage is what every kind"),
         ("magnitude", PASSAGE.format(9, 0), "a segment and bandwidths are what"),
         ("waveform", PASSAGE.format(300, 150), "longer than the context"),
         ("waveform", PASSAGE.format(9, 0) + "[bandwidths]\nall = 2\n", "a segment and bandwidths"),
