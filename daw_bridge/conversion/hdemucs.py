@@ -24,6 +24,7 @@ from daw_bridge.conversion.demucs_layers import Layers, Value
 from daw_bridge.conversion.demucs_packages import find_bag, read_package
 from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.graph import GraphBuilder
+from daw_bridge.conversion.recurrent import stack_all_gates
 from daw_bridge.errors import OptionError, WeightsError
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def build_hybrid(
         {
             f"{n}.{name}": array
             for n, each in enumerate(members)
-            for name, array in each.arrays.items()
+            for name, array in stack_all_gates(each.arrays).items()
         }
     )
     samples, spectrum = map(Value, _INPUTS, _shapes(settings))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from daw_bridge.conversion.graph import GraphBuilder
 
+_FIRST = ".weight_ih_l0"
+
 
 def stack_gates(arrays: Mapping[str, NDArray[Any]], lstm: str) -> dict[str, NDArray[Any]]:
     """Return the arrays of an LSTM as :func:`add_lstm` takes them.
@@ -37,6 +39,15 @@ def stack_gates(arrays: Mapping[str, NDArray[Any]], lstm: str) -> dict[str, NDAr
         gates[f"{lstm}{layer}.recurrence"] = recurrence
         gates[f"{lstm}{layer}.bias"] = np.concatenate(biases, axis=1)
     return gates
+
+
+def stack_all_gates(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return arrays among which those of every LSTM are as :func:`add_lstm` takes them."""
+    held = dict(arrays)
+    for lstm in [name.removesuffix(_FIRST) for name in arrays if name.endswith(_FIRST)]:
+        gates = stack_gates(arrays, lstm)
+        held = {k: v for k, v in held.items() if not k.startswith(f"{lstm}.")} | gates
+    return held
 
 
 def add_lstm(graph: GraphBuilder, sequence: str, lstm: str, *, layers: int) -> str:

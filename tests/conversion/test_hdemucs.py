@@ -83,7 +83,7 @@ def compare(stems: dict[str, np.ndarray], sources: tuple[str, ...], name: str) -
         assert level_db(ours - expected[:, :ALIKE], expected[:, :ALIKE]) <= -90
 
 
-@pytest.mark.parametrize("path", [HT], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [HT, HYBRID], ids=lambda path: path.stem)
 def test_a_song_is_separated_as_demucs_does(path: Path) -> None:
     stems = separate(bring(path))
     assert tuple(stems) == STEMS
