@@ -80,9 +80,9 @@ class Family(Protocol):
 
 def families() -> dict[str, Family]:
     """Return every family by its name."""
-    from daw_bridge.conversion import mdx, openunmix, spleeter
+    from daw_bridge.conversion import hdemucs, mdx, openunmix, spleeter
 
-    return {"spleeter": spleeter, "openunmix": openunmix, "mdx": mdx}
+    return {"spleeter": spleeter, "openunmix": openunmix, "hdemucs": hdemucs, "mdx": mdx}
 
 
 def convert(path: Path, family: str | None, wishes: Wishes) -> Conversion:

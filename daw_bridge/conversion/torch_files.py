@@ -4,7 +4,7 @@ Since torch 1.6 a file is a zip archive of a pickle, ``data.pkl``, and one membe
 it was a sequence of pickles (a magic number, a version, facts on the machine, the object, the
 storages' keys), then the storages, each after its number of elements.
 
-A pickle may call anything, so only what rebuilds arrays is let through.
+A pickle may call anything, so only what rebuilds arrays is let through, and what the caller knows.
 
 Source: torch/serialization.py and torch/_utils.py of torch 2.13.
 """
@@ -23,7 +23,7 @@ from numpy.lib.stride_tricks import as_strided
 from daw_bridge.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -57,40 +57,55 @@ def read_torch_file(content: bytes, name: str) -> dict[str, Any]:
     Raises:
         WeightsError: it is no such file, is cut short, or holds anything but arrays in containers.
     """
-    try:
-        read = _read_zip if zipfile.is_zipfile(io.BytesIO(content)) else _read_legacy
-        held = read(content)
-    except _Refusal as refusal:
-        raise WeightsError(f"{name} holds {refusal}, where only arrays may be.") from refusal
-    except Exception as error:  # a pickle's opcodes fail in many ways
-        raise WeightsError(f"{name} is no whole file of torch.save: {error}.") from error
+    held = read_torch_object(content, name, {})
     if not isinstance(held, dict):
         raise WeightsError(f"{name} holds no dict of arrays.")
     return held
 
 
-def _read_zip(content: bytes) -> Any:
+def read_torch_object(content: bytes, name: str, known: Mapping[str, Any]) -> Any:
+    """Return whatever a file holds, as :func:`read_torch_file` does.
+
+    Args:
+        content: the file, of either format.
+        name: what to call it in errors.
+        known: what the file may name beside arrays, by dotted names, and what it becomes: a class
+            of one's own, or a word that stands for it. Nothing is imported.
+
+    Raises:
+        WeightsError: it is no such file, is cut short, or names anything else.
+    """
+    try:
+        read = _read_zip if zipfile.is_zipfile(io.BytesIO(content)) else _read_legacy
+        return read(content, known)
+    except _Refusal as refusal:
+        raise WeightsError(f"{name} holds {refusal}, where only arrays may be.") from refusal
+    except Exception as error:  # a pickle's opcodes fail in many ways
+        raise WeightsError(f"{name} is no whole file of torch.save: {error}.") from error
+
+
+def _read_zip(content: bytes, known: Mapping[str, Any]) -> Any:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         (pickled,) = (name for name in archive.namelist() if name.endswith("data.pkl"))
         folder = pickled.removesuffix("data.pkl")
         marked = f"{folder}byteorder"
         is_big = marked in archive.namelist() and archive.read(marked) == b"big"
-        unpickler = _ArrayUnpickler(io.BytesIO(archive.read(pickled)), len(content))
+        unpickler = _ArrayUnpickler(io.BytesIO(archive.read(pickled)), len(content), known)
         held = unpickler.load()
         for key, storage in unpickler.storages.items():
             storage.fill(archive.read(f"{folder}data/{key}"), is_big=is_big)
     return held
 
 
-def _read_legacy(content: bytes) -> Any:
+def _read_legacy(content: bytes, known: Mapping[str, Any]) -> Any:
     stream = io.BytesIO(content)
-    magic, _, machine = (_ArrayUnpickler(stream, len(content)).load() for _ in range(3))
+    magic, _, machine = (_ArrayUnpickler(stream, len(content), {}).load() for _ in range(3))
     if magic != _LEGACY_MAGIC:
         raise ValueError("it begins with no magic number")
     is_big = not machine["little_endian"]
-    unpickler = _ArrayUnpickler(stream, len(content))
+    unpickler = _ArrayUnpickler(stream, len(content), known)
     held = unpickler.load()
-    for key in _ArrayUnpickler(stream, len(content)).load():
+    for key in _ArrayUnpickler(stream, len(content), {}).load():
         storage = unpickler.storages[key]
         if int.from_bytes(stream.read(_COUNT_BYTES), "big" if is_big else "little") != len(
             storage.elements
@@ -135,21 +150,29 @@ class _ArrayUnpickler(pickle.Unpickler):
     Args:
         stream: the pickle.
         limit_bytes: no storage can be larger, as the whole file is not.
+        known: what else may be named.
     """
 
-    def __init__(self, stream: io.BytesIO, limit_bytes: int) -> None:
+    def __init__(self, stream: io.BytesIO, limit_bytes: int, known: Mapping[str, Any]) -> None:
         super().__init__(stream)
         self._limit_bytes = limit_bytes
+        self._known = known
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         """Return one of the few callables that rebuild an array, or the type of a storage."""
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
-        return _ALLOWED.get((module, name)) or _refuse(f"{module}.{name}")
+        dotted = f"{module}.{name}"
+        return _ALLOWED.get((module, name)) or self._known.get(dotted) or _refuse(dotted)
 
-    def persistent_load(self, pid: Any) -> _Storage:
-        """Return the storage that a tensor names: ("storage", type, key, device, elements, …)."""
+    def persistent_load(self, pid: Any) -> Any:
+        """Return the storage that a tensor names: ("storage", type, key, device, elements, …).
+
+        The older format wraps classes of networks likewise: ("module", class, file, source).
+        """
+        if pid[0] == "module":
+            return pid[1]
         kind, stored, key, _, count, *view = pid
         if kind != "storage" or stored not in _STORAGES.values() or view not in ([], [None]):
             _refuse(f"the persistent object {pid}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from daw_bridge.errors import ManifestError
 from daw_bridge.separation import filters
 from daw_bridge.separation.composition import Blend, Cascade, Split
+from daw_bridge.separation.hybrid import HybridNetwork
 from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.masking import Masking
 from daw_bridge.separation.network import OnnxGraph, OnnxNetwork
@@ -71,6 +72,8 @@ class Loader:
         options: Any = {"provider": self.provider, "threads": self.threads}
         if manifest.kind == "complex":
             network: SignalNetwork = SpectralNetwork(OnnxGraph(path, **options), manifest)
+        elif manifest.kind == "hybrid":
+            network = HybridNetwork(OnnxGraph(path, **options, ends=2), manifest)
         else:
             network = OnnxNetwork(path, **options)
         if network.stems != len(manifest.stems) - manifest.last_is_rest:
@@ -123,9 +126,9 @@ class Loader:
                 f"{path} makes {network.stems} parts, but the manifest of {manifest.name} names"
                 f" {', '.join(parts)}."
             )
-        if network.input_shape[1] != manifest.planes:
+        if (planes := network.input_shapes[0][1]) != manifest.planes:
             raise ManifestError(
-                f"{path} takes {network.input_shape[1]} planes, but the manifest of"
+                f"{path} takes {planes} planes, but the manifest of"
                 f" {manifest.name} gives it {manifest.planes}: magnitudes and features."
             )
         return network

@@ -41,7 +41,7 @@ class Segment(Table, frozen=True):
 
 
 class Passage(Table, frozen=True):
-    """How many samples a network of kind ``complex`` or ``waveform`` sees at once.
+    """How many samples a network of kind ``complex``, ``waveform`` or ``hybrid`` sees at once.
 
     ``context_samples`` at either end are seen only; what the network gives there is not used.
     """
@@ -128,7 +128,7 @@ class Source(File, frozen=True):
 _KEYS_OF_KINDS = {
     "segment": ("magnitude",),
     "bandwidths": ("magnitude",),
-    "passage": ("complex", "waveform"),
+    "passage": ("complex", "waveform", "hybrid"),
     "members": ("ensemble",),
 }
 
@@ -142,25 +142,26 @@ class ModelManifest(Table, frozen=True):
     Attributes:
         kind: what the network takes and gives. ``magnitude``: magnitudes → masks; ``complex``:
             spectra whose real and imaginary parts are channels → the same of stems; ``waveform``:
-            samples → samples of stems; ``ensemble``: none, but ``members``.
+            samples → samples of stems; ``hybrid``: samples and such spectra → both of stems, whose
+            sum counts; ``ensemble``: there is none, but ``members``.
         bandwidths: name → number of bins that the network sees (``magnitude``); the first is the
             default.
         segment: its length in time frames (``magnitude``).
         features: what it sees beside the magnitudes, after those of all channels: a plane for each
             feature and channel (``magnitude``).
-        passage: its length in samples (``complex``, ``waveform``).
+        passage: its length in samples (``complex``, ``waveform``, ``hybrid``).
         compensation: a gain for what the network gives (``complex``).
         overlap: the share of a segment that the next one sees again, if the user does not say.
         wiener_epsilon: the energy of what Wiener refinement takes for noise, by default norbert's.
         last_is_rest: the network does not give the last stem, which is what the others leave
-            (``complex``, ``waveform``).
+            (``complex``, ``waveform``, ``hybrid``).
         consensus: what the members' stems become.
     """
 
     name: str
     version: str
     summary: str
-    kind: Literal["magnitude", "complex", "waveform", "ensemble"]
+    kind: Literal["magnitude", "complex", "waveform", "hybrid", "ensemble"]
     stems: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
     sample_rate_hz: Positive
     channels: Positive

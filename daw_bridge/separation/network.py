@@ -77,7 +77,7 @@ class SignalNetwork(Device, Protocol):
 
 
 class OnnxGraph:
-    """A graph of one input and one output in ONNX Runtime, loaded once and kept.
+    """A graph in ONNX Runtime, loaded once and kept.
 
     On the CPU two segments run side by side on half of the threads each: that is faster than one
     segment on all of them, because neighbouring operators need not wait for each other.
@@ -86,14 +86,20 @@ class OnnxGraph:
         path: the ``.onnx`` file.
         provider: ``auto`` takes a GPU where there is a usable one.
         threads: CPU threads for all runs together; None: as many as this process may use.
+        ends: how many inputs it has, and as many outputs.
 
     Raises:
         ProviderError: the GPU was asked for and cannot be used; the message says why.
-        WeightsError: the file is no graph that the runtime can load.
+        WeightsError: the file is no graph that the runtime can load, or has other ends.
     """
 
     def __init__(
-        self, path: Path, *, provider: Provider = "auto", threads: int | None = None
+        self,
+        path: Path,
+        *,
+        provider: Provider = "auto",
+        threads: int | None = None,
+        ends: Literal[1, 2] = 1,
     ) -> None:
         self.provider = choose_provider(provider)
         threads = threads or usable_cpus()
@@ -111,23 +117,21 @@ class OnnxGraph:
         except Exception as error:  # the runtime's own exceptions share no narrower base
             raise WeightsError(f"{path} is no network that can be loaded: {error}") from error
         sources, targets = self._session.get_inputs(), self._session.get_outputs()
-        if (len(sources), len(targets)) != (1, 1):
+        if (len(sources), len(targets)) != (ends, ends):
             raise WeightsError(
-                f"{path} has {len(sources)} inputs and {len(targets)} outputs, not one of each."
+                f"{path} has {len(sources)} inputs and {len(targets)} outputs, not"
+                f" {('one', 'two')[ends - 1]} of each."
             )
-        (source,), (target,) = sources, targets
-        self.input_shape: list[Any] = source.shape
-        self.output_shape: list[Any] = target.shape
-        self._names = [target.name], source.name
+        self.input_shapes: list[list[Any]] = [source.shape for source in sources]
+        self.output_shapes: list[list[Any]] = [target.shape for target in targets]
+        self._names = [source.name for source in sources]
         if self.provider == "cuda" and "CUDAExecutionProvider" not in self._session.get_providers():
             raise ProviderError("ONNX Runtime could not start CUDA; --provider cpu does without.")
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the graph's output for an input."""
-        targets, source = self._names
-        outputs: Any = self._session.run(targets, {source: batch})
-        output: NDArray[np.float32] = outputs[0]
-        return output
+    def run(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return the graph's outputs for its inputs, in its own order."""
+        outputs: Any = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        return list(outputs)
 
 
 class OnnxNetwork(OnnxGraph):
@@ -139,11 +143,12 @@ class OnnxNetwork(OnnxGraph):
     @property
     def stems(self) -> int:
         """How many stems it gives."""
-        return int(self.output_shape[0])
+        return int(self.output_shapes[0][0])
 
     def __call__(self, shown: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the network gives for one segment: (stems, channels, …)."""
-        return self.run(shown[np.newaxis])[:, 0]
+        (given,) = self.run(shown[np.newaxis])
+        return given[:, 0]
 
 
 def choose_provider(wanted: Provider) -> str:

@@ -14,19 +14,50 @@ from daw_bridge.errors import WeightsError
 from daw_bridge.stft import Stft
 
 if TYPE_CHECKING:
-    from daw_bridge.separation.manifest import ModelManifest, Passage
-    from daw_bridge.separation.network import OnnxGraph, StemSignals
-    from daw_bridge.stft import Signal, Spectra
+    from numpy.typing import NDArray
 
-_PARTS = 2  # real and imaginary
+    from daw_bridge.separation.manifest import ModelManifest, Passage, Transform
+    from daw_bridge.separation.network import OnnxGraph, StemSignals
+    from daw_bridge.stft import Signal
+
+PARTS = 2  # real and imaginary
+
+
+class Planes:
+    """Passages as spectra whose real and imaginary parts follow each other as channels, and back.
+
+    A passage is mirrored at its ends.
+
+    Args:
+        transform: the model's.
+        margins: samples that are mirrored before and after a passage.
+        bins: how many are kept; those above are silent.
+    """
+
+    def __init__(self, transform: Transform, margins: tuple[int, int], bins: int) -> None:
+        self._stft = Stft(transform.window_samples, transform.hop_samples)
+        self._margins = margins
+        self._bins = bins
+
+    def forward(self, samples: Signal) -> NDArray[np.float32]:
+        """Transform a passage: float32 (1, channels · 2, bins, time_frames)."""
+        around = np.pad(samples, ((0, 0), self._margins), mode="reflect")
+        shown = self._stft.forward(around)[..., : self._bins].transpose(0, 2, 1)
+        return np.stack([shown.real, shown.imag], axis=1).reshape(1, -1, *shown.shape[1:])
+
+    def inverse(self, planes: NDArray[np.float32], count: int) -> Signal:
+        """Transform (…, channels · 2, bins, time_frames) back: (all channels, count)."""
+        parts = planes.reshape(-1, PARTS, *planes.shape[-2:])
+        spectra = np.zeros((len(parts), planes.shape[-1], self._stft.bins), np.complex64)
+        spectra[..., : self._bins] = (parts[:, 0] + 1j * parts[:, 1]).transpose(0, 2, 1)
+        before = self._margins[0]
+        return self._stft.inverse(spectra)[:, before : before + count]
 
 
 class SpectralNetwork:
     """A graph from (1, channels · 2, bins, time_frames) to (1, stems · channels · 2, …).
 
-    Real and imaginary parts of each channel follow each other. Frames are centred on multiples of
-    the hop and the passage is reflected at its ends; bins above those that the graph takes are
-    silent in its stems.
+    Frames are centred on multiples of the hop.
 
     Args:
         graph: takes a fixed number of bins and of time frames.
@@ -41,38 +72,26 @@ class SpectralNetwork:
         self.provider = graph.provider
         self.concurrent_runs = graph.concurrent_runs
         self._graph = graph
-        self._stft = Stft(manifest.transform.window_samples, manifest.transform.hop_samples)
-        self._margin = manifest.transform.window_samples // 2
         self._channels = manifest.channels
         self._gain = np.float32(manifest.compensation)
+        (taken,), (given,) = graph.input_shapes, graph.output_shapes
         frames = 1 + passage.samples // manifest.transform.hop_samples
-        planes = _PARTS * self._channels
-        match graph.input_shape, graph.output_shape:
-            case [_, int(shown), int(bins), int(shown_frames)], [_, int(given), *_] if (
-                shown == planes and given % planes == 0 and shown_frames == frames
+        planes = PARTS * self._channels
+        match taken, given:
+            case [_, int(shown), int(bins), int(shown_frames)], [_, int(made), *_] if (
+                shown == planes and made % planes == 0 and shown_frames == frames
             ):
-                self._bins = bins
-                self.stems = given // planes
+                margin = manifest.transform.window_samples // 2
+                self._planes = Planes(manifest.transform, (margin, margin), bins)
+                self.stems = made // planes
             case _:
                 raise WeightsError(
-                    f"The network of {manifest.name} takes {graph.input_shape} and gives"
-                    f" {graph.output_shape}; its manifest asks for {planes} planes of {frames} time"
-                    " frames."
+                    f"The network of {manifest.name} takes {taken} and gives {given}; its manifest"
+                    f" asks for {planes} planes of {frames} time frames."
                 )
 
     def __call__(self, samples: Signal) -> StemSignals:
         """Return stems of one passage."""
-        count = samples.shape[1]
-        around = np.pad(samples, ((0, 0), (self._margin, self._margin)), mode="reflect")
-        signals = self._stft.inverse(self._stem_spectra(self._stft.forward(around)))
-        within = signals[:, self._margin : self._margin + count] * self._gain
-        return within.reshape(self.stems, self._channels, count)
-
-    def _stem_spectra(self, mixture: Spectra) -> Spectra:
-        """Run the graph: complex64 (channels, time_frames, bins) → (stems · channels, …)."""
-        shown = mixture[..., : self._bins].transpose(0, 2, 1)
-        planes = np.stack([shown.real, shown.imag], axis=1).reshape(1, -1, *shown.shape[1:])
-        parts = self._graph.run(planes).reshape(-1, _PARTS, *shown.shape[1:])
-        spectra = np.zeros((len(parts), *mixture.shape[1:]), np.complex64)
-        spectra[..., : self._bins] = (parts[:, 0] + 1j * parts[:, 1]).transpose(0, 2, 1)
-        return spectra
+        (spectra,) = self._graph.run(self._planes.forward(samples))
+        signals = self._planes.inverse(spectra, samples.shape[1]) * self._gain
+        return signals.reshape(self.stems, *samples.shape)

@@ -7,12 +7,13 @@ import os
 import pickle
 import zipfile
 from collections import OrderedDict
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 
-from daw_bridge.conversion.torch_files import read_torch_file
+from daw_bridge.conversion.torch_files import read_torch_file, read_torch_object
 from daw_bridge.errors import WeightsError
 from tests import mini_model
 
@@ -65,6 +66,24 @@ def test_state_dicts_and_what_surrounds_them_are_read(zipped: bool) -> None:
         held["state_dict"]["bias_hh_l0"], layer.state_dict()["bias_hh_l0"].numpy()
     )
     assert (held["epoch"], held["loss"]) == (3, [0.5, None])
+
+
+class Network(torch.nn.Linear):
+    """A class that a file names."""
+
+
+@FORMATS
+def test_only_what_the_caller_knows_is_read_beside_arrays(zipped: bool) -> None:
+    package = {"klass": Network, "segment": Fraction(39, 5), "state": Network(2, 3).state_dict()}
+    content = save(package, zipped=zipped)
+    known = {f"{Network.__module__}.Network": "a network", "fractions.Fraction": Fraction}
+    held = read_torch_object(content, "it", known)
+    assert (held["klass"], held["segment"]) == ("a network", Fraction(39, 5))
+    assert held["state"]["weight"].shape == (3, 2)
+    for missing in known:
+        fewer = {name: stands for name, stands in known.items() if name != missing}
+        with pytest.raises(WeightsError, match=f"it holds {missing}, where only arrays may be"):
+            read_torch_object(content, "it", fewer)
 
 
 def rewrite(content: bytes, member: str, old: bytes, new: bytes) -> bytes:

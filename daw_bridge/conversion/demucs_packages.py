@@ -1,0 +1,113 @@
+"""What Demucs saves of a trained network: its class, its settings and its arrays.
+
+As in states.py of the package demucs 4.0.1.
+"""
+
+from __future__ import annotations
+
+import re
+from ast import literal_eval
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from daw_bridge.conversion.torch_files import read_torch_object
+from daw_bridge.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_KNOWN = {
+    "demucs.htdemucs.HTDemucs": "HTDemucs",
+    "demucs.hdemucs.HDemucs": "HDemucs",
+    "demucs.wdemucs.WDemucs": "HDemucs",  # what it was called at first
+    "demucs.demucs.Demucs": "Demucs",
+    "demucs.model.Demucs": "Demucs",
+    "fractions.Fraction": Fraction,
+}
+
+
+_KEY = re.compile(r"^(\w+):", re.MULTILINE)
+
+
+class Package(NamedTuple):
+    """A trained network."""
+
+    network: str
+    """Its class: HTDemucs, HDemucs or Demucs."""
+    args: tuple[Any, ...]
+    settings: Mapping[str, Any]
+    """What the class was called with, by name; what is missing is as the class has it."""
+    arrays: Mapping[str, NDArray[Any]]
+    """By the reference's names, of the file's own precision."""
+
+
+def read_package(path: Path) -> Package:
+    """Read a ``.th`` file.
+
+    Raises:
+        WeightsError: it cannot be read, is no such package, or its arrays are quantised.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+    held = read_torch_object(content, str(path), _KNOWN)
+    match held:
+        case {"klass": str(network), "args": args, "kwargs": dict(settings), "state": dict(arrays)}:
+            pass
+        case _:
+            raise WeightsError(f"{path} is no package of Demucs: it lacks a class or its state.")
+    if "__quantized" in arrays:
+        raise WeightsError(
+            f"{path} holds weights that DiffQ has quantised, which cannot be read: take the model"
+            " of the same name without _q."
+        )
+    return Package(network, tuple(args), settings, arrays)
+
+
+class Bag(NamedTuple):
+    """Networks whose stems are averaged."""
+
+    files: tuple[Path, ...]
+    weights: tuple[tuple[float, ...], ...] | None = None
+    """How much each of a network's stems counts; None: all the same."""
+    segment: float | None = None
+    """What passages last, in seconds; None: as each network has it."""
+
+
+def find_bag(path: Path) -> Bag:
+    """Return what a ``.yaml`` file, or the one of a folder, names, or a ``.th`` file alone.
+
+    Lists are in brackets, as in the published bags.
+
+    Raises:
+        WeightsError: a file is missing, or cannot be made out.
+    """
+    if path.suffix == ".th":
+        return Bag((path,))
+    bags = [path] if path.suffix == ".yaml" else sorted(path.glob("*.yaml"))
+    if len(bags) != 1:
+        return Bag(())
+    try:
+        _, *entries = _KEY.split(bags[0].read_text("utf-8"))
+        told = dict(zip(entries[::2], entries[1::2], strict=True))
+        if "models" not in told:
+            return Bag(())
+        models, weights, segment = (
+            literal_eval(told.get(key, "None").strip()) for key in ("models", "weights", "segment")
+        )
+        files = tuple(_find_member(bags[0].parent, str(name)) for name in models)
+        return Bag(files, weights and tuple(map(tuple, weights)), segment)
+    except (OSError, TypeError, ValueError, SyntaxError) as error:
+        raise WeightsError(f"{bags[0]} is no bag of Demucs: {error}.") from error
+
+
+def _find_member(folder: Path, name: str) -> Path:
+    """Return a file whose name may go on with how its hash begins."""
+    found = [*folder.glob(f"{name}-*.th"), *folder.glob(f"{name}.th")]
+    if len(found) != 1:
+        raise WeightsError(f"{folder} holds {len(found) or 'no'} files {name}.th, not one.")
+    return found[0]
