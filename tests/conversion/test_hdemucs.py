@@ -80,7 +80,7 @@ def compare(stems: dict[str, np.ndarray], sources: tuple[str, ...], name: str) -
     """Hold stems against excerpts of those that demucs gives for the same sources."""
     for source, expected in zip(sources, np.load(GOLDEN)[name], strict=False):
         ours = excerpts(stems[source])[:, :ALIKE]
-        assert level_db(ours - expected[:, :ALIKE], expected[:, :ALIKE]) <= -90
+        assert level_db(ours - expected[:, :ALIKE], expected[:, :ALIKE]) <= -80
 
 
 @pytest.mark.parametrize("path", [HT, HYBRID], ids=lambda path: path.stem)

@@ -84,8 +84,10 @@ def make_network(demucs: Any, kind: str) -> Any:
                 array.uniform_(0.3, 0.8)
             elif name.endswith("bias"):
                 array.uniform_(-0.3, 0.3)
-            elif "norm" in name:
+            elif "norm" in name or array.ndim == 1:
                 array.uniform_(0.5, 1.5)
+            elif "embedding" not in name:  # as loud as what it is given
+                array.normal_(0, (2 * len(array) / array.numel()) ** 0.5)
             array.copy_(array.half())
     return network.eval()
 
