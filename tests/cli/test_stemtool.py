@@ -271,6 +271,9 @@ def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
         "bridge-5stems": "shipped",
         "classic-4stems": "not fetched yet",
         "crossover": "here",
+        "htdemucs": "not fetched yet",
+        "htdemucs-6s": "not fetched yet",
+        "htdemucs-ft": "not fetched yet",
         "openunmix-umxhq": "not fetched yet",
         "openunmix-umxl": "not fetched yet",
         "spleeter-2stems": "not fetched yet",
@@ -282,13 +285,17 @@ def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
         ("spleeter-2stems", r"MIT +yes +not fetched yet +89 MB by pip"),
         ("spleeter-4stems", r"MIT +yes +not fetched yet +from github\.com"),
         ("openunmix-umxl", r"CC-BY-NC-SA-4\.0 +no +not fetched yet +452 MB from zenodo\.org"),
+        (
+            "htdemucs-ft",
+            r"LicenseRef-research-only +no +not fetched yet +337 MB from dl\.fbaipublicfiles\.com",
+        ),
         ("crossover", r"MIT +yes +here"),
     ):
         assert any(re.fullmatch(f"{line} .* {ending}", row) for row in table), line
     listed = stemtool("models", "list", env=environment)
     assert "crossover" in listed.stdout
     assert "spleeter-2stems" not in listed.stdout
-    assert "6 more can be fetched" in listed.stderr
+    assert "9 more can be fetched" in listed.stderr
     verified = stemtool("models", "verify", env=environment)
     assert verified.returncode == 0
     assert "crossover: intact" in verified.stdout
