@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.graph import MAGNITUDES, GraphBuilder
+from daw_bridge.conversion.recurrent import add_lstm, stack_gates
 from daw_bridge.conversion.torch_files import read_torch_file
 from daw_bridge.errors import OptionError, WeightsError, suggestion
 
@@ -149,7 +151,7 @@ def build_openunmix(targets: Sequence[Target]) -> onnx.ModelProto:
     weights = {
         f"target{number}.{name}": array.astype(np.float32)
         for number, target in enumerate(targets)
-        for name, array in (_fold(target) | _stack_gates(target)).items()
+        for name, array in (_fold(target) | stack_gates(target.arrays, "lstm")).items()
     }
     graph = GraphBuilder(weights)
     frames = _add_frames(graph, targets[0])
@@ -214,18 +216,12 @@ def _shapes(target: Target) -> dict[str, tuple[int, ...]]:
     for norm, width in (("bn1", hidden), ("bn2", hidden), ("bn3", channels * bins)):
         for array in ("weight", "bias", "running_mean", "running_var"):
             shapes[f"{norm}.{array}"] = (width,)
-    for suffixes in _lstm_suffixes(target):
-        for suffix in suffixes:
-            shapes[f"lstm.weight_ih{suffix}"] = (4 * state, hidden)
-            shapes[f"lstm.weight_hh{suffix}"] = (4 * state, state)
-            shapes[f"lstm.bias_ih{suffix}"] = shapes[f"lstm.bias_hh{suffix}"] = (4 * state,)
+    for layer, direction in product(range(target.layers), ("", "_reverse")[:directions]):
+        suffix = f"_l{layer}{direction}"
+        shapes[f"lstm.weight_ih{suffix}"] = (4 * state, hidden)
+        shapes[f"lstm.weight_hh{suffix}"] = (4 * state, state)
+        shapes[f"lstm.bias_ih{suffix}"] = shapes[f"lstm.bias_hh{suffix}"] = (4 * state,)
     return shapes
-
-
-def _lstm_suffixes(target: Target) -> list[list[str]]:
-    """Return how the names of each recurrent layer's arrays end, one a direction."""
-    directions = ("", "_reverse")[: target.directions]
-    return [[f"_l{layer}{direction}" for direction in directions] for layer in range(target.layers)]
 
 
 def _fold(target: Target) -> dict[str, NDArray[np.float64]]:
@@ -246,23 +242,6 @@ def _fold(target: Target) -> dict[str, NDArray[np.float64]]:
     return dense
 
 
-def _stack_gates(target: Target) -> dict[str, NDArray[Any]]:
-    """Return the arrays of the recurrent layers, directions stacked, gates in ONNX's order."""
-
-    def gather(name: str, suffixes: Sequence[str]) -> NDArray[Any]:
-        stacked = np.stack([target.arrays[f"lstm.{name}{suffix}"] for suffix in suffixes])
-        inputs, forget, cell, output = np.split(stacked, 4, axis=1)
-        return np.concatenate([inputs, output, forget, cell], axis=1)
-
-    gates = {}
-    for layer, suffixes in enumerate(_lstm_suffixes(target)):
-        gates[f"lstm{layer}.kernel"] = gather("weight_ih", suffixes)
-        gates[f"lstm{layer}.recurrence"] = gather("weight_hh", suffixes)
-        biases = [gather(name, suffixes) for name in ("bias_ih", "bias_hh")]
-        gates[f"lstm{layer}.bias"] = np.concatenate(biases, axis=1)
-    return gates
-
-
 def _add_frames(graph: GraphBuilder, target: Target) -> str:
     """Lay out the bins that are seen, one time frame a row: (time_frames, channels · seen_bins)."""
     bounds = {"start": 0, "end": target.seen_bins, "axis": 3}
@@ -275,10 +254,9 @@ def _add_frames(graph: GraphBuilder, target: Target) -> str:
 def _add_mask(graph: GraphBuilder, frames: str, target: Target, *, scope: str) -> str:
     """Add one target's layers; return its mask (1, channels, time_frames, bins)."""
     encoded = graph.add("Tanh", [_add_dense(graph, frames, f"{scope}fc1")])
-    sequence = encoded
-    for layer in range(target.layers):
-        sequence = _add_lstm(graph, sequence, target, f"{scope}lstm{layer}")
-    joined = graph.add("Concat", [encoded, sequence], axis=1)
+    sequence = graph.reshape(encoded, [-1, 1, target.hidden])
+    states = add_lstm(graph, sequence, f"{scope}lstm", layers=target.layers)
+    joined = graph.add("Concat", [encoded, graph.reshape(states, [-1, target.hidden])], axis=1)
     decoded = graph.add("Relu", [_add_dense(graph, joined, f"{scope}fc2")])
     mask = graph.add("Relu", [_add_dense(graph, decoded, f"{scope}fc3")])
     split = graph.reshape(mask, [1, -1, target.channels, target.bins])
@@ -287,14 +265,3 @@ def _add_mask(graph: GraphBuilder, frames: str, target: Target, *, scope: str) -
 
 def _add_dense(graph: GraphBuilder, rows: str, layer: str) -> str:
     return graph.add("Gemm", [rows, *graph.weights(layer, "kernel", "bias")], transB=1)
-
-
-def _add_lstm(graph: GraphBuilder, rows: str, target: Target, layer: str) -> str:
-    sequence = graph.reshape(rows, [-1, 1, target.hidden])
-    states = graph.add(
-        "LSTM",
-        [sequence, *graph.weights(layer, "kernel", "recurrence", "bias")],
-        hidden_size=target.hidden // target.directions,
-        direction=("forward", "bidirectional")[target.directions - 1],
-    )  # (time_frames, directions, 1, hidden_size)
-    return graph.reshape(states, [-1, target.hidden])
