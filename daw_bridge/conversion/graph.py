@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     """Of an input or output: a dimension that is free has a name."""
 
 MAGNITUDES = "magnitudes"
+RUNTIME_OPERATORS = "com.microsoft"
+"""The domain of the operators that ONNX Runtime has beside ONNX's own."""
 _MASKS = "masks"
 _OPSET = 17
 _IR_VERSION = 8
@@ -35,7 +37,8 @@ class GraphBuilder:
         weights: the arrays that :meth:`weights` finds by name.
         half: store kernels as float16, which halves the file. The runtime makes them float32 when
             it loads the graph, so nothing else changes. Vectors, the variances among them that may
-            be too small or too large for float16, stay as they are.
+            be too small or too large for float16, stay as they are. Arrays that are float16 already
+            are stored so in any case.
     """
 
     def __init__(self, weights: Weights, *, half: bool = False) -> None:
@@ -43,6 +46,23 @@ class GraphBuilder:
         self._half = half
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
+        self._unnamed: dict[tuple[object, ...], str] = {}
+        self._used: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._weights
+
+    @property
+    def unused(self) -> list[str]:
+        """The names of the weights that no layer has asked for."""
+        return [name for name in self._weights if name not in self._used]
+
+    def unnamed(self, value: NDArray[Any]) -> str:
+        """Add an array that has no name of its own, once."""
+        key = (value.dtype, value.shape, value.tobytes())
+        if key not in self._unnamed:
+            self._unnamed[key] = self.constant(f"constant{len(self._constants)}", value)
+        return self._unnamed[key]
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
         """Add an array and return the name to use it by.
@@ -50,7 +70,7 @@ class GraphBuilder:
         Raises:
             WeightsError: a kernel is too large for float16.
         """
-        if not self._half or value.ndim != _KERNEL_DIMENSIONS:
+        if value.dtype != np.float16 and not (self._half and value.ndim == _KERNEL_DIMENSIONS):
             self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
             return name
         if np.abs(value).max() > np.finfo(np.float16).max:
@@ -67,6 +87,7 @@ class GraphBuilder:
         """
         if name not in self._weights:
             raise WeightsError(f"The network lacks {name}.")
+        self._used.add(name)
         return self._weights[name]
 
     def weights(self, layer: str, *arrays: str) -> list[str]:
@@ -122,7 +143,7 @@ class GraphBuilder:
             for values in (inputs, outputs)
         )
         graph = helper.make_graph(self._nodes, "network", sources, targets, self._constants)
-        opsets = [helper.make_opsetid("", _OPSET)]
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(RUNTIME_OPERATORS, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
         helper.set_model_props(model, dict(metadata or {}))
         return model
