@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 import zipfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from daw_bridge.errors import OptionError, WeightsError, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 UNKNOWN = "unknown"
+_RANKS = {"vocals": 0, "drums": 1, "bass": 2, "other": 4}
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,23 @@ class Wishes:
     options: Mapping[str, str] = field(default_factory=dict)
     configuration: Path | None = None
     trust: bool = False
+
+    def choose_stems(self, path: Path, found: Iterable[str]) -> tuple[str, ...]:
+        """Return the stems to make of those that a checkpoint has, by default all, "other" last.
+
+        Raises:
+            OptionError: it has not the one that is wished for, or there are fewer than two.
+        """
+        known = sorted(found, key=lambda stem: (_RANKS.get(stem, 3), stem))
+        for stem in self.stems:
+            if stem not in known:
+                raise OptionError(
+                    f"{path} holds no {stem}{suggestion(stem, known)}; it holds {', '.join(known)}."
+                )
+        stems = self.stems or tuple(known)
+        if len(stems) < 2:
+            raise OptionError(f"A model makes two stems or more, not {', '.join(stems) or 'none'}.")
+        return stems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +102,29 @@ def families() -> dict[str, Family]:
     return {"spleeter": spleeter, "openunmix": openunmix, "mdx": mdx}
 
 
+def convert(self, path: Path, wishes: Wishes) -> Conversion:
+        """Read a checkpoint and rebuild its network.
+
+        Raises:
+            WeightsError: it is damaged, or of a network that cannot be rebuilt.
+            OptionError: it cannot be what the wishes say.
+        """
+        ...
+
+
+def families() -> dict[str, Family]:
+    """Return every family by its name."""
+    from daw_bridge.conversion import d3net, mdx, openunmix, spleeter, xumx
+
+    return {
+        "spleeter": spleeter,
+        "openunmix": openunmix,
+        "xumx": xumx,
+        "d3net": d3net,
+        "mdx": mdx,
+    }
+
+
 def convert(path: Path, family: str | None, wishes: Wishes) -> Conversion:
     """Convert a checkpoint of a family; None: of the one that recognises it.
 
@@ -97,6 +139,21 @@ def convert(path: Path, family: str | None, wishes: Wishes) -> Conversion:
         raise WeightsError(f"{path} is damaged: {first}.") from error
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def expecting(network: str, place: object) -> Iterator[None]:
+    """Say that a place holds no such network, where its arrays are missing or do not fit.
+
+    Raises:
+        WeightsError: instead of what numpy and containers raise.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise WeightsError(f"{place} is no {network}: it lacks {error}.") from error
+    except (AttributeError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise WeightsError(f"{place} is no {network}: {error}.") from error
 
 
 def need_trust(path: Path, wishes: Wishes) -> None:
