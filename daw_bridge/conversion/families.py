@@ -97,30 +97,12 @@ class Family(Protocol):
 
 def families() -> dict[str, Family]:
     """Return every family by its name."""
-    from daw_bridge.conversion import mdx, openunmix, spleeter
-
-    return {"spleeter": spleeter, "openunmix": openunmix, "mdx": mdx}
-
-
-def convert(self, path: Path, wishes: Wishes) -> Conversion:
-        """Read a checkpoint and rebuild its network.
-
-        Raises:
-            WeightsError: it is damaged, or of a network that cannot be rebuilt.
-            OptionError: it cannot be what the wishes say.
-        """
-        ...
-
-
-def families() -> dict[str, Family]:
-    """Return every family by its name."""
-    from daw_bridge.conversion import d3net, mdx, openunmix, spleeter, xumx
+    from daw_bridge.conversion import mdx, openunmix, spleeter, xumx
 
     return {
         "spleeter": spleeter,
         "openunmix": openunmix,
         "xumx": xumx,
-        "d3net": d3net,
         "mdx": mdx,
     }
 
