@@ -97,12 +97,13 @@ class Family(Protocol):
 
 def families() -> dict[str, Family]:
     """Return every family by its name."""
-    from daw_bridge.conversion import mdx, openunmix, spleeter, xumx
+    from daw_bridge.conversion import d3net, mdx, openunmix, spleeter, xumx
 
     return {
         "spleeter": spleeter,
         "openunmix": openunmix,
         "xumx": xumx,
+        "d3net": d3net,
         "mdx": mdx,
     }
 
