@@ -84,7 +84,7 @@ def fill_parameters(seed: int, magnitudes: np.ndarray) -> None:
         kind = name.rpartition("/")[2]
         draw = draws.get(kind) or draws.get(kind.rpartition("_")[0])
         values = draw(variable.shape) if draw else rng.uniform(-0.5, 0.5, variable.shape)
-        variable.d = np.float16(values).reshape(variable.shape)
+        variable.d = np.float16(values).astype(np.float32).reshape(variable.shape)
 
 
 def _inputs(shape: tuple[int, ...]) -> tuple[int, ...]:
