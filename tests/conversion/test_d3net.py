@@ -163,7 +163,7 @@ def test_stems_are_picked_and_ordered(folder: Path) -> None:
         ("vocals/in_offset", np.ones((1, 1, 1, 9)), "its stems differ in channels or bins"),
         ("vocals/features_init_full/conv/W", np.ones(9), ""),
         ("vocals/features_init_full/bn/var", np.ones(9), "bn/var belongs to no layer"),
-        ("vocals/match_fm_conv/0/conv/conv/W", np.ones((2, 2, 1, 1)), ""),
+        ("vocals/match_fm_conv/1/conv/conv/W", np.ones((3, 2, 1, 1)), r"b is of shape \(4,\)"),
     ],
 )
 def test_what_is_no_d3net_is_refused(
