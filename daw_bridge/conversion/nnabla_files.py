@@ -69,13 +69,13 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for name in sorted(archive.namelist()):
-                if name.endswith(".h5"):
-                    yield name, archive.read(name)
+                if name.endswith(".h5") and (content := archive.read(name)).startswith(_SIGNATURE):
+                    yield f"{name} in {path}", content
     else:
         with path.open("rb") as stream:
-            head = stream.read(len(_SIGNATURE))
-            if head == _SIGNATURE:
-                yield path.name, head + stream.read()
+            if stream.read(len(_SIGNATURE)) == _SIGNATURE:
+                stream.seek(0)
+                yield str(path), stream.read()
 
 
 def _read(content: bytes, name: str) -> dict[str, NDArray[np.float32]]:
@@ -86,11 +86,7 @@ def _read(content: bytes, name: str) -> dict[str, NDArray[np.float32]]:
         if isinstance(entry, h5py.Dataset):
             if entry.nbytes > len(content):
                 raise ValueError(f"{path} is larger than the file")
-            held[path] = np.asarray(entry[...], np.float32)
-            if not np.isfinite(held[path]).all() or (
-                path.endswith("/var") and held[path].min() < 0
-            ):
-                raise ValueError(f"{path} holds impossible numbers")
+            held[path] = _check(np.asarray(entry[...], np.float32), path)
 
     try:
         with h5py.File(io.BytesIO(content)) as file:
@@ -98,3 +94,10 @@ def _read(content: bytes, name: str) -> dict[str, NDArray[np.float32]]:
     except Exception as error:  # what is damaged fails in many ways
         raise WeightsError(f"{name} is damaged: {error}.") from error
     return held
+
+
+def _check(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """Refuse what no training gives: numbers that are none, and variances below 0."""
+    if not np.isfinite(values).all() or (name.endswith("/var") and (values < 0).any()):
+        raise ValueError(f"{name} holds impossible numbers")
+    return values
