@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 import zipfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from daw_bridge.errors import OptionError, WeightsError, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 UNKNOWN = "unknown"
+_RANKS = {"vocals": 0, "drums": 1, "bass": 2, "other": 4}
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,23 @@ class Wishes:
     options: Mapping[str, str] = field(default_factory=dict)
     configuration: Path | None = None
     trust: bool = False
+
+    def choose_stems(self, path: Path, found: Iterable[str]) -> tuple[str, ...]:
+        """Return the stems to make of those that a checkpoint has, by default all, "other" last.
+
+        Raises:
+            OptionError: it has not the one that is wished for, or there are fewer than two.
+        """
+        known = sorted(found, key=lambda stem: (_RANKS.get(stem, 3), stem))
+        for stem in self.stems:
+            if stem not in known:
+                raise OptionError(
+                    f"{path} holds no {stem}{suggestion(stem, known)}; it holds {', '.join(known)}."
+                )
+        stems = self.stems or tuple(known)
+        if len(stems) < 2:
+            raise OptionError(f"A model makes two stems or more, not {', '.join(stems) or 'none'}.")
+        return stems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +99,16 @@ class Family(Protocol):
 
 def families() -> dict[str, Family]:
     """Return every family by its name."""
-    from daw_bridge.conversion import hdemucs, mdx, openunmix, spleeter
+    from daw_bridge.conversion import d3net, hdemucs, mdx, openunmix, spleeter, xumx
 
-    return {"spleeter": spleeter, "openunmix": openunmix, "hdemucs": hdemucs, "mdx": mdx}
+    return {
+        "spleeter": spleeter,
+        "openunmix": openunmix,
+        "xumx": xumx,
+        "d3net": d3net,
+        "hdemucs": hdemucs,
+        "mdx": mdx,
+    }
 
 
 def convert(path: Path, family: str | None, wishes: Wishes) -> Conversion:
@@ -99,6 +125,21 @@ def convert(path: Path, family: str | None, wishes: Wishes) -> Conversion:
         raise WeightsError(f"{path} is damaged: {first}.") from error
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def expecting(network: str, place: object) -> Iterator[None]:
+    """Say that a place holds no such network, where its arrays are missing or do not fit.
+
+    Raises:
+        WeightsError: instead of what numpy and containers raise.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise WeightsError(f"{place} is no {network}: it lacks {error}.") from error
+    except (AttributeError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise WeightsError(f"{place} is no {network}: {error}.") from error
 
 
 def need_trust(path: Path, wishes: Wishes) -> None:
@@ -127,6 +168,6 @@ def _choose(path: Path, family: str | None) -> Family:
         if each.recognises(path):
             return each
     raise WeightsError(
-        f"{path} is no checkpoint that {' or '.join(known)} would have written; --family says what"
-        " it is, if it is one."
+        f"{path} is no checkpoint that can be recognised as one of {', '.join(known)};"
+        " --family says what it is, if it is one."
     )

@@ -108,6 +108,15 @@ class GraphBuilder:
         name = f"shape{len(self._nodes)}"
         return self.add("Reshape", [signal, self.constant(name, np.array(shape))])
 
+    def slice(self, signal: str, axis: int, start: int, end: int) -> str:
+        """Take what lies from ``start`` to before ``end`` along an axis."""
+        bounds = {"start": start, "end": end, "axis": axis}
+        names = [
+            self.constant(f"{name}{len(self._nodes)}", np.array([at]))
+            for name, at in bounds.items()
+        ]
+        return self.add("Slice", [signal, *names])
+
     def mask_model(
         self, masks: Sequence[str], *, channels: int, metadata: Mapping[str, str] | None = None
     ) -> onnx.ModelProto:

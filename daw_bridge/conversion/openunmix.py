@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from daw_bridge.conversion.families import Conversion
+from daw_bridge.conversion.families import Conversion, expecting
 from daw_bridge.conversion.graph import MAGNITUDES, GraphBuilder
 from daw_bridge.conversion.recurrent import add_lstm, stack_gates
 from daw_bridge.conversion.torch_files import read_torch_file
-from daw_bridge.errors import OptionError, WeightsError, suggestion
+from daw_bridge.errors import WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     from daw_bridge.conversion.families import Wishes
 
-_TARGETS = ("vocals", "drums", "bass", "other")
-"""Of the published models, in the reference's order."""
 _HASH = re.compile("-[0-9a-f]{8}$")  # torch.hub's names end in how the file's sha256 begins
 _HEAD_BYTES = 2**16
 _SETTINGS = "separator.json"
@@ -72,26 +71,31 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
         OptionError: a stem that is wished for has no file, or there are fewer than two.
     """
     found = find_targets(path)
-    stems = wishes.stems or tuple(found)
-    for stem in stems:
-        if stem not in found:
-            raise OptionError(
-                f"{path} holds no {stem}.pth{suggestion(stem, found)}; it holds {', '.join(found)}."
-            )
-    if len(stems) < 2:
-        raise OptionError(f"{path} holds one target; a model makes two stems or more.")
-    targets = [read_target(found[stem]) for stem in stems]
-    settings = _read_settings(path / _SETTINGS)
-    window_samples = 2 * (targets[0].bins - 1)
+    targets = {stem: read_target(found[stem]) for stem in wishes.choose_stems(path, found)}
+    return describe(targets, _read_settings(path / _SETTINGS))
+
+
+def describe(
+    targets: Mapping[str, Target], settings: Mapping[str, Any], *, crossed: bool = False
+) -> Conversion:
+    """Build the network of targets, the arguments of :func:`build_openunmix`, as a model.
+
+    Args:
+        targets: by the names of their stems.
+        settings: sample rate and hop, by the reference's names, where they are not the usual ones.
+        crossed: see :func:`build_openunmix`.
+    """
+    first = next(iter(targets.values()))
+    window_samples = 2 * (first.bins - 1)
     return Conversion(
-        network=build_openunmix(targets).SerializeToString(),
-        summary=f"{', '.join(stems).capitalize()}, by Open-Unmix's network.",
-        stems=stems,
+        network=build_openunmix([*targets.values()], crossed=crossed).SerializeToString(),
+        summary=f"{', '.join(targets).capitalize()}, by {'X-UMX' if crossed else 'Open-Unmix'}.",
+        stems=tuple(targets),
         sample_rate_hz=int(settings.get("sample_rate", 44100)),
-        channels=targets[0].channels,
+        channels=first.channels,
         tables={
             "wiener_epsilon": 1e-10,
-            "bandwidths": {"full": targets[0].bins},
+            "bandwidths": {"full": first.bins},
             "transform": {
                 "window_samples": window_samples,
                 "hop_samples": int(settings.get("nhop", window_samples // 4)),
@@ -102,7 +106,7 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
 
 
 def find_targets(folder: Path) -> dict[str, Path]:
-    """Return the checkpoints of a model's targets by their names, in the reference's order.
+    """Return the checkpoints of a model's targets by their names.
 
     A file is named after its target, as ``vocals.pth`` or ``vocals-b62c91ce.pth``; files that hold
     no Open-Unmix are left out.
@@ -118,8 +122,7 @@ def find_targets(folder: Path) -> dict[str, Path]:
                 f"{folder} holds two files for {target}: {found[target].name}, {path.name}."
             )
         found[target] = path
-    first = [target for target in _TARGETS if target in found]
-    return {target: found[target] for target in dict.fromkeys([*first, *found])}
+    return found
 
 
 def read_target(checkpoint: Path) -> Target:
@@ -132,21 +135,23 @@ def read_target(checkpoint: Path) -> Target:
         arrays = read_torch_file(checkpoint.read_bytes(), str(checkpoint))
     except OSError as error:
         raise WeightsError(f"{checkpoint} cannot be read: {error.strerror}.") from error
-    try:
-        return _measure(arrays)
-    except KeyError as error:
-        raise WeightsError(f"{checkpoint} is no Open-Unmix: it lacks {error}.") from error
-    except (AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise WeightsError(f"{checkpoint} is no Open-Unmix: {error}.") from error
+    with expecting("Open-Unmix", checkpoint):
+        return measure(arrays)
 
 
-def build_openunmix(targets: Sequence[Target]) -> onnx.ModelProto:
+def build_openunmix(targets: Sequence[Target], *, crossed: bool = False) -> onnx.ModelProto:
     """Build a network of all targets, which takes any number of time frames.
+
+    Args:
+        targets: what each is made of.
+        crossed: the recurrent and the last layers of all targets are shown the average of what
+            the targets' layers before them give, as in X-UMX.
 
     Raises:
         WeightsError: the targets differ in channels or bins.
     """
-    if len({(target.channels, target.bins, target.seen_bins) for target in targets}) > 1:
+    widths = {(each.channels, each.bins, each.seen_bins, crossed * each.hidden) for each in targets}
+    if len(widths) > 1:
         raise WeightsError("These are not targets of one model: their channels or bins differ.")
     weights = {
         f"target{number}.{name}": array.astype(np.float32)
@@ -155,10 +160,14 @@ def build_openunmix(targets: Sequence[Target]) -> onnx.ModelProto:
     }
     graph = GraphBuilder(weights)
     frames = _add_frames(graph, targets[0])
-    masks = [
-        _add_mask(graph, frames, target, scope=f"target{number}.")
-        for number, target in enumerate(targets)
-    ]
+    scopes = [f"target{number}." for number in range(len(targets))]
+
+    def cross(signals: list[str]) -> list[str]:
+        return [graph.add("Mean", signals)] * len(signals) if crossed else signals
+
+    encoded = cross([_add_encoder(graph, frames, scope) for scope in scopes])
+    states = cross(list(map(partial(_add_lstms, graph), encoded, targets, scopes)))
+    masks = list(map(partial(_add_decoder, graph), encoded, states, targets, scopes))
     return graph.mask_model(masks, channels=targets[0].channels)
 
 
@@ -181,7 +190,12 @@ def _is_target(path: Path) -> bool:
     return b"input_scale" in head and b"fc3.weight" in head
 
 
-def _measure(arrays: Mapping[str, NDArray[Any]]) -> Target:
+def measure(arrays: Mapping[str, NDArray[Any]]) -> Target:
+    """Return a target of arrays by the reference's names.
+
+    Raises:
+        KeyError: there is none of a name; ValueError and others: its shape does not fit.
+    """
     hidden, inputs = arrays["fc1.weight"].shape
     seen_bins = len(arrays["input_mean"])
     directions = 2 if "lstm.weight_ih_l0_reverse" in arrays else 1
@@ -244,19 +258,24 @@ def _fold(target: Target) -> dict[str, NDArray[np.float64]]:
 
 def _add_frames(graph: GraphBuilder, target: Target) -> str:
     """Lay out the bins that are seen, one time frame a row: (time_frames, channels · seen_bins)."""
-    bounds = {"start": 0, "end": target.seen_bins, "axis": 3}
-    crop = [graph.constant(f"crop.{name}", np.array([at])) for name, at in bounds.items()]
-    cropped = graph.add("Slice", [MAGNITUDES, *crop])
-    turned = graph.add("Transpose", [cropped], perm=[0, 2, 1, 3])
+    seen = graph.slice(MAGNITUDES, 3, 0, target.seen_bins)
+    turned = graph.add("Transpose", [seen], perm=[0, 2, 1, 3])
     return graph.reshape(turned, [-1, target.channels * target.seen_bins])
 
 
-def _add_mask(graph: GraphBuilder, frames: str, target: Target, *, scope: str) -> str:
-    """Add one target's layers; return its mask (1, channels, time_frames, bins)."""
-    encoded = graph.add("Tanh", [_add_dense(graph, frames, f"{scope}fc1")])
+def _add_encoder(graph: GraphBuilder, frames: str, scope: str) -> str:
+    return graph.add("Tanh", [_add_dense(graph, frames, f"{scope}fc1")])
+
+
+def _add_lstms(graph: GraphBuilder, encoded: str, target: Target, scope: str) -> str:
     sequence = graph.reshape(encoded, [-1, 1, target.hidden])
     states = add_lstm(graph, sequence, f"{scope}lstm", layers=target.layers)
-    joined = graph.add("Concat", [encoded, graph.reshape(states, [-1, target.hidden])], axis=1)
+    return graph.reshape(states, [-1, target.hidden])
+
+
+def _add_decoder(graph: GraphBuilder, encoded: str, states: str, target: Target, scope: str) -> str:
+    """Add one target's last layers; return its mask (1, channels, time_frames, bins)."""
+    joined = graph.add("Concat", [encoded, states], axis=1)
     decoded = graph.add("Relu", [_add_dense(graph, joined, f"{scope}fc2")])
     mask = graph.add("Relu", [_add_dense(graph, decoded, f"{scope}fc3")])
     split = graph.reshape(mask, [1, -1, target.channels, target.bins])
