@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 _RANKS = {"vocals": 0, "drums": 1, "bass": 2, "other": 4}
+"""Where stems come by default; any other is at 3."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ class Wishes:
                 )
         stems = self.stems or tuple(known)
         if len(stems) < 2:
-            raise OptionError(f"A model makes two stems or more, not {', '.join(stems) or 'none'}.")
+            raise OptionError(
+                f"A model makes two stems or more; {path} gives {', '.join(stems) or 'none'}."
+            )
         return stems
 
 

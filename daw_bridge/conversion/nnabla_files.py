@@ -35,7 +35,7 @@ def read_parameters(path: Path) -> dict[str, NDArray[np.float32]]:
     """Return the parameters of all files of a place by their names, as ``fc1/affine/W``.
 
     Raises:
-        WeightsError: a file is damaged, or two have a parameter of the same name.
+        WeightsError: there is no file, one is damaged, or two have a parameter of the same name.
         OptionError: h5py is not installed.
     """
     parameters: dict[str, NDArray[np.float32]] = {}
@@ -44,6 +44,8 @@ def read_parameters(path: Path) -> dict[str, NDArray[np.float32]]:
         if twice := held.keys() & parameters:
             raise WeightsError(f"{path} holds {min(twice)} twice, once in {name}.")
         parameters |= held
+    if not parameters:
+        raise WeightsError(f"{path} holds no whole file of nnabla's parameters.")
     return parameters
 
 

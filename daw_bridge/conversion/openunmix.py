@@ -78,7 +78,7 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
 def describe(
     targets: Mapping[str, Target], settings: Mapping[str, Any], *, crossed: bool = False
 ) -> Conversion:
-    """Build the network of targets, the arguments of :func:`build_openunmix`, as a model.
+    """Build the network of targets, and tell what its manifest is to say.
 
     Args:
         targets: by the names of their stems.

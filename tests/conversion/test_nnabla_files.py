@@ -63,6 +63,8 @@ def test_what_is_no_hdf5_holds_no_names(tmp_path: Path) -> None:
     (tmp_path / "vocals.h5").write_bytes(b"input_scale_ fc3_")
     assert not has_names(tmp_path, b"fc3_")
     assert not has_names(tmp_path / "vocals.h5", b"fc3_")
+    with pytest.raises(WeightsError, match="holds no whole file of nnabla's parameters"):
+        read_parameters(tmp_path)
 
 
 @pytest.mark.parametrize("kept", [60, 1000, 100_000, -1])
