@@ -271,6 +271,7 @@ def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
         "bridge-5stems": "shipped",
         "classic-4stems": "not fetched yet",
         "crossover": "here",
+        "d3net": "not fetched yet",
         "htdemucs": "not fetched yet",
         "htdemucs-6s": "not fetched yet",
         "htdemucs-ft": "not fetched yet",
@@ -279,6 +280,7 @@ def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
         "spleeter-2stems": "not fetched yet",
         "spleeter-4stems": "not fetched yet",
         "spleeter-5stems": "not fetched yet",
+        "xumx": "not fetched yet",
     }
     table = stemtool("models", "list", "--available", env=environment).stdout.splitlines()
     for line, ending in (
@@ -295,7 +297,7 @@ def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
     listed = stemtool("models", "list", env=environment)
     assert "crossover" in listed.stdout
     assert "spleeter-2stems" not in listed.stdout
-    assert "9 more can be fetched" in listed.stderr
+    assert "11 more can be fetched" in listed.stderr
     verified = stemtool("models", "verify", env=environment)
     assert verified.returncode == 0
     assert "crossover: intact" in verified.stdout
