@@ -47,8 +47,6 @@ _TAKEN: dict[str, tuple[Any, ...]] = {
     "t_norm_first": (True,),
 }
 """Settings that are rebuilt in one way only, and the values that mean it."""
-
-
 _MARKS = tuple(
     f"demucs.{module}\n{name}\n".encode()
     for module, name in (("htdemucs", "HTDemucs"), ("hdemucs", "HDemucs"), ("wdemucs", "WDemucs"))
