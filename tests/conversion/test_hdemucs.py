@@ -130,7 +130,7 @@ def test_stems_get_other_names_in_the_checkpoints_order() -> None:
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"cac": False}, "was trained with cac = False; only True can be rebuilt"),
+        ({"cac": False}, "was trained with cac = False, which cannot be rebuilt"),
         ({"multi_freqs": [0.5]}, r"multi_freqs = \[0.5\]"),
         ({"t_emb": "scaled"}, "t_emb = 'scaled'"),
         ({"t_sparse_self_attn": True}, "t_sparse_self_attn"),
