@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tests.golden.generate_demucs import (
     FOLDER,
     GOLDEN,
     MORE_SOURCES,
+    SHORT_SAMPLES,
     WEIGHTS,
     make_mixture,
     vary,
@@ -113,12 +115,16 @@ def test_a_bag_averages_stems_by_their_weights(save: Save, home: Path) -> None:
         compare(stems, ("drums", "bass"), "bag")
 
 
-def test_the_segment_of_a_bag_counts(save: Save, home: Path) -> None:
-    save("11111111.th")
-    (home / "bag.yaml").write_text("models: ['11111111']\nsegment: 0.5\n", "utf-8")
-    manifest = load_manifest(bring(home))
-    assert manifest.passage
-    assert manifest.passage.samples == 22_050
+@pytest.mark.parametrize("path", [HT, HYBRID], ids=lambda path: path.stem)
+def test_passages_are_as_long_as_the_bag_says(path: Path, home: Path) -> None:
+    shutil.copy(path, home / "11111111.th")
+    bag = home / "bag.yaml"
+    bag.write_text(f"models: ['11111111']\nsegment: {SHORT_SAMPLES / 44_100}\n", "utf-8")
+    stems = separate(bring(bag))
+    golden = np.load(GOLDEN)[f"{read_package(path).network} at first"]
+    for source, expected in zip(MORE_SOURCES[:4], golden, strict=True):
+        ours = excerpts(stems[source][:, : SHORT_SAMPLES // 2])[:, ::4]
+        assert level_db(ours - expected, expected) <= -100
 
 
 def test_stems_get_other_names_in_the_checkpoints_order() -> None:
