@@ -101,8 +101,7 @@ def embed_grid(frames: int, bins: int, width: int, max_period: float) -> NDArray
 
 
 def _enter(layers: Layers, rows: Value, norm: str, positions: NDArray[np.float32]) -> Value:
-    if layers.has(f"{_NAME}.{norm}.weight"):
-        rows = _layer_norm(layers, rows, f"{_NAME}.{norm}")
+    rows = _layer_norm(layers, rows, f"{_NAME}.{norm}")
     return layers.apply("Add", rows, layers.constant(positions))
 
 

@@ -15,6 +15,8 @@ from daw_bridge.conversion.demucs_layers import Value
 from daw_bridge.conversion.recurrent import add_lstm
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from daw_bridge.conversion.demucs_layers import Layers
 
 _STEPS = 200
@@ -60,16 +62,14 @@ def _remember(layers: Layers, x: Value, name: str) -> Value:
         rows = layers.transpose(x, 2, 0, 1)
         return layers.apply("Add", x, layers.transpose(_run(layers, rows, name), 1, 2, 0))
     stride, edge = _STEPS // 2, _STEPS // 4
-    count = -(-length // stride)
-    filled = layers.join(
-        x, layers.full(0, (batch, channels, (count + 1) * stride - length)), axis=2
-    )
+    cuts = -(-length // stride)
+    filled = layers.join(x, layers.full(0, (batch, channels, (cuts + 1) * stride - length)), axis=2)
     halves = (
-        layers.reshape(layers.crop(filled, 2, start, count * stride), (batch, channels, count, -1))
+        layers.reshape(layers.crop(filled, 2, start, cuts * stride), (batch, channels, cuts, -1))
         for start in (0, stride)
     )
     steps = layers.transpose(layers.join(*halves, axis=3), 3, 0, 2, 1)
-    rows = _run(layers, layers.reshape(steps, (_STEPS, batch * count, channels)), name)
+    rows = _run(layers, layers.reshape(steps, (_STEPS, batch * cuts, channels)), name)
     pieces = layers.transpose(layers.reshape(rows, steps.shape), 1, 3, 2, 0)
     head = layers.crop(layers.crop(pieces, 2, 0, 1), 3, 0, edge)
     middles = layers.crop(pieces, 3, edge, stride)
@@ -129,24 +129,13 @@ def _widen(layers: Layers, x: Value, convolution: str, norm: str, scale: str) ->
         for name in (f"{convolution}.bias", f"{norm}.weight", f"{norm}.bias", f"{scale}.scale")
     )
     gains = np.concatenate([gain, np.ones_like(gain)])  # the gate has none
-    batch, _, length = x.shape
-
     means = layers.mean(x, 2)
     around = layers.apply("Sub", x, means)
-    products = layers.matmul(around, layers.transpose(around, 0, 2, 1))
-    covariances = layers.apply("Div", products, layers.constant(length))
-    within = layers.apply(
-        "Mul", layers.matmul(layers.constant(kernel), covariances), layers.constant(kernel)
-    )
     levels = layers.apply(
         "Add", layers.matmul(layers.constant(kernel), means), layers.constant(bias)
     )
     between = layers.apply("Sub", levels, layers.mean(levels, 1))
-    inputs = layers.constant(len(kernel[0]))
-    squares = layers.apply("Mul", between, between)
-    sums = layers.apply("Mul", layers.mean(within, 2), inputs)
-    variance = layers.mean(layers.apply("Add", sums, squares), 1)
-    root = layers.root(variance)
+    root = _deviation(layers, around, between, kernel)
 
     kernels = layers.apply("Div", layers.constant(gains * weight * kernel), root)
     scaled = layers.apply(
@@ -154,8 +143,25 @@ def _widen(layers: Layers, x: Value, convolution: str, norm: str, scale: str) ->
     )
     shifts = layers.apply("Add", scaled, layers.constant(gains * shift))
     rows = layers.join(kernels, shifts, axis=2)
-    seen = layers.join(around, layers.full(1, (batch, 1, length)), axis=1)
+    seen = layers.join(around, layers.full(1, (x.shape[0], 1, x.shape[2])), axis=1)
     signal, gate = (
         layers.matmul(layers.crop(rows, 1, start, len(gain)), seen) for start in (0, len(gain))
     )
     return layers.apply("Mul", signal, layers.apply("Sigmoid", gate))
+
+
+def _deviation(layers: Layers, around: Value, between: Value, kernel: NDArray[np.float32]) -> Value:
+    """Return the deviation of all that a kernel makes of its inputs: (batch, 1, 1).
+
+    Args:
+        layers: of the network.
+        around: the inputs less their means: (batch, inputs, time).
+        between: by how much each output's mean differs from the mean of all: (batch, outputs, 1).
+        kernel: (outputs, inputs).
+    """
+    products = layers.matmul(around, layers.transpose(around, 0, 2, 1))
+    covariances = layers.apply("Div", products, layers.constant(around.shape[2]))
+    weighted = layers.matmul(layers.constant(kernel), covariances)
+    terms = layers.apply("Mul", weighted, layers.constant(kernel * len(kernel[0])))
+    squares = layers.apply("Mul", between, between)
+    return layers.root(layers.mean(layers.apply("Add", layers.mean(terms, 2), squares), 1))

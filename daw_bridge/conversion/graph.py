@@ -152,7 +152,8 @@ class GraphBuilder:
             for values in (inputs, outputs)
         )
         graph = helper.make_graph(self._nodes, "network", sources, targets, self._constants)
-        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(RUNTIME_OPERATORS, 1)]
+        domains = {"": _OPSET} | {node.domain: 1 for node in self._nodes if node.domain}
+        opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
         helper.set_model_props(model, dict(metadata or {}))
         return model

@@ -33,11 +33,12 @@ _OUTPUTS = ("signals", "spectra")
 _REST = "other"
 _SEGMENTS = {"HTDemucs": 10, "HDemucs": 40}
 """What passages last by default, in seconds."""
-_TAKEN: dict[str, tuple[Any, ...]] = {
+_TAKEN: Mapping[str, Sequence[Any]] = {
     "cac": (True,),
     "hybrid": (True,),
     "hybrid_old": (False,),
     "multi_freqs": (None, []),
+    "dconv_depth": range(100),
     "t_emb": ("sin",),
     "t_sin_random_shift": (0,),
     "t_sparse_self_attn": (False,),
@@ -47,8 +48,6 @@ _TAKEN: dict[str, tuple[Any, ...]] = {
     "t_norm_first": (True,),
 }
 """Settings that are rebuilt in one way only, and the values that mean it."""
-
-
 _MARKS = tuple(
     f"demucs.{module}\n{name}\n".encode()
     for module, name in (("htdemucs", "HTDemucs"), ("hdemucs", "HDemucs"), ("wdemucs", "WDemucs"))
@@ -109,8 +108,8 @@ def read_settings(package: Package, origin: str) -> Hybrid:
     for name, taken in _TAKEN.items():
         if name in package.settings and package.settings[name] not in taken:
             raise WeightsError(
-                f"{origin} was trained with {name} = {package.settings[name]!r}; only"
-                f" {taken[0]!r} can be rebuilt."
+                f"{origin} was trained with {name} = {package.settings[name]!r}, which cannot be"
+                " rebuilt."
             )
     said: dict[str, Any] = {"segment": _SEGMENTS[package.network]}
     said |= dict(zip(("sources", "audio_channels"), package.args, strict=False))

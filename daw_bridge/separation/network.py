@@ -108,6 +108,8 @@ class OnnxGraph:
         options.log_severity_level = _LOG_ERRORS_ONLY
         options.intra_op_num_threads = threads // self.concurrent_runs
         options.use_deterministic_compute = True
+        # What it plans on the first run would come on top of what that run took from the system.
+        options.enable_mem_pattern = False
         # A waiting thread that spins takes a core from the transforms that run beside it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

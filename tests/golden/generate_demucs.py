@@ -31,6 +31,7 @@ MORE_SOURCES = (*SOURCES, "guitar", "piano")
 SAMPLE_RATE_HZ = 44_100
 SEGMENT_SAMPLES = 30_870  # 0.7 s, as 7.8 s are 343,980
 STRIDE_SAMPLES = 23_152
+SHORT_SAMPLES = 11_025
 WHOLE_SAMPLES = 2 * STRIDE_SAMPLES + SEGMENT_SAMPLES
 WEIGHTS = ((1.0, 0.25, 0.0, 0.5), (0.5, 1.0, 2.0, 0.5))
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -112,6 +113,15 @@ def separate(demucs: Any, network: Any) -> np.ndarray:
     return demucs.apply.apply_model(network, mixture, shifts=0)[0].numpy()
 
 
+def begin(network: Any) -> np.ndarray:
+    """Separate a short passage, and leave out what the next fades into: (stems, 2, samples)."""
+    import torch
+
+    network.segment = Fraction(SHORT_SAMPLES, SAMPLE_RATE_HZ)
+    mixture = torch.from_numpy(make_mixture().samples[:, :SHORT_SAMPLES])
+    return network(mixture[np.newaxis])[0, :, :, : SHORT_SAMPLES // 2].numpy()
+
+
 def main() -> None:
     """Make the golden files."""
     import torch
@@ -133,6 +143,7 @@ def main() -> None:
             network = make_network(demucs, kind)
             torch.save(states.serialize_model(network, training), FOLDER / f"{kind.lower()}.th")
             golden[kind] = excerpts(separate(demucs, network))
+            golden[f"{kind} at first"] = excerpts(begin(network))[..., ::4, :]
         network = make_network(demucs, "HTDemucs")
         golden["six"] = excerpts(separate(demucs, remake(network, 1, MORE_SOURCES)))
         bag = demucs.apply.BagOfModels([network, remake(network, 2)], WEIGHTS)
