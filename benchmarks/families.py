@@ -1,11 +1,13 @@
 """What networks of other families cost beside their references.
 
 python -m benchmarks.families [FAMILY ...] [--song SONG] [--seconds 60] [--rounds 3]
-                              [--workspace FOLDER]
+                              [--workspace FOLDER] [--nnabla PYTHON]
 
 Networks of real size with random weights, written by the reference and imported by ``stemtool``;
 the same song, whole processes, in alternation. The references are installed below the workspace;
-torch is the one of this environment. Prints ratios; times alone say more about the machine.
+torch is the one of this environment. nnabla needs an environment of its own, as
+tests/golden/README.md says: ``--nnabla`` names its Python, and without, its families are left out.
+Prints ratios; times alone say more about the machine.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ PACKAGES = (
 )  # fmt: skip
 
 
+NNABLA = "nnabla_references.py"
+
+
 class Family(NamedTuple):
     """A family's reference, and what asks the same of ``stemtool``.
 
@@ -38,16 +43,20 @@ class Family(NamedTuple):
         checkpoint: the file or folder that is imported, below the one where the reference writes.
         configuration: the file there that ``--config`` names.
         options: for ``stemtool separate``.
+        references: the module that runs the reference.
     """
 
     checkpoint: str = "."
     configuration: str = ""
     options: tuple[str, ...] = ("--extension", "zeros")
+    references: str = "references.py"
 
 
 FAMILIES = {
     "openunmix": Family(options=("--extension", "zeros", "--wiener", "1")),
     "openunmix, no filter": Family(),
+    "xumx": Family("net.h5", references=NNABLA),
+    "d3net": Family("net.h5", references=NNABLA),
     "demucs": Family("net.th"),
     "hybrid demucs": Family("net.th"),
     "ht demucs": Family("net.th"),
@@ -65,16 +74,16 @@ def install_references(folder: Path) -> dict[str, str]:
 
 
 def compare(
-    name: str, song: Path, folder: Path, environment: dict[str, str], rounds: int
+    name: str, song: Path, python: str, environment: dict[str, str], rounds: int
 ) -> list[tuple[Cost, Cost]]:
-    """Return the costs of the reference and of ``stemtool``, round by round."""
+    """Return the costs of the reference, in its Python, and of ``stemtool``, round by round."""
+    family, folder = FAMILIES[name], song.parent
     checkpoint, stems = folder / "checkpoint", folder / "stems"
     checkpoint.mkdir()
-    references: list[str | Path] = [sys.executable, Path(__file__).with_name("references.py")]
+    references: list[str | Path] = [python, Path(__file__).with_name(family.references)]
     _run([*references, "make", name, checkpoint], environment)
     stemtool: list[str | Path] = [Path(sys.executable).with_name("stemtool")]
     home = {"DAW_BRIDGE_HOME": str(folder / "home")}
-    family = FAMILIES[name]
     imported = [*stemtool, "models", "import", checkpoint / family.checkpoint]
     imported += ["--name", "contestant"]
     if family.configuration:
@@ -99,14 +108,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workspace", type=Path, default=Path(tempfile.gettempdir()) / "families")
+    parser.add_argument("--nnabla", default="", metavar="PYTHON")
     arguments = parser.parse_args()
     environment = install_references(arguments.workspace)
     print(f"{'':24}{'reference':>20}{'stemtool':>20}   times faster, less cpu, less memory")
     for name in arguments.families or FAMILIES:
+        python = arguments.nnabla if FAMILIES[name].references == NNABLA else sys.executable
+        if not python:
+            continue
         with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            song = make_song(arguments.song, arguments.seconds, folder)
-            report(name, compare(name, song, folder, environment, arguments.rounds))
+            song = make_song(arguments.song, arguments.seconds, Path(temporary))
+            report(name, compare(name, song, python, environment, arguments.rounds))
 
 
 def report(name: str, rounds: list[tuple[Cost, Cost]]) -> None:
@@ -118,7 +130,8 @@ def report(name: str, rounds: list[tuple[Cost, Cost]]) -> None:
     ratios = [np.divide(theirs, ours) for theirs, ours in rounds]
     wall, cpu, memory = np.median(ratios, axis=0)
     worst = min(ratio[0] for ratio in ratios)
-    print(f"{name:24}{cells}   {wall:.1f} (worst round {worst:.1f}), {cpu:.1f}, {memory:.1f}")
+    told = f"{wall:.1f} (worst round {worst:.1f}), {cpu:.1f}, {memory:.1f}"
+    print(f"{name:24}{cells}   {told}", flush=True)
 
 
 if __name__ == "__main__":
