@@ -102,14 +102,25 @@ class Family(Protocol):
 
 def families() -> dict[str, Family]:
     """Return every family by its name."""
-    from daw_bridge.conversion import d3net, hdemucs, mdx, openunmix, spleeter, xumx
+    from daw_bridge.conversion import (
+        d3net,
+        demucs,
+        hdemucs,
+        mdx,
+        openunmix,
+        spleeter,
+        waveunet,
+        xumx,
+    )
 
     return {
         "spleeter": spleeter,
         "openunmix": openunmix,
         "xumx": xumx,
         "d3net": d3net,
+        "demucs": demucs,
         "hdemucs": hdemucs,
+        "waveunet": waveunet,
         "mdx": mdx,
     }
 
