@@ -24,7 +24,7 @@ import zipfile
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -38,6 +38,7 @@ from daw_bridge.separation.manifest import load_components, load_manifests
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from daw_bridge.conversion.families import Conversion
     from daw_bridge.files.download import Progress
     from daw_bridge.separation.manifest import File, ModelManifest, Source
     from daw_bridge.separation.stages import CommittedNetwork
@@ -322,11 +323,7 @@ def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], fol
     family = options.pop("family")
     with _together(manifest, source, files) as path:
         conversion = convert(path, family, Wishes(options=options))
-    if conversion.stems != manifest.stems:
-        raise ManifestError(
-            f"The network of {manifest.name} makes {', '.join(conversion.stems)}, but its manifest"
-            f" names {', '.join(manifest.stems)}."
-        )
+    _check_alike(manifest, conversion)
     digests = [
         f"{sha256_of(file)}  {part.file}\n" for part, file in zip(source.parts, files, strict=True)
     ]
@@ -340,6 +337,20 @@ def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], fol
                 song = staging / f"example{Path(source.example).suffix}"
                 song.write_bytes(archive.read(source.example))
     warn_of_licence(manifest)
+
+
+def _check_alike(manifest: ModelManifest, conversion: Conversion) -> None:
+    """Raise :class:`ManifestError` unless a network is the one that a manifest describes."""
+    described: dict[str, Any] = msgspec.to_builtins(manifest)
+    made = {"transform": described["transform"], **conversion.tables, **vars(conversion)}
+    for each in (described, made):
+        each["stems"] = ", ".join(each["stems"])
+    for key in ("stems", "kind", "sample_rate_hz", "channels", "transform"):
+        if made[key] != described[key]:
+            raise ManifestError(
+                f"This is another network than that of {manifest.name}, whose manifest has {key}"
+                f" {described[key]}, not {made[key]}; --name makes a model of its own of it."
+            )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from daw_bridge.conversion.d3net import convert
 from daw_bridge.conversion.families import Wishes, families
 from daw_bridge.conversion.nnabla_files import read_parameters
 from daw_bridge.errors import OptionError, WeightsError
-from daw_bridge.separation.importing import import_checkpoint
+from daw_bridge.separation.importing import ImportOptions, import_checkpoint
 from daw_bridge.separation.network import OnnxNetwork
 from daw_bridge.stft import Stft
 from tests.conftest import level_db
@@ -88,9 +88,9 @@ def test_stems_are_what_the_reference_gives(folder: Path, home: Path) -> None:
 def test_a_song_is_separated_as_the_reference_does(
     iterations: int, name: str, parity_db: float, home: Path
 ) -> None:
-    import_checkpoint(str(ARCHIVE))
+    import_checkpoint(str(ARCHIVE), ImportOptions(name="narrow"))
     options = SeparationOptions(extension="zeros", wiener_iterations=iterations)
-    with Separator("d3net", provider="cpu") as separator:
+    with Separator("narrow", provider="cpu") as separator:
         stems = separator.separate(Audio(make_mixture(D3NET_WINDOW), 44100), options).samples
     for ours, theirs in zip(excerpts(stems), np.load(GOLDEN)[f"d3net_{name}"], strict=True):
         assert level_db(ours - theirs, theirs) <= parity_db

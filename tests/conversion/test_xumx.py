@@ -13,7 +13,7 @@ from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.conversion.families import Wishes, families
 from daw_bridge.conversion.nnabla_files import read_parameters
 from daw_bridge.conversion.xumx import read_xumx
-from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.errors import ManifestError, OptionError, WeightsError
 from daw_bridge.separation.importing import ImportOptions, import_checkpoint
 from daw_bridge.separation.network import OnnxNetwork
 from daw_bridge.stft import Stft
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 STEMS = ("vocals", "drums", "bass", "other")
 IN_ORDER = [XUMX_STEMS.index(stem) for stem in STEMS]
+
+NARROW = ImportOptions(name="narrow")
 
 
 @pytest.fixture
@@ -57,13 +59,21 @@ def rewrite(path: Path, **arrays: Any) -> None:
                 file[name] = array
 
 
+def test_a_namesake_of_the_published_file_is_not_taken_for_it(checkpoint: Path, home: Path) -> None:
+    with pytest.raises(
+        ManifestError, match="another network than that of xumx, whose manifest has"
+    ):
+        import_checkpoint(str(checkpoint))
+    assert not (home / "weights" / "xumx-1.0.0").exists()
+
+
 def test_stems_are_what_the_reference_gives(checkpoint: Path, home: Path) -> None:
-    manifest = import_checkpoint(str(checkpoint))
+    manifest = import_checkpoint(str(checkpoint), NARROW)
     assert manifest.stems == STEMS
     assert (manifest.transform.window_samples, manifest.transform.hop_samples) == (256, 64)
     padded = np.pad(make_mixture(XUMX_WINDOW), ((0, 0), (256, 192)))
     magnitudes = np.abs(Stft(256, 64).forward(padded))
-    masks = OnnxNetwork(home / "models" / "x-umx" / "network.onnx", provider="cpu")(magnitudes)
+    masks = OnnxNetwork(home / "models" / "narrow" / "network.onnx", provider="cpu")(magnitudes)
     expected = np.load(GOLDEN)["xumx_estimates"][IN_ORDER]
     for ours, theirs in zip(thin_out(masks * magnitudes), expected, strict=True):
         assert level_db(ours - theirs, theirs) <= -100
@@ -73,12 +83,12 @@ def test_stems_are_what_the_reference_gives(checkpoint: Path, home: Path) -> Non
 def test_a_song_is_separated_as_the_reference_does(
     iterations: int, name: str, checkpoint: Path, home: Path
 ) -> None:
-    import_checkpoint(str(checkpoint))
+    import_checkpoint(str(checkpoint), NARROW)
     # The song has as few frames as the reference sees at once; with more, seams would show.
-    manifest = home / "models" / "x-umx" / "manifest.toml"
+    manifest = home / "models" / "narrow" / "manifest.toml"
     manifest.write_text(manifest.read_text("utf-8").replace("= 900", "= 4000"), "utf-8")
     options = SeparationOptions(extension="zeros", wiener_iterations=iterations)
-    with Separator("x-umx", provider="cpu") as separator:
+    with Separator("narrow", provider="cpu") as separator:
         stems = separator.separate(Audio(make_mixture(XUMX_WINDOW), 44100), options).samples
     expected = np.load(GOLDEN)[f"xumx_{name}"][IN_ORDER]
     for ours, theirs in zip(excerpts(stems), expected, strict=True):
