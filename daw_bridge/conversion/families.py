@@ -78,9 +78,15 @@ class Family(Protocol):
 
 def families() -> dict[str, Family]:
     """Return every family by its name."""
-    from daw_bridge.conversion import hdemucs, mdx, openunmix, spleeter
+    from daw_bridge.conversion import hdemucs, mdx, openunmix, spleeter, waveunet
 
-    return {"spleeter": spleeter, "openunmix": openunmix, "hdemucs": hdemucs, "mdx": mdx}
+    return {
+        "spleeter": spleeter,
+        "openunmix": openunmix,
+        "hdemucs": hdemucs,
+        "waveunet": waveunet,
+        "mdx": mdx,
+    }
 
 
 def convert(path: Path, family: str | None, wishes: Wishes) -> Conversion:

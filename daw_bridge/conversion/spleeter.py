@@ -6,11 +6,8 @@ Hennequin et al., "Spleeter", JOSS 5(50), 2154, 2020.
 from __future__ import annotations
 
 import re
-import tarfile
 import zipfile
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,13 +15,13 @@ import msgspec
 
 from daw_bridge.conversion.activations import DEFAULT_ACTIVATIONS, Activations
 from daw_bridge.conversion.families import Conversion
-from daw_bridge.conversion.tensorflow import read_checkpoint
+from daw_bridge.conversion.tensorflow import list_variables, read_latest
 from daw_bridge.conversion.torch_files import read_torch_file
 from daw_bridge.conversion.unet import DEPTH, NORM_ARRAYS, build_separate_unets
 from daw_bridge.errors import OptionError, WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from daw_bridge.conversion.activations import Activation, OutputActivation
@@ -140,10 +137,7 @@ def recognises(path: Path) -> bool:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return any(map(_WHEEL_CHECKPOINT.fullmatch, archive.namelist()))
-    if path.is_dir() or (path.is_file() and tarfile.is_tarfile(path)):
-        with _opened(path) as files:
-            return any(name.endswith(".index") for name in files)
-    return False
+    return any(map(_CONVOLUTION.fullmatch, list_variables(path)))
 
 
 def convert(path: Path, wishes: Wishes) -> Conversion:
@@ -224,41 +218,10 @@ def read_tensorflow_checkpoint(path: Path) -> list[Weights]:
     """
     variables = {
         name: array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
-        for name, array in read_checkpoint(*_read_latest(path)).items()
+        for name, array in read_latest(path).items()
     }
     convolutions = sum(bool(_CONVOLUTION.fullmatch(name)) for name in variables)
     return [_rename(variables, tensorflow_names(i)) for i in range(convolutions // (DEPTH + 1))]
-
-
-def _read_latest(path: Path) -> tuple[bytes, bytes]:
-    """Return the index and the data of the checkpoint that a folder or an archive holds."""
-    with _opened(path) as files:
-        table = files["checkpoint"]() if "checkpoint" in files else b""
-        latest = re.search(rb'^model_checkpoint_path: "(?:.*[/\\])?(.*)"', table, re.MULTILINE)
-        prefix = latest[1].decode(errors="replace") if latest else "model"
-        try:
-            return files[f"{prefix}.index"](), files[f"{prefix}.data-00000-of-00001"]()
-        except KeyError as error:
-            raise WeightsError(f"{path} holds no file {error}.") from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Mapping[str, Callable[[], bytes]]]:
-    """Give what reads the files of a folder or an archive, by their names."""
-    if path.is_dir():
-        yield {file.name: file.read_bytes for file in path.iterdir()}
-        return
-    with tarfile.open(path) as archive:
-        yield {
-            member.name.rpartition("/")[2]: partial(_extract, archive, member)
-            for member in archive
-            if member.isfile()
-        }
-
-
-def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    stream = archive.extractfile(member)
-    return stream.read() if stream else b""
 
 
 def _rename(arrays: Mapping[str, Any], names: Mapping[str, str]) -> Weights:

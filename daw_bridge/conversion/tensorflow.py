@@ -10,6 +10,12 @@ Sources: LevelDB's doc/table_format.md; TensorFlow's tensor_bundle.proto and typ
 from __future__ import annotations
 
 import math
+import re
+import tarfile
+import zipfile
+from contextlib import contextmanager
+from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,7 +23,8 @@ import numpy as np
 from daw_bridge.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -25,6 +32,7 @@ _FOOTER_BYTES = 48
 _TABLE_MAGIC = 0xDB4775248B80FB57
 _BLOCK_TRAILER_BYTES = 5  # compression type, CRC-32C
 _DT_FLOAT = 1
+_INDEX = ".index"
 
 
 class _Entry(NamedTuple):
@@ -36,18 +44,64 @@ class _Entry(NamedTuple):
     size: int
 
 
+def read_latest(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the variables of the checkpoint that a folder or an archive of one holds.
+
+    Of several it is the one that the folder's file ``checkpoint`` calls the latest.
+
+    Raises:
+        WeightsError: there is none, or more than one and no such file, or it cannot be read.
+    """
+    with _opened(path) as files:
+        folder, prefix = _find_latest(path, files)
+        try:
+            index, data = (
+                files[folder / f"{prefix}.{suffix}"]()
+                for suffix in ("index", "data-00000-of-00001")
+            )
+        except KeyError as error:
+            raise WeightsError(f"{path} holds no file '{error.args[0]}'.") from error
+    return read_checkpoint(index, data)
+
+
+def list_variables(path: Path) -> set[str]:
+    """Return the names of the variables in all checkpoints of a folder or an archive.
+
+    Raises:
+        WeightsError: an index is damaged.
+    """
+    if not (path.is_dir() or zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
+        return set()
+    with _opened(path) as files:
+        indices = [read() for file, read in files.items() if file.suffix == _INDEX]
+    return {name for index in indices for name in _read_index(index)}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Mapping[PurePosixPath, Callable[[], bytes]]]:
+    """Give what reads the files of a folder, a tar or a zip, by their paths therein."""
+    if path.is_dir():
+        yield {PurePosixPath(file.name): file.read_bytes for file in path.iterdir()}
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as zipped:
+            yield {PurePosixPath(name): partial(zipped.read, name) for name in zipped.namelist()}
+    else:
+        with tarfile.open(path) as archive:
+            yield {
+                PurePosixPath(member.name): partial(_extract, archive, member)
+                for member in archive
+                if member.isfile()
+            }
+
+
 def read_checkpoint(index: bytes, data: bytes) -> dict[str, NDArray[np.float32]]:
     """Return the float32 tensors of a checkpoint of one shard, by name; others are left out.
 
     Raises:
         WeightsError: the index is no table, is compressed, or points outside the data.
     """
-    try:
-        entries = dict(_read_entries(index))
-    except (IndexError, ValueError, KeyError) as error:
-        raise WeightsError(f"This is not a TensorFlow checkpoint's index: {error}.") from error
     tensors = {}
-    for name, entry in entries.items():
+    for name, entry in _read_index(index).items():
         if entry.dtype != _DT_FLOAT:
             continue
         if entry.size != 4 * math.prod(entry.shape) or entry.offset + entry.size > len(data):
@@ -55,6 +109,42 @@ def read_checkpoint(index: bytes, data: bytes) -> dict[str, NDArray[np.float32]]
         flat = np.frombuffer(data, "<f4", math.prod(entry.shape), entry.offset)
         tensors[name] = flat.reshape(entry.shape)
     return tensors
+
+
+def _find_latest(
+    path: Path, files: Mapping[PurePosixPath, Callable[[], bytes]]
+) -> tuple[PurePosixPath, str]:
+    """Return the folder of an archive's latest checkpoint, and how its files' names begin."""
+    indices = sorted(file for file in files if file.suffix == _INDEX)
+    folders = {file.parent for file in indices}
+    if len(folders) > 1:
+        raise WeightsError(
+            f"{path} holds {len(folders)} models: unpack it and import one of the folders"
+            f" {', '.join(sorted(map(str, folders)))}."
+        )
+    folder = folders.pop() if folders else PurePosixPath()
+    table = files[folder / "checkpoint"]() if folder / "checkpoint" in files else b""
+    latest = re.search(rb'^model_checkpoint_path: "(?:.*[/\\])?(.*)"', table, re.MULTILINE)
+    if latest:
+        return folder, latest[1].decode(errors="replace")
+    if len(indices) > 1:
+        raise WeightsError(
+            f"{path} holds checkpoints {', '.join(file.stem for file in indices)}, but no file"
+            " 'checkpoint' that says which is the latest."
+        )
+    return folder, indices[0].stem if indices else "model"
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(member)
+    return stream.read() if stream else b""
+
+
+def _read_index(index: bytes) -> dict[str, _Entry]:
+    try:
+        return dict(_read_entries(index))
+    except (IndexError, ValueError, KeyError) as error:
+        raise WeightsError(f"This is not a TensorFlow checkpoint's index: {error}.") from error
 
 
 def _read_entries(index: bytes) -> Iterator[tuple[str, _Entry]]:

@@ -1,0 +1,54 @@
+"""What the graphs of networks from samples to samples have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import onnx
+
+    from daw_bridge.conversion.graph import GraphBuilder
+
+SAMPLES = "samples"
+_SIGNALS = "signals"
+_RESTS = ("other", "accompaniment")
+
+
+def rest_last(stems: Sequence[str]) -> list[int]:
+    """Return the order of stems in which what is left when the others are known comes last."""
+    return sorted(range(len(stems)), key=lambda index: stems[index] in _RESTS)
+
+
+def add_cut(graph: GraphBuilder, signal: str, start: int, frames: int) -> str:
+    """Keep so many frames of (…, frames) from the start on."""
+    bounds = {"starts": start, "ends": start + frames, "axes": -1}
+    scope = f"{signal}.{start}+{frames}"
+    inputs = [graph.constant(f"{scope}.{name}", np.array([at])) for name, at in bounds.items()]
+    return graph.add("Slice", [signal, *inputs])
+
+
+def signal_model(
+    graph: GraphBuilder, stems: Sequence[str], *, samples: int, channels: int, missing: int = 0
+) -> onnx.ModelProto:
+    """Return the graph of a network from samples to the samples of stems.
+
+    Its input ``samples`` is float32 (1, channels, samples), its output ``signals`` float32
+    (stems, 1, channels, samples).
+
+    Args:
+        graph: the network's nodes.
+        stems: the stems' signals, each of (1, channels, samples - 2 · missing).
+        samples: how many it takes and gives.
+        channels: of what it takes and gives.
+        missing: zeros that are put before and after what the network gives.
+    """
+    axis = graph.constant("stems.axis", np.zeros(1, np.int64))
+    signals = graph.add("Concat", [graph.add("Unsqueeze", [each, axis]) for each in stems], axis=0)
+    pads = graph.constant("stems.pads", np.array([0, 0, 0, missing] * 2))
+    graph.add("Pad", [signals, pads], output=_SIGNALS)
+    shape = (1, channels, samples)
+    return graph.model({SAMPLES: shape}, {_SIGNALS: (len(stems), *shape)})
