@@ -1,13 +1,16 @@
 """What Demucs saves of a trained network: its class, its settings and its arrays.
 
-As in states.py of the package demucs 4.0.1.
+As in states.py of the package demucs 4.0.1 and, before version 3, in utils.py.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
 from ast import literal_eval
 from fractions import Fraction
+from pathlib import PurePosixPath
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daw_bridge.conversion.torch_files import read_torch_object
@@ -24,9 +27,12 @@ _KNOWN = {
     "demucs.hdemucs.HDemucs": "HDemucs",
     "demucs.wdemucs.WDemucs": "HDemucs",  # what it was called at first
     "demucs.demucs.Demucs": "Demucs",
-    "demucs.model.Demucs": "Demucs",
+    "demucs.model.Demucs": "Demucs2",
     "fractions.Fraction": Fraction,
+    "argparse.Namespace": SimpleNamespace,
+    "pathlib.PosixPath": PurePosixPath,
 }
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 _KEY = re.compile(r"^(\w+):", re.MULTILINE)
@@ -36,7 +42,7 @@ class Package(NamedTuple):
     """A trained network."""
 
     network: str
-    """Its class: HTDemucs, HDemucs or Demucs."""
+    """Its class: HTDemucs, HDemucs, or Demucs, before version 3 with the version's number."""
     args: tuple[Any, ...]
     settings: Mapping[str, Any]
     """What the class was called with, by name; what is missing is as the class has it."""
@@ -45,25 +51,34 @@ class Package(NamedTuple):
 
 
 def read_package(path: Path) -> Package:
-    """Read a ``.th`` file.
+    """Read a ``.th`` file, or one that is compressed by gzip.
+
+    Version 1 saved a tuple. Of version 2, arrays alone were published, of a class as it is without
+    any settings.
 
     Raises:
         WeightsError: it cannot be read, is no such package, or its arrays are quantised.
     """
     try:
         content = path.read_bytes()
+        if content.startswith(_GZIP_MAGIC):
+            content = gzip.decompress(content)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
     held = read_torch_object(content, str(path), _KNOWN)
     match held:
         case {"klass": str(network), "args": args, "kwargs": dict(settings), "state": dict(arrays)}:
             pass
+        case (str(), args, dict(settings), dict(arrays)):
+            network = "Demucs1"
+        case {"encoder.0.0.weight": _} | {"compressed": _}:
+            network, args, settings, arrays = "Demucs2", (), {}, held
         case _:
             raise WeightsError(f"{path} is no package of Demucs: it lacks a class or its state.")
-    if "__quantized" in arrays:
+    if "__quantized" in arrays or "compressed" in arrays:
         raise WeightsError(
             f"{path} holds weights that DiffQ has quantised, which cannot be read: take the model"
-            " of the same name without _q."
+            " of the same name without _q or _quantized."
         )
     return Package(network, tuple(args), settings, arrays)
 

@@ -78,11 +78,12 @@ class Family(Protocol):
 
 def families() -> dict[str, Family]:
     """Return every family by its name."""
-    from daw_bridge.conversion import hdemucs, mdx, openunmix, spleeter, waveunet
+    from daw_bridge.conversion import demucs, hdemucs, mdx, openunmix, spleeter, waveunet
 
     return {
         "spleeter": spleeter,
         "openunmix": openunmix,
+        "demucs": demucs,
         "hdemucs": hdemucs,
         "waveunet": waveunet,
         "mdx": mdx,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from daw_bridge.conversion.demucs_layers import Value
     from daw_bridge.conversion.graph import GraphBuilder
 
 SAMPLES = "samples"
@@ -32,7 +33,7 @@ def add_cut(graph: GraphBuilder, signal: str, start: int, frames: int) -> str:
 
 
 def signal_model(
-    graph: GraphBuilder, stems: Sequence[str], *, samples: int, channels: int, missing: int = 0
+    graph: GraphBuilder, signals: Value, order: Sequence[int], *, samples: int
 ) -> onnx.ModelProto:
     """Return the graph of a network from samples to the samples of stems.
 
@@ -41,14 +42,14 @@ def signal_model(
 
     Args:
         graph: the network's nodes.
-        stems: the stems' signals, each of (1, channels, samples - 2 · missing).
+        signals: what they give, which may be shorter and is then put in the middle.
+        order: which of its stems are given, in this order.
         samples: how many it takes and gives.
-        channels: of what it takes and gives.
-        missing: zeros that are put before and after what the network gives.
     """
-    axis = graph.constant("stems.axis", np.zeros(1, np.int64))
-    signals = graph.add("Concat", [graph.add("Unsqueeze", [each, axis]) for each in stems], axis=0)
-    pads = graph.constant("stems.pads", np.array([0, 0, 0, missing] * 2))
-    graph.add("Pad", [signals, pads], output=_SIGNALS)
+    channels, given = signals.shape[2:]
+    chosen = graph.add("Gather", [signals.name, graph.constant("order", np.array(order))], axis=0)
+    before = (samples - given) // 2
+    pads = [0, 0, 0, before, 0, 0, 0, samples - given - before]
+    graph.add("Pad", [chosen, graph.constant("missing", np.array(pads))], output=_SIGNALS)
     shape = (1, channels, samples)
-    return graph.model({SAMPLES: shape}, {_SIGNALS: (len(stems), *shape)})
+    return graph.model({SAMPLES: shape}, {_SIGNALS: (len(order), *shape)})

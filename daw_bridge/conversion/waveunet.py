@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from daw_bridge.conversion.demucs_layers import Value
 from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.graph import GraphBuilder
 from daw_bridge.conversion.tensorflow import list_variables, read_latest
@@ -210,13 +211,11 @@ def build_waveunet(net: Net, settings: Settings, window: Window) -> onnx.ModelPr
     mixture = _Feature(seen, net.channels, window.seen)
     stems = _Layers(graph, net, settings).separate(mixture)
     given = window.passage - 2 * window.context
-    signals = [
-        graph.reshape(add_cut(graph, stems[index], 0, given), [1, _CHANNELS, given])
-        for index in rest_last(settings.source_names)[: net.outputs]
-    ]
-    return signal_model(
-        graph, signals, samples=window.passage, channels=_CHANNELS, missing=window.context
-    )
+    shape = (1, 1, _CHANNELS, given)
+    cut = [graph.reshape(add_cut(graph, stem, 0, given), shape) for stem in stems]
+    signals = Value(graph.add("Concat", cut, axis=0), (len(cut), *shape[1:]))
+    order = rest_last(settings.source_names)[: net.outputs]
+    return signal_model(graph, signals, order, samples=window.passage)
 
 
 def _read_settings(wishes: Wishes) -> Settings:

@@ -1,0 +1,157 @@
+"""Against the package demucs; see tests/golden/README.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from daw_bridge import Audio, SeparationOptions, Separator
+from daw_bridge.conversion.demucs_packages import read_package
+from daw_bridge.conversion.families import Wishes
+from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.library import data_folder
+from daw_bridge.separation.importing import ImportOptions, import_checkpoint
+from daw_bridge.separation.network import OnnxNetwork
+from tests.conftest import level_db
+from tests.conversion.test_demucs_packages import make_class
+from tests.golden.generate_demucs_waveforms import (
+    FOLDER,
+    SAMPLE_RATE_HZ,
+    SOURCES,
+    excerpts,
+    make_mixture,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = {"demucs1": "demucs1.th.gz", "demucs2": "demucs2.th", "demucs3": "demucs3.th"}
+GOLDEN = dict(np.load(FOLDER / "2.npz")) | dict(np.load(FOLDER / "4.npz"))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_song_is_separated_as_the_reference_does(name: str) -> None:
+    manifest = import_checkpoint(str(FOLDER / FILES[name]), ImportOptions(name=name))
+    assert manifest.stems == ("drums", "bass", "vocals", "other")
+    mixture = Audio(make_mixture(), SAMPLE_RATE_HZ)
+    with Separator(name, provider="cpu") as separator:
+        stems = separator.separate(mixture, SeparationOptions(extension="zeros"))
+    for stem, expected in zip(SOURCES, GOLDEN[name], strict=True):
+        assert level_db(excerpts(stems[stem].samples) - expected, expected) <= -85
+
+
+def write(path: Path, held: object) -> str:
+    torch.save(held, path)
+    return str(path)
+
+
+def published_arrays() -> dict[str, torch.Tensor]:
+    arrays = read_package(FOLDER / "demucs2.th").arrays
+    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+
+
+def constants(model: str) -> dict[str, np.ndarray]:
+    graph = onnx.load(data_folder() / "models" / model / "network.onnx").graph
+    return {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+
+
+def test_arrays_alone_are_those_of_a_published_version_2(home: Path) -> None:
+    manifest = import_checkpoint(write(home / "arrays.th", published_arrays()))
+    assert manifest.sample_rate_hz == 44_100
+    assert manifest.passage
+    assert manifest.passage.samples > 10 * 44_100
+    import_checkpoint(str(FOLDER / "demucs2.th"))
+    alone, packed = (
+        {name: array for name, array in constants(model).items() if name.endswith("weight")}
+        for model in ("arrays", "demucs2")
+    )
+    assert len(alone) == 12
+    assert all(np.array_equal(alone[name], packed[name]) for name in packed)
+
+
+def test_stems_are_named_in_the_networks_order(home: Path) -> None:
+    path = write(home / "arrays.th", published_arrays())
+    wishes = Wishes(stems=("kick", "other", "voice", "keys"))
+    manifest = import_checkpoint(path, ImportOptions(wishes=wishes))
+    assert manifest.stems == ("kick", "voice", "keys", "other")
+    order = constants("arrays")["order"]
+    assert list(order) == [0, 2, 3, 1]
+    with pytest.raises(OptionError, match="makes 4 stems, not a, b"):
+        import_checkpoint(path, ImportOptions(name="x", wishes=Wishes(stems=("a", "b"))))
+
+
+def test_how_loud_a_song_is_does_not_matter() -> None:
+    import_checkpoint(str(FOLDER / "demucs2.th"))
+    samples = make_mixture()[:, :100_000]
+    with Separator("demucs2", provider="cpu") as separator:
+        loud, quiet = (
+            separator.separate(Audio(samples * np.float32(gain), SAMPLE_RATE_HZ)).samples
+            for gain in (1, 2**-4)
+        )
+        silent = separator.separate(Audio(samples * 0, SAMPLE_RATE_HZ)).samples
+    assert level_db(quiet * 2**4 - loud, loud) < -40
+    assert not silent.any()
+
+
+def test_the_silence_after_a_song_does_not_matter() -> None:
+    """A passage that is filled up is no quieter than what the song has of it."""
+    import_checkpoint(str(FOLDER / "demucs2.th"))
+    network = OnnxNetwork(data_folder() / "models" / "demucs2" / "network.onnx", provider="cpu")
+    shown = np.zeros(network.input_shape[1:], np.float32)
+    shown[:, :60_000] = make_mixture()[:, :60_000]
+    before = network(shown)[..., :20_000]
+    shown[:, -1] = 2**-100
+    assert level_db(network(shown)[..., :20_000] - before, before) > -40
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"encoder.1.0.bias": None}, "lacks encoder.1.conv.bias"),
+        ({"lstm.lstm.weight_hh_l0": None}, "no Demucs as its settings have it: .*weight_hh_l0"),
+        ({"encoder.0.7.weight": torch.ones(3)}, "no Demucs as its settings have it"),
+        ({"encoder.0.0.weight": torch.ones(3)}, "no Demucs as its settings have it"),
+        ({"extra.weight": torch.ones(3)}, "holds extra.weight, which cannot be rebuilt"),
+        ({"encoder.0.3.layers.0.3.lstm.bias": torch.ones(3)}, "dconv_lstm and dconv_attn cannot"),
+        ({"compressed": b"x"}, "DiffQ has quantised"),
+    ],
+)
+def test_what_is_no_demucs_is_refused(
+    change: dict[str, object], complaint: str, home: Path
+) -> None:
+    arrays = {k: v for k, v in {**published_arrays(), **change}.items() if v is not None}
+    with pytest.raises(WeightsError, match=complaint):
+        import_checkpoint(write(home / "arrays.th", arrays))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "told", "complaint"),
+    [
+        ("demucs.model", "Demucs", {"upsample": True}, "trained with upsample = True, which"),
+        ("demucs.model", "Demucs", {"stride": "x"}, "has other settings than Demucs: Expected"),
+        ("demucs.htdemucs", "HTDemucs", {}, "of the class HTDemucs, not Demucs"),
+    ],
+)
+def test_other_networks_are_refused(
+    module: str,
+    name: str,
+    told: dict[str, object],
+    complaint: str,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = make_class(module, name, monkeypatch)
+    package = {"klass": made, "args": (), "kwargs": told, "state": published_arrays()}
+    with pytest.raises(WeightsError, match=complaint):
+        import_checkpoint(write(home / "net.th", package), ImportOptions(family="demucs"))
