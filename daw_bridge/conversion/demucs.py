@@ -10,10 +10,8 @@ as in model.py of the package demucs 2.0.3 and demucs.py of 4.0.1.
 
 from __future__ import annotations
 
-import gzip
 import math
 import re
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,10 +20,10 @@ from onnx import TensorProto
 
 from daw_bridge.conversion.dconv import add_dconv
 from daw_bridge.conversion.demucs_layers import Layers, Value
-from daw_bridge.conversion.demucs_packages import read_package
+from daw_bridge.conversion.demucs_packages import read_file, read_package
 from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.graph import GraphBuilder
-from daw_bridge.conversion.recurrent import add_lstm, stack_gates
+from daw_bridge.conversion.recurrent import add_lstm, stack_all_gates
 from daw_bridge.conversion.waveforms import SAMPLES, rest_last, signal_model
 from daw_bridge.errors import OptionError, WeightsError
 
@@ -42,13 +40,11 @@ _SOURCES = ("drums", "bass", "other", "vocals")
 """Of the published models, in the reference's order."""
 _TRAINED_SECONDS = 10
 """How much versions 1 and 2 saw at once in training."""
-_NUMBERED = re.compile(r"(encoder|decoder)\.(\d+)\.(\d+)\.(.+)")
+_NUMBERED = re.compile(r"^(encoder|decoder)\.(\d+)\.(\d+)\.")
 _EPSILON = 1e-5
 _ZEROS, _ROLLOFF = 24, 0.945  # of julius.resample_frac, by which the reference resamples
 _HEAD_BYTES = 2**16
-_GZIP_MAGIC = b"\x1f\x8b"
 _MARKS = (b"demucs.model\nDemucs\n", b"demucs.demucs\nDemucs\n", b"encoder.0.0.weight")
-_BRANCHES = re.compile(r".*\.layers\.\d+\.3\.(lstm|query)\..*")
 _FIXED: Mapping[str, Sequence[Any]] = {"upsample": (False,), "dconv_depth": range(1, 100)}
 """Settings that are rebuilt in one way only, and the values that mean it."""
 
@@ -75,7 +71,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 def recognises(path: Path) -> bool:
     """Return whether a file begins as those of Demucs's versions 1 to 3 do."""
-    return path.is_file() and any(mark in _read_head(path) for mark in _MARKS)
+    return path.is_file() and any(mark in read_file(path, _HEAD_BYTES) for mark in _MARKS)
 
 
 def convert(path: Path, wishes: Wishes) -> Conversion:
@@ -148,21 +144,15 @@ def name_arrays(package: Package, settings: Settings) -> dict[str, NDArray[Any]]
 
     Raises:
         IndexError: a layer has more parts than the settings tell.
-        ValueError: its branches recur or attend.
     """
-    if any(map(_BRANCHES.fullmatch, package.arrays)):
-        raise ValueError("dconv_lstm and dconv_attn cannot be rebuilt")
     layouts = _layouts(settings)
-    arrays = {}
-    for name, array in package.arrays.items():
-        match = _NUMBERED.fullmatch(name)
-        if match:
-            part, layer, index, rest = match.groups()
-            arrays[f"{part}.{layer}.{layouts[part][int(index)]}.{rest}"] = array
-        else:
-            arrays[name] = array
-    gates = stack_gates(arrays, "lstm.lstm")
-    return {k: v for k, v in arrays.items() if not k.startswith("lstm.lstm.")} | gates
+
+    def rename(match: re.Match[str]) -> str:
+        part, layer, index = match.groups()
+        return f"{part}.{layer}.{layouts[part][int(index)]}."
+
+    named = {_NUMBERED.sub(rename, name): array for name, array in package.arrays.items()}
+    return stack_all_gates(named)
 
 
 class Demucs:
@@ -203,7 +193,7 @@ class Demucs:
             (stems, 1, channels, samples), less what is missing at the ends.
         """
         layers, settings = self._layers, self._settings
-        x, undo = _standardise(layers, samples)
+        x, undo = standardise(layers, samples)
         if settings.is_padded:
             spare = self._fit(samples.shape[2])[0] - samples.shape[2]
             x = _pad(layers, x, (spare // 2, spare - spare // 2))
@@ -256,7 +246,9 @@ class Demucs:
         """Add the recurrent layers and the dense one that joins their directions."""
         layers = self._layers
         steps = layers.transpose(x, 2, 0, 1)
-        states = add_lstm(layers.graph, steps.name, "lstm.lstm", layers=self._settings.lstm_layers)
+        states = add_lstm(
+            layers.graph, steps.name, f"{layers.scope}lstm.lstm", layers=self._settings.lstm_layers
+        )
         both = Value(states, (*steps.shape[:2], 2 * x.shape[1]))
         return layers.transpose(layers.dense(both, "lstm.linear"), 1, 2, 0)
 
@@ -289,41 +281,15 @@ class Demucs:
         return math.ceil(widen(steps, 0) / rate), widen(steps, context) // rate
 
 
-def _read_head(path: Path) -> bytes:
-    """Return how the pickle of a file begins."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
-            return archive.read(pickles[0]) if pickles else b""
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    if head.startswith(_GZIP_MAGIC):
-        with gzip.open(path) as file:
-            return file.read(_HEAD_BYTES)
-    return head
-
-
-def _layouts(settings: Settings) -> dict[str, list[str]]:
-    """Return what the numbered parts of a layer are, on the way down and up."""
-    inward, outward = (
-        ["rewrite", norm, "activation"] * settings.rewrite for norm in ("norm2", "norm1")
-    )
-    branches = [["dconv"] * bool(settings.dconv_mode & bit) for bit in (1, 2)]
-    encoder = ["conv", "norm1", "activation", *branches[0], *inward]
-    decoder = [*outward, *branches[1], "conv_tr", "norm2", "activation"]
-    if not settings.is_padded:
-        old = {"norm1", "norm2", "dconv"}
-        encoder, decoder = (
-            [part for part in parts if part not in old] for parts in (encoder, decoder)
-        )
-    return {"encoder": encoder, "decoder": decoder}
-
-
-def _standardise(layers: Layers, samples: Value) -> tuple[Value, Callable[[Value], Value]]:
+def standardise(layers: Layers, samples: Value) -> tuple[Value, Callable[[Value], Value]]:
     """Bring a signal's mono mix to a mean of 0 and a deviation of 1; return what undoes that.
 
     The silence that it may end in does not count, since the last passage of a song is filled up
     with it.
+
+    Args:
+        layers: of the network.
+        samples: (1, channels, samples).
     """
     frames = layers.constant(samples.shape[2])
     mono = layers.mean(samples, 1)
@@ -346,6 +312,22 @@ def _standardise(layers: Layers, samples: Value) -> tuple[Value, Callable[[Value
         return layers.apply("Add", layers.apply("Mul", signal, deviation), mean)
 
     return layers.apply("Div", layers.apply("Sub", samples, mean), divisor), undo
+
+
+def _layouts(settings: Settings) -> dict[str, list[str]]:
+    """Return what the numbered parts of a layer are, on the way down and up."""
+    inward, outward = (
+        ["rewrite", norm, "activation"] * settings.rewrite for norm in ("norm2", "norm1")
+    )
+    branches = [["dconv"] * bool(settings.dconv_mode & bit) for bit in (1, 2)]
+    encoder = ["conv", "norm1", "activation", *branches[0], *inward]
+    decoder = [*outward, *branches[1], "conv_tr", "norm2", "activation"]
+    if not settings.is_padded:
+        old = {"norm1", "norm2", "dconv"}
+        encoder, decoder = (
+            [part for part in parts if part not in old] for parts in (encoder, decoder)
+        )
+    return {"encoder": encoder, "decoder": decoder}
 
 
 def _resample(layers: Layers, x: Value, old: int, new: int) -> Value:

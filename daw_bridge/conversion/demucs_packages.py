@@ -33,8 +33,6 @@ _KNOWN = {
     "pathlib.PosixPath": PurePosixPath,
 }
 _GZIP_MAGIC = b"\x1f\x8b"
-
-
 _KEY = re.compile(r"^(\w+):", re.MULTILINE)
 
 
@@ -50,6 +48,14 @@ class Package(NamedTuple):
     """By the reference's names, of the file's own precision."""
 
 
+def read_file(path: Path, size: int = -1) -> bytes:
+    """Return so many bytes from a file's start, or all, or those that gzip has made of them."""
+    with path.open("rb") as stream:
+        is_compressed = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    with gzip.open(path) if is_compressed else path.open("rb") as stream:
+        return stream.read(size)
+
+
 def read_package(path: Path) -> Package:
     """Read a ``.th`` file, or one that is compressed by gzip.
 
@@ -60,11 +66,9 @@ def read_package(path: Path) -> Package:
         WeightsError: it cannot be read, is no such package, or its arrays are quantised.
     """
     try:
-        content = path.read_bytes()
-        if content.startswith(_GZIP_MAGIC):
-            content = gzip.decompress(content)
+        content = read_file(path)
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}.") from error
     held = read_torch_object(content, str(path), _KNOWN)
     match held:
         case {"klass": str(network), "args": args, "kwargs": dict(settings), "state": dict(arrays)}:

@@ -39,13 +39,14 @@ STUBS = {
 SAMPLE_RATE_HZ = 8_000
 MIXTURE_SAMPLES = 240_000
 ALIKE_SAMPLES = 180_000
+SHORT_SAMPLES = 5_001
 SOURCES = ["drums", "bass", "other", "vocals"]
 NARROW: dict[str, Any] = {
     "sources": SOURCES, "channels": 3, "depth": 3, "lstm_layers": 2, "samplerate": SAMPLE_RATE_HZ
 }  # fmt: skip
 LATER: dict[str, Any] = {
-    "channels": 4, "norm_starts": 1, "norm_groups": 2, "segment": 6, "dconv_mode": 3,
-    "dconv_attn": 9, "dconv_lstm": 9,
+    "channels": 4, "lstm_layers": 1, "norm_starts": 1, "norm_groups": 2, "segment": 6,
+    "dconv_mode": 3, "dconv_comp": 2, "dconv_attn": 2, "dconv_lstm": 2,
 }  # fmt: skip
 
 
@@ -118,7 +119,8 @@ def make_later() -> dict[str, np.ndarray]:
         parameter.data = parameter.data.half().double()
     mixture = torch.from_numpy(make_mixture()).double()
     stems = apply.apply_model(network, mixture[np.newaxis], shifts=0)[0]
-    return {"demucs3": excerpts(stems.numpy())}
+    short = network(mixture[np.newaxis, :, :SHORT_SAMPLES])[0]
+    return {"demucs3": excerpts(stems.numpy()), "short": short.numpy()[..., ::16]}
 
 
 def main() -> None:
