@@ -39,7 +39,7 @@ STUBS = {
 SAMPLE_RATE_HZ = 8_000
 MIXTURE_SAMPLES = 240_000
 ALIKE_SAMPLES = 180_000
-SHORT_SAMPLES = 5_001
+SHORT_SAMPLES = 5_021
 SOURCES = ["drums", "bass", "other", "vocals"]
 NARROW: dict[str, Any] = {
     "sources": SOURCES, "channels": 3, "depth": 3, "lstm_layers": 2, "samplerate": SAMPLE_RATE_HZ
