@@ -304,6 +304,7 @@ def standardise(layers: Layers, samples: Value) -> tuple[Value, Callable[[Value]
     mean = layers.apply("Div", total(mono), count)
     excess = layers.apply("Mul", layers.apply("Mul", mean, mean), count)
     energy = layers.apply("Sub", total(layers.apply("Mul", mono, mono)), excess)
+    energy = layers.apply("Relu", energy)  # what rounding leaves of a constant may be less than 0
     unbiased = layers.apply("Max", last, layers.constant(1))
     deviation = layers.apply("Sqrt", layers.apply("Div", energy, unbiased))
     divisor = layers.apply("Add", deviation, layers.constant(_EPSILON))

@@ -24,14 +24,6 @@ def rest_last(stems: Sequence[str]) -> list[int]:
     return sorted(range(len(stems)), key=lambda index: stems[index] in _RESTS)
 
 
-def add_cut(graph: GraphBuilder, signal: str, start: int, frames: int) -> str:
-    """Keep so many frames of (…, frames) from the start on."""
-    bounds = {"starts": start, "ends": start + frames, "axes": -1}
-    scope = f"{signal}.{start}+{frames}"
-    inputs = [graph.constant(f"{scope}.{name}", np.array([at])) for name, at in bounds.items()]
-    return graph.add("Slice", [signal, *inputs])
-
-
 def signal_model(
     graph: GraphBuilder, signals: Value, order: Sequence[int], *, samples: int
 ) -> onnx.ModelProto:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from daw_bridge.conversion.demucs_layers import Value
+from daw_bridge.conversion.demucs_layers import Layers, Value
 from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.graph import GraphBuilder
 from daw_bridge.conversion.tensorflow import list_variables, read_latest
-from daw_bridge.conversion.waveforms import SAMPLES, add_cut, rest_last, signal_model
+from daw_bridge.conversion.waveforms import SAMPLES, rest_last, signal_model
 from daw_bridge.errors import OptionError, WeightsError
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class Settings(msgspec.Struct, frozen=True):
 class Net(NamedTuple):
     """A network's arrays, and what they tell.
 
-    Its layers are ``down0`` …, ``bottom``, ``up0`` … and ``output0`` …, each with ``.kernel`` and
-    ``.bias``; ``up0.weight`` … is what the earlier of two frames has in what is put between them,
+    Its layers are ``down0`` …, ``bottom``, ``up0`` … and ``output0`` …, each with ``.weight`` and
+    ``.bias``; ``up0.share`` … is what the earlier of two frames has in what is put between them,
     by channels.
     """
 
@@ -83,7 +83,7 @@ class Net(NamedTuple):
 
     def width(self, layer: str) -> int:
         """Return how many frames a layer's kernel spans."""
-        return self.arrays[f"{layer}.kernel"].shape[2]
+        return self.arrays[f"{layer}.weight"].shape[2]
 
 
 class Window(NamedTuple):
@@ -205,17 +205,17 @@ def build_waveunet(net: Net, settings: Settings, window: Window) -> onnx.ModelPr
     Raises:
         WeightsError: its layers do not fit each other.
     """
-    graph = GraphBuilder(net.arrays)
-    each = graph.reshape(SAMPLES, [-1, net.channels, window.passage])
-    seen = add_cut(graph, each, window.start, window.seen)
-    mixture = _Feature(seen, net.channels, window.seen)
-    stems = _Layers(graph, net, settings).separate(mixture)
+    layers = Layers(GraphBuilder(net.arrays))
+    shape = (_CHANNELS // net.channels, net.channels, window.passage)
+    passages = layers.reshape(Value(SAMPLES, (1, _CHANNELS, window.passage)), shape)
+    seen = layers.crop(passages, 2, window.start, window.seen)
+    stems = _Network(layers, net, settings).separate(seen)
     given = window.passage - 2 * window.context
-    shape = (1, 1, _CHANNELS, given)
-    cut = [graph.reshape(add_cut(graph, stem, 0, given), shape) for stem in stems]
-    signals = Value(graph.add("Concat", cut, axis=0), (len(cut), *shape[1:]))
+    cut = [
+        layers.reshape(layers.crop(stem, 2, 0, given), (1, 1, _CHANNELS, given)) for stem in stems
+    ]
     order = rest_last(settings.source_names)[: net.outputs]
-    return signal_model(graph, signals, order, samples=window.passage)
+    return signal_model(layers.graph, layers.join(*cut, axis=0), order, samples=window.passage)
 
 
 def _read_settings(wishes: Wishes) -> Settings:
@@ -246,14 +246,14 @@ def _measure(variables: Mapping[str, NDArray[np.float32]]) -> Net:
     names += [f"output{number}" for number in range(outputs)]
     arrays = {}
     for name, layer, kernel in zip(names, layers, kernels, strict=True):
-        arrays[f"{name}.kernel"] = kernel
+        arrays[f"{name}.weight"] = kernel
         arrays[f"{name}.bias"] = _vector(variables, f"{layer}/bias", len(kernel))
     is_learnt = "separator/interp_0" in variables
     for level, kernel in zip(levels, kernels[depth:], strict=False):
         logits = np.zeros(len(kernel), np.float32)
         if is_learnt:
             logits = _vector(variables, f"separator/interp_{level}", len(kernel))
-        arrays[f"up{level}.weight"] = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        arrays[f"up{level}.share"] = (1 / (1 + np.exp(-logits))).astype(np.float32)
     return Net(arrays, depth, outputs, channels=channels, is_learnt=is_learnt)
 
 
@@ -287,113 +287,90 @@ def _count_seen(net: Net, frames: int) -> int:
     return frames
 
 
-class _Feature(NamedTuple):
-    """A signal of (batch, channels, frames)."""
+class _Network:
+    """Adds a network to a graph: its signals are (batch, channels, frames)."""
 
-    name: str
-    channels: int
-    frames: int
-
-
-class _Layers:
-    """Adds the layers of a network to its graph."""
-
-    def __init__(self, graph: GraphBuilder, net: Net, settings: Settings) -> None:
-        self._graph = graph
+    def __init__(self, layers: Layers, net: Net, settings: Settings) -> None:
+        self._layers = layers
         self._net = net
         self._settings = settings
 
-    def separate(self, mixture: _Feature) -> list[str]:
-        """Add the network; return its stems in its order."""
-        feature, skips = mixture, []
+    def separate(self, mixture: Value) -> list[Value]:
+        """Add all layers; return the stems in the network's order."""
+        x, skips = mixture, []
         for level in range(self._net.depth):
-            skips.append(self._activated(feature, f"down{level}"))
-            feature = self._halved(skips[-1])
-        feature = self._activated(feature, "bottom")
+            skips.append(self._activate(self._convolve(x, f"down{level}")))
+            x = self._halve(skips[-1])
+        x = self._activate(self._convolve(x, "bottom"))
         for level, skip in enumerate(reversed(skips)):
-            joined = self._joined(skip, self._doubled(feature, level))
-            feature = self._activated(joined, f"up{level}")
-        joined = self._joined(mixture, feature)
-        stems = [self._stem(joined, f"output{number}") for number in range(self._net.outputs)]
-        names = [stem.name for stem in stems]
+            joined = self._join(skip, self._double(x, level))
+            x = self._activate(self._convolve(joined, f"up{level}"))
+        joined = self._join(mixture, x)
+        stems = [
+            self._end(self._convolve(joined, f"output{number}"))
+            for number in range(self._net.outputs)
+        ]
         if self._settings.output_type == "difference":
-            rest = self._cropped(mixture, stems[0].frames).name
-            for name in names:
-                rest = self._graph.add("Sub", [rest, name])
-            names.append(self._clipped(rest))
-        return names
+            rest = self._crop(mixture, stems[0].shape[2])
+            for stem in stems:
+                rest = self._layers.apply("Sub", rest, stem)
+            stems.append(self._clip(rest))
+        return stems
 
-    def _convolved(self, feature: _Feature, layer: str) -> _Feature:
+    def _convolve(self, x: Value, layer: str) -> Value:
         """Convolve: with context, frames get lost; without, zeros are put around them."""
-        channels, taken, width = self._graph.array(f"{layer}.kernel").shape
-        if taken != feature.channels:
+        taken, lost = self._layers.array(f"{layer}.weight").shape[1], self._net.width(layer) - 1
+        if taken != x.shape[1]:
             raise WeightsError(
-                f"This is no Wave-U-Net: {layer} takes {taken} channels, not {feature.channels}."
+                f"This is no Wave-U-Net: {layer} takes {taken} channels, not {x.shape[1]}."
             )
-        lost = width - 1
-        pads = [0, 0] if self._settings.context else [lost // 2, lost - lost // 2]
-        inputs = [feature.name, *self._graph.weights(layer, "kernel", "bias")]
-        name = self._graph.add("Conv", inputs, pads=pads)
-        return _Feature(name, channels, feature.frames - lost + sum(pads))
+        pads = (0, 0) if self._settings.context else (lost // 2, lost - lost // 2)
+        return self._layers.downsample(x, layer, 1, pads)
 
-    def _activated(self, feature: _Feature, layer: str) -> _Feature:
-        convolved = self._convolved(feature, layer)
-        name = self._graph.add("LeakyRelu", [convolved.name], alpha=_SLOPE)
-        return convolved._replace(name=name)
+    def _activate(self, x: Value) -> Value:
+        return self._layers.apply("LeakyRelu", x, alpha=_SLOPE)
 
-    def _stem(self, feature: _Feature, layer: str) -> _Feature:
-        stem = self._convolved(feature, layer)
-        if self._settings.output_activation == "linear":
-            return stem._replace(name=self._clipped(stem.name))
-        return stem._replace(name=self._graph.add("Tanh", [stem.name]))
+    def _end(self, stem: Value) -> Value:
+        is_clipped = self._settings.output_activation == "linear"
+        return self._clip(stem) if is_clipped else self._layers.apply("Tanh", stem)
 
-    def _clipped(self, signal: str) -> str:
-        limits = [
-            self._graph.constant(f"{signal}.{name}", np.array(limit, np.float32))
-            for name, limit in (("least", -1), ("most", 1))
-        ]
-        return self._graph.add("Clip", [signal, *limits])
+    def _clip(self, x: Value) -> Value:
+        return self._layers.apply("Clip", x, *map(self._layers.constant, (-1, 1)))
 
-    def _halved(self, feature: _Feature) -> _Feature:
+    def _halve(self, x: Value) -> Value:
         """Keep every second frame, the first among them."""
-        bounds = {"starts": 0, "ends": feature.frames, "axes": 2, "steps": 2}
-        inputs = [
-            self._graph.constant(f"{feature.name}.{name}", np.array([value]))
-            for name, value in bounds.items()
-        ]
-        name = self._graph.add("Slice", [feature.name, *inputs])
-        return _Feature(name, feature.channels, (feature.frames + 1) // 2)
+        bounds = (np.array([value]) for value in (0, x.shape[2], 2, 2))  # start, end, axis, step
+        graph = self._layers.graph
+        name = graph.add("Slice", [x.name, *map(graph.unnamed, bounds)])
+        return Value(name, (*x.shape[:2], (x.shape[2] + 1) // 2))
 
-    def _doubled(self, feature: _Feature, level: int) -> _Feature:
+    def _double(self, x: Value, level: int) -> Value:
         """Put a weighted mean between each two frames; without context, also after the last.
 
         It is followed by zeros where the weights are learnt, by itself again where they are not.
         """
-        weight = self._graph.array(f"up{level}.weight")
-        kernel = np.stack([1 - weight, np.ones_like(weight), weight], axis=1)[:, np.newaxis]
-        name, frames, spare = feature.name, 2 * feature.frames - 1, 1
+        graph = self._layers.graph
+        share = self._layers.array(f"up{level}.share")
+        kernel = np.stack([1 - share, np.ones_like(share), share], axis=1)[:, np.newaxis]
+        name, frames, spare = x.name, 2 * x.shape[2] - 1, 1
         if not self._settings.context:
             frames, spare = frames + 1, 0
             if not self._net.is_learnt:
-                pads = self._graph.constant(f"up{level}.pads", np.array([0, 0, 0, 0, 0, 1]))
-                name, spare = self._graph.add("Pad", [name, pads], mode="edge"), 2
-        name = self._graph.add(
+                amounts = graph.unnamed(np.array([0, 0, 0, 0, 0, 1]))
+                name, spare = graph.add("Pad", [name, amounts], mode="edge"), 2
+        name = graph.add(
             "ConvTranspose",
-            [name, self._graph.constant(f"up{level}.between", kernel)],
-            group=feature.channels,
+            [name, self._layers.constant(kernel).name],
+            group=x.shape[1],
             strides=[2],
             pads=[1, spare],
         )
-        return _Feature(name, feature.channels, frames)
+        return Value(name, (*x.shape[:2], frames))
 
-    def _cropped(self, feature: _Feature, frames: int) -> _Feature:
+    def _crop(self, x: Value, frames: int) -> Value:
         """Keep so many frames in the middle."""
-        start = (feature.frames - frames) // 2
-        name = add_cut(self._graph, feature.name, start, frames)
-        return feature._replace(name=name, frames=frames)
+        return self._layers.crop(x, 2, (x.shape[2] - frames) // 2, frames)
 
-    def _joined(self, skip: _Feature, feature: _Feature) -> _Feature:
-        """Put the channels of a skip's middle before those of a feature."""
-        names = [self._cropped(skip, feature.frames).name, feature.name]
-        name = self._graph.add("Concat", names, axis=1)
-        return _Feature(name, skip.channels + feature.channels, feature.frames)
+    def _join(self, skip: Value, x: Value) -> Value:
+        """Put the channels of a skip's middle before others."""
+        return self._layers.join(self._crop(skip, x.shape[2]), x, axis=1)

@@ -118,9 +118,13 @@ def test_how_loud_a_song_is_does_not_matter() -> None:
             separator.separate(Audio(samples * np.float32(gain), SAMPLE_RATE_HZ)).samples
             for gain in (1, 2**-4)
         )
-        silent = separator.separate(Audio(samples * 0, SAMPLE_RATE_HZ)).samples
+        silent, constant = (
+            separator.separate(Audio(samples * 0 + np.float32(level), SAMPLE_RATE_HZ)).samples
+            for level in (0, 0.3)
+        )
     assert level_db(quiet * 2**4 - loud, loud) < -40
     assert not silent.any()
+    assert np.isfinite(constant).all()
 
 
 def test_the_silence_after_a_song_does_not_count(home: Path) -> None:
