@@ -44,6 +44,8 @@ _NUMBERED = re.compile(r"^(encoder|decoder)\.(\d+)\.(\d+)\.")
 _EPSILON = 1e-5
 _ZEROS, _ROLLOFF = 24, 0.945  # of julius.resample_frac, by which the reference resamples
 _HEAD_BYTES = 2**16
+_FILE_BYTES = 2**31 - 2**20
+"""What fits into an ONNX file. The published networks of version 1 with 100 channels do not."""
 _MARKS = (b"demucs.model\nDemucs\n", b"demucs.demucs\nDemucs\n", b"encoder.0.0.weight")
 _FIXED: Mapping[str, Sequence[Any]] = {"upsample": (False,), "dconv_depth": range(1, 100)}
 """Settings that are rebuilt in one way only, and the values that mean it."""
@@ -77,7 +79,8 @@ def recognises(path: Path) -> bool:
 def convert(path: Path, wishes: Wishes) -> Conversion:
     """Rebuild the network of a ``.th`` or ``.th.gz`` file.
 
-    Stems that are wished for are in the network's order; ``other`` then goes to the end.
+    Stems that are wished for are in the network's order; ``other`` then goes to the end. Of what
+    would be more than two gigabytes, arrays are kept in half precision.
 
     Raises:
         WeightsError: the file is damaged, or of a network that cannot be rebuilt.
@@ -87,7 +90,7 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
     settings = read_settings(package, str(path))
     stems = wishes.stems or settings.sources
     try:
-        graph = GraphBuilder(name_arrays(package, settings))
+        graph = GraphBuilder(_shrink(name_arrays(package, settings)))
         network = Demucs(Layers(graph), settings)
         if len(stems) != network.stems:
             raise OptionError(f"{path} makes {network.stems} stems, not {', '.join(stems)}.")
@@ -313,6 +316,15 @@ def standardise(layers: Layers, samples: Value) -> tuple[Value, Callable[[Value]
         return layers.apply("Add", layers.apply("Mul", signal, deviation), mean)
 
     return layers.apply("Div", layers.apply("Sub", samples, mean), divisor), undo
+
+
+def _shrink(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """Return arrays that are in half precision where a file could not hold them otherwise."""
+    if sum(array.nbytes for array in arrays.values()) < _FILE_BYTES:
+        return arrays
+    if max(np.abs(array).max() for array in arrays.values()) > np.finfo(np.float16).max:
+        raise ValueError("its arrays are too large for half precision")
+    return {name: array.astype(np.float16) for name, array in arrays.items()}
 
 
 def _layouts(settings: Settings) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ import torch
 from onnx import numpy_helper
 
 from daw_bridge import Audio, SeparationOptions, Separator
+from daw_bridge.conversion import demucs
 from daw_bridge.conversion.demucs import Demucs, name_arrays, read_settings, standardise
 from daw_bridge.conversion.demucs_layers import Layers, Value
 from daw_bridge.conversion.demucs_packages import read_package
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = {"demucs1": "demucs1.th.gz", "demucs2": "demucs2.th", "demucs3": "demucs3.th"}
+AS_IT_IS = SeparationOptions(extension="zeros")
 GOLDEN = dict(np.load(FOLDER / "2.npz")) | dict(np.load(FOLDER / "4.npz"))
 
 
@@ -50,9 +52,21 @@ def test_a_song_is_separated_as_the_reference_does(name: str) -> None:
     assert manifest.stems == ("drums", "bass", "vocals", "other")
     mixture = Audio(make_mixture(), SAMPLE_RATE_HZ)
     with Separator(name, provider="cpu") as separator:
-        stems = separator.separate(mixture, SeparationOptions(extension="zeros"))
+        stems = separator.separate(mixture, AS_IT_IS)
     for stem, expected in zip(SOURCES, GOLDEN[name], strict=True):
         assert level_db(excerpts(stems[stem].samples) - expected, expected) <= -85
+
+
+def test_what_a_file_cannot_hold_is_kept_in_half_precision(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demucs, "_FILE_BYTES", 2**15)
+    import_checkpoint(str(FOLDER / "demucs2.th"))
+    assert (home / "models" / "demucs2" / "network.onnx").stat().st_size < 2**15
+    with Separator("demucs2", provider="cpu") as separator:
+        stems = separator.separate(Audio(make_mixture(), SAMPLE_RATE_HZ), AS_IT_IS)
+    for stem, expected in zip(SOURCES, GOLDEN["demucs2"], strict=True):
+        assert -90 < level_db(excerpts(stems[stem].samples) - expected, expected) <= -50
 
 
 def write(path: Path, held: object) -> str:
