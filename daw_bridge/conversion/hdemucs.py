@@ -16,6 +16,7 @@ from daw_bridge.conversion.families import Conversion
 from daw_bridge.conversion.graph import GraphBuilder
 from daw_bridge.conversion.hybrid_unet import Hybrid, add_hybrid
 from daw_bridge.conversion.recurrent import stack_all_gates
+from daw_bridge.conversion.waveforms import rest_last
 from daw_bridge.errors import OptionError, WeightsError
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _INPUTS = ("samples", "spectrum")
 _OUTPUTS = ("signals", "spectra")
-_REST = "other"
 _SEGMENTS = {"HTDemucs": 10, "HDemucs": 40}
 """What passages last by default, in seconds."""
 _TAKEN: Mapping[str, Sequence[Any]] = {
@@ -78,7 +78,7 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
     sources = wishes.stems or first.sources
     if len(sources) != len(first.sources):
         raise OptionError(f"{path} makes {len(first.sources)} stems, not {', '.join(sources)}.")
-    order = sorted(range(len(sources)), key=lambda index: sources[index] == _REST)
+    order = rest_last(sources)
     stems = tuple(sources[index] for index in order)
     try:
         network = build_hybrid(members, bag.weights, order)
