@@ -94,7 +94,7 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
         tables={
             "overlap": 0.25,
             "transform": {"window_samples": first.nfft, "hop_samples": first.hop_samples},
-            "passage": {"samples": first.samples},
+            "passage": {"samples": first.samples, "centred": True},
         },
     )
 

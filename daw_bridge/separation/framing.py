@@ -52,7 +52,9 @@ class Segment(NamedTuple):
     """(channels, samples) at the model's rate: the last segment may be shorter than the others."""
     source: Block
     """(channels, frames) at the source's rate: segments' sources follow each other gaplessly."""
-    last: bool
+    before: Signal
+    """What precedes it, (channels, a stride at most): the end of what earlier segments showed."""
+    last: bool = False
 
 
 def cut_segments(blocks: Iterable[Block], plan: Plan, cut: Cut) -> Iterator[Segment]:
@@ -60,23 +62,20 @@ def cut_segments(blocks: Iterable[Block], plan: Plan, cut: Cut) -> Iterator[Segm
     resampler = Resampler(plan.channels, plan.source_hz, plan.model_hz)
     samples = Fifo(np.zeros((plan.channels, cut.lead + plan.delay_samples), np.float32))
     source = Fifo(np.empty((plan.channels, 0), np.float32))
+    passed = samples.peek(0)
     for block in blocks:
         source.push(block)
         samples.push(resampler.push(block))
         while samples.frames >= cut.segment:
-            yield _next_segment(samples, source, cut)
+            yield Segment(samples.peek(cut.segment), source.take(source.frames), passed)
+            passed = samples.take(cut.stride)
     samples.push(resampler.flush())
     rest = cut.filled(samples.frames)
     samples.push(np.zeros((plan.channels, rest - samples.frames), np.float32))
     while samples.frames > cut.segment:
-        yield _next_segment(samples, source, cut)
-    yield Segment(samples.take(samples.frames), source.take(source.frames), last=True)
-
-
-def _next_segment(samples: Fifo, source: Fifo, cut: Cut) -> Segment:
-    whole = samples.peek(cut.segment)
-    samples.take(cut.stride)
-    return Segment(whole, source.take(source.frames), last=False)
+        yield Segment(samples.peek(cut.segment), source.take(source.frames), passed)
+        passed = samples.take(cut.stride)
+    yield Segment(samples.take(samples.frames), source.take(source.frames), passed, last=True)
 
 
 class CrossFade:

@@ -43,11 +43,14 @@ class Segment(Table, frozen=True):
 class Passage(Table, frozen=True):
     """How many samples a network of kind ``complex``, ``waveform`` or ``hybrid`` sees at once.
 
-    ``context_samples`` at either end are seen only; what the network gives there is not used.
+    ``context_samples`` at either end are seen only; what the network gives there is not used. The
+    last passage, which is too short, is followed by silence; if ``centred``, it is the middle of
+    what is seen, after as much of what precedes it.
     """
 
     samples: Positive
     context_samples: Natural = 0
+    centred: bool = False
 
 
 class Network(Table, frozen=True):

@@ -13,6 +13,7 @@ from daw_bridge.separation.phase import derive
 from daw_bridge.stft import Stft, StreamingInverse
 
 if TYPE_CHECKING:
+    from daw_bridge.separation import framing
     from daw_bridge.separation.manifest import ModelManifest, Segment
     from daw_bridge.separation.network import Magnitudes, Masks, Network
     from daw_bridge.separation.options import Plan
@@ -57,9 +58,9 @@ class Masking:
         self._cross_fade = CrossFade(overlap_frames, context_frames)
         self._inverse = StreamingInverse(stft)
 
-    def estimate(self, samples: Signal) -> Masked:
+    def estimate(self, segment: framing.Segment) -> Masked:
         """Run the network on one segment; mono is shown to it as two equal channels."""
-        spectra = self._stft.forward(samples)
+        spectra = self._stft.forward(segment.samples)
         frames = spectra.shape[1]
         masks = self._network(self._show(spectra[..., : self._bins]))[:, :, :frames]
         if self._plan.channels < self._plan.shown_channels:

@@ -172,7 +172,7 @@ class Separator:
         under_way: deque[tuple[Segment, Future[Estimate]]] = deque()
         try:
             for segment in segments:
-                future = self._workers.submit(method.estimate, segment.samples)
+                future = self._workers.submit(method.estimate, segment)
                 under_way.append((segment, future))
                 if len(under_way) >= runs:
                     yield _result(*under_way.popleft())

@@ -9,6 +9,7 @@ import numpy as np
 from daw_bridge.separation.framing import CrossFade, Cut
 
 if TYPE_CHECKING:
+    from daw_bridge.separation.framing import Segment
     from daw_bridge.separation.manifest import ModelManifest, Passage
     from daw_bridge.separation.network import SignalNetwork, StemSignals
     from daw_bridge.separation.options import Plan
@@ -37,14 +38,19 @@ class Overlapping:
         )
         self._plan = plan
         self._network = network
+        self._is_centred = passage.centred
         self._cross_fade = CrossFade(overlap)
 
-    def estimate(self, samples: Signal) -> StemSignals:
+    def estimate(self, segment: Segment) -> StemSignals:
         """Run the network on one passage; mono is shown to it as two equal channels."""
+        samples = segment.samples
         frames = samples.shape[1]
+        start = (self.cut.segment - frames) // 2 if self._is_centred else 0
+        before = segment.before[:, max(segment.before.shape[1] - start, 0) :]
         shown = np.zeros((self._plan.shown_channels, self.cut.segment), np.float32)
-        shown[:, :frames] = samples
-        kept = slice(self.cut.lead, frames - self.cut.tail)
+        shown[:, start - before.shape[1] : start] = before
+        shown[:, start : start + frames] = samples
+        kept = slice(start + self.cut.lead, start + frames - self.cut.tail)
         stems = self._network(shown)[list(self._plan.made), :, kept]
         if self._plan.channels < self._plan.shown_channels:
             stems = stems.mean(axis=1, keepdims=True)

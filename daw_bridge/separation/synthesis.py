@@ -23,7 +23,7 @@ class Method(Protocol[Estimate]):
 
     cut: Cut
 
-    def estimate(self, samples: Signal) -> Estimate:
+    def estimate(self, segment: Segment) -> Estimate:
         """Run the network on one segment; calls come from several threads."""
         ...
 

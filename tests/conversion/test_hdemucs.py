@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 HT, HYBRID = FOLDER / "htdemucs.th", FOLDER / "hdemucs.th"
 STEMS = ("drums", "bass", "vocals", "other")
 MORE_STEMS = ("drums", "bass", "vocals", "guitar", "piano", "other")
-FIRST, ALIKE = slice(3), slice(8)
-"""Excerpts that lie in the first passage alone, and before the last, of which demucs sees more."""
+FIRST, BEFORE_LAST, ALL = slice(3), slice(8), slice(None)
+"""Excerpts that lie in the first passage alone, before the last, and anywhere."""
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,9 @@ def compare(stems: dict[str, np.ndarray], sources: tuple[str, ...], name: str) -
     """Hold stems against excerpts of those that demucs gives for the same sources."""
     for source, expected in zip(sources, np.load(GOLDEN)[name], strict=False):
         ours = excerpts(stems[source])
-        for places, limit_db in ((FIRST, -100), (ALIKE, -80)):
+        # Without a transformer, demucs takes passages of any length: its last is as short as it is.
+        alike = BEFORE_LAST if name == "HDemucs" else ALL
+        for places, limit_db in ((FIRST, -100), (alike, -80)):
             error = (ours - expected)[:, places]
             assert level_db(error, expected[:, places]) <= limit_db
 

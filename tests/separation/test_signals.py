@@ -229,3 +229,17 @@ def test_what_needs_masks_is_refused(home: Path) -> None:
             separator.separate(make_noise(1000), SeparationOptions(wiener_iterations=1))
         with pytest.raises(OptionError, match="no bandwidth '16k'; it has one only"):
             separator.separate(make_noise(1000), SeparationOptions(bandwidth="16k"))
+
+
+def test_a_centred_last_passage_is_seen_after_what_precedes_it(home: Path) -> None:
+    """Cut behind a loud beginning, its kernel still reaches back over the seam."""
+    samples = WAVEFORM_SAMPLES
+    passage = PASSAGE.format(samples, 0) + "centred = true\n"
+    name = install(home, low_and_high(), "waveform", passage)
+    mixture = make_noise(samples + 3000)
+    with Separator(name, provider="cpu") as separator:
+        options = SeparationOptions(extension="zeros", overlap=0)
+        low = separator.separate(mixture, options)["low"].samples
+    expected = smoothed(mixture.samples)
+    assert level_db((low - expected)[:, samples:], expected[:, samples:]) < -110
+    assert level_db((low - expected)[:, :samples], expected[:, :samples]) > -60
