@@ -151,10 +151,10 @@ class MdxNet:
 
 
 class Demucs:
-    """A network of the package demucs, with the widths that were published."""
+    """A network of the package demucs: its own defaults for samples alone."""
 
     network = "demucs.Demucs"
-    widths: ClassVar[dict[str, Any]] = {"channels": 64, "normalize": True}
+    widths: ClassVar[dict[str, Any]] = {}
 
     def make(self, folder: Path) -> None:
         """Write a checkpoint as the package's training does."""
@@ -171,6 +171,12 @@ class Demucs:
         network = import_module("demucs.states").load_model(package).eval()
         apply_model = import_module("demucs.apply").apply_model
         return apply_model(network, mixture[None], shifts=0)[0].numpy()
+
+
+class RecurrentDemucs(Demucs):
+    """The same with what its second version had instead of branches and normalisations."""
+
+    widths: ClassVar = {"lstm_layers": 2, "dconv_mode": 0, "gelu": False, "norm_starts": 99}
 
 
 class HybridDemucs(Demucs):
@@ -190,7 +196,8 @@ class HybridTransformerDemucs(Demucs):
 FAMILIES: dict[str, Any] = {
     "openunmix": OpenUnmix,
     "openunmix, no filter": OpenUnmixWithoutFilter,
-    "demucs": Demucs,
+    "demucs 2": RecurrentDemucs,
+    "demucs 3": Demucs,
     "hybrid demucs": HybridDemucs,
     "ht demucs": HybridTransformerDemucs,
     "mdx": MdxNet,

@@ -69,7 +69,8 @@ class Loader:
 
     def _load_signals(self, manifest: ModelManifest) -> SignalNetwork:
         (path,) = ensure_networks(manifest)
-        options: Any = {"provider": self.provider, "threads": self.threads}
+        in_turn = manifest.kind != "complex"  # two long passages at a time would take gigabytes
+        options: Any = {"provider": self.provider, "threads": self.threads, "in_turn": in_turn}
         if manifest.kind == "complex":
             network: SignalNetwork = SpectralNetwork(OnnxGraph(path, **options), manifest)
         elif manifest.kind == "hybrid":

@@ -7,6 +7,7 @@ import ctypes
 import io
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -79,14 +80,17 @@ class SignalNetwork(Device, Protocol):
 class OnnxGraph:
     """A graph in ONNX Runtime, loaded once and kept.
 
-    On the CPU two segments run side by side on half of the threads each: that is faster than one
-    segment on all of them, because neighbouring operators need not wait for each other.
+    On the CPU two segments run side by side on half of the threads each: for networks of masks that
+    is faster than one segment on all of them, because neighbouring operators need not wait for each
+    other. Or they take turns, which takes half of the memory: one runs while the other is
+    transformed.
 
     Args:
         path: the ``.onnx`` file.
         provider: ``auto`` takes a GPU where there is a usable one.
         threads: CPU threads for all runs together; None: as many as this process may use.
         ends: how many inputs it has, and as many outputs.
+        in_turn: runs take turns.
 
     Raises:
         ProviderError: the GPU was asked for and cannot be used; the message says why.
@@ -100,13 +104,16 @@ class OnnxGraph:
         provider: Provider = "auto",
         threads: int | None = None,
         ends: Literal[1, 2] = 1,
+        in_turn: bool = False,
     ) -> None:
         self.provider = choose_provider(provider)
         threads = threads or usable_cpus()
         self.concurrent_runs = min(_MAX_CONCURRENT_RUNS, threads) if self.provider == "cpu" else 1
+        runs = 1 if in_turn else self.concurrent_runs
+        self._turns = threading.Semaphore(runs)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _LOG_ERRORS_ONLY
-        options.intra_op_num_threads = threads // self.concurrent_runs
+        options.intra_op_num_threads = threads // runs
         options.use_deterministic_compute = True
         # What it plans on the first run would come on top of what that run took from the system.
         options.enable_mem_pattern = False
@@ -132,7 +139,8 @@ class OnnxGraph:
 
     def run(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return the graph's outputs for its inputs, in its own order."""
-        outputs: Any = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        with self._turns:
+            outputs: Any = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
         return list(outputs)
 
 
