@@ -40,6 +40,13 @@ def song() -> Audio:
     return Audio.read(SONGS / "rubidium.ogg")
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for models, weights and caches, in place of the user's."""
+    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
+    return tmp_path
+
+
 def make_noise(
     frames: int, *, channels: int = 2, sample_rate_hz: int = 44100, seed: int = 0
 ) -> Audio:

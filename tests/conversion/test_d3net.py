@@ -39,12 +39,6 @@ DEEP = "vocals/dense_full/ds_layers/dense_block1/layers/layer2/initial_layer/bot
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "d3net-mss"
     with zipfile.ZipFile(ARCHIVE) as archive:

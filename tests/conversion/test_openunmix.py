@@ -77,12 +77,6 @@ def separate(
         return separator.separate(make_mixture(), options).samples
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
-
-
 def test_targets_give_what_the_reference_gives(tmp_path: Path) -> None:
     targets = [make_target(seed) for seed, _ in enumerate(STEMS)]
     network = OnnxNetwork(write_network(tmp_path, targets), provider="cpu")

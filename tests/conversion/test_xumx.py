@@ -38,12 +38,6 @@ NARROW = ImportOptions(name="narrow")
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     with zipfile.ZipFile(FOLDER / "xumx.zip") as archive:
         archive.extractall(tmp_path)

@@ -38,12 +38,6 @@ ZEROS = SeparationOptions(extension="zeros")
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
 def members(home: Path) -> Path:
     """Three models of one layer each, whose stems come in other orders and passages."""
     install_waveform(home, "loud", {"vocals": 0.9, "drums": 0.4, "other": 0.2})

@@ -30,12 +30,6 @@ hop_samples = {HOP}
 """
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
-
-
 def make_graph(
     gains: list[tuple[float, float]], *, frames: int = FRAMES, channels: int = 2
 ) -> onnx.ModelProto:

@@ -132,12 +132,6 @@ LOW_PASS = "filter = { kind = 'low-pass', cutoff_hz = 200 }\n"
 STAGES = VOICES + BAND + LOW_PASS
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
-
-
 def read_staged(home: Path, stages: str, name: str = "mine") -> ModelManifest:
     return read_manifest(install_staged(home, name, ("vocals", "drums", "other"), stages))
 

@@ -63,12 +63,6 @@ def test_along_frequency_a_click_tells_how_far_it_is_from_its_frames_middle() ->
     assert np.allclose(derivative[0, 0, 1:], expected, atol=1e-4)
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
-
-
 def install(home: Path, *, planes: int = 6, features: list[str] = BOTH, more: str = "") -> Path:
     """Put a network into the user's folder whose mask is a square of one plane of phase."""
     axis = numpy_helper.from_array(np.zeros(1, np.int64), "axis")

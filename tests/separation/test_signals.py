@@ -42,12 +42,6 @@ KERNEL = np.hanning(301).astype(np.float32) / 150
 FRAMES = 64
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
-
-
 def install(
     home: Path,
     graph: onnx.ModelProto,
