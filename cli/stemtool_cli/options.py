@@ -37,7 +37,7 @@ _METHOD_OPTIONS = (
     ),
     click.option(
         "--overlap", type=click.FloatRange(0, 0.5),
-        help="Share of a segment that is cross-faded with the next. Default: 0.125.",
+        help="Share of a segment that is cross-faded with the next. Default: as the model has it.",
     ),
     click.option(
         "--wiener", type=click.IntRange(0), default=0, metavar="N",

@@ -86,7 +86,7 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
         WeightsError: the file is damaged, or of a network that cannot be rebuilt.
         OptionError: it has not as many stems as the wishes name.
     """
-    package = read_package(path)
+    package = read_package(path, trust=wishes.trust)
     settings = read_settings(package, str(path))
     stems = wishes.stems or settings.sources
     try:

@@ -56,7 +56,7 @@ def read_file(path: Path, size: int = -1) -> bytes:
         return stream.read(size)
 
 
-def read_package(path: Path) -> Package:
+def read_package(path: Path, *, trust: bool = False) -> Package:
     """Read a ``.th`` file, or one that is compressed by gzip.
 
     Version 1 saved a tuple. Of version 2, arrays alone were published, of a class as it is without
@@ -69,7 +69,7 @@ def read_package(path: Path) -> Package:
         content = read_file(path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}.") from error
-    held = read_torch_object(content, str(path), _KNOWN)
+    held = read_torch_object(content, str(path), _KNOWN, trust=trust)
     match held:
         case {"klass": str(network), "args": args, "kwargs": dict(settings), "state": dict(arrays)}:
             pass

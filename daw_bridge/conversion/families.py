@@ -31,7 +31,7 @@ class Wishes:
             model that is fetched.
         options: the family's own, as in a manifest's ``[network]``.
         configuration: the file that the checkpoint was trained by.
-        trust: code in the checkpoint may be run; see :func:`need_trust`.
+        trust: code in the checkpoint may be run.
     """
 
     stems: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Family(Protocol):
     """What the module of a family offers; :func:`families` names it, and that is all it takes.
 
     A path is that of a file or a folder. Pickles are opened by unpicklers that refuse all but
-    arrays in containers, or after :func:`need_trust`.
+    arrays in containers, unless the wishes are to trust.
     """
 
     def recognises(self, path: Path) -> bool:
@@ -154,19 +154,6 @@ def expecting(network: str, place: object) -> Iterator[None]:
         raise WeightsError(f"{place} is no {network}: it lacks {error}.") from error
     except (AttributeError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         raise WeightsError(f"{place} is no {network}: {error}.") from error
-
-
-def need_trust(path: Path, wishes: Wishes) -> None:
-    """Allow a pickle to be opened by Python's own unpickler, if the wishes do.
-
-    Raises:
-        WeightsError: they do not.
-    """
-    if not wishes.trust:
-        raise WeightsError(
-            f"{path} can only be read by running code that it brings along (it is a pickle of"
-            " more than arrays), which may do anything: add --trust if you trust its author."
-        )
 
 
 def _choose(path: Path, family: str | None) -> Family:

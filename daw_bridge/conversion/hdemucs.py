@@ -73,7 +73,7 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
     bag = find_bag(path)
     if not bag.files:
         raise WeightsError(f"{path} is neither a .th file nor a bag of them.")
-    members = [_read_member(file, bag.segment) for file in bag.files]
+    members = [_read_member(file, bag.segment, trust=wishes.trust) for file in bag.files]
     first = members[0].settings
     sources = wishes.stems or first.sources
     if len(sources) != len(first.sources):
@@ -193,8 +193,8 @@ def _is_hybrid(file: Path) -> bool:
     return any(mark in head for mark in _MARKS)
 
 
-def _read_member(file: Path, segment: float | None) -> Member:
-    package = read_package(file)
+def _read_member(file: Path, segment: float | None, *, trust: bool) -> Member:
+    package = read_package(file, trust=trust)
     if package.network not in _SEGMENTS:
         raise WeightsError(f"{file} is of the class {package.network}, no Hybrid Demucs.")
     try:

@@ -71,7 +71,8 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
         OptionError: a stem that is wished for has no file, or there are fewer than two.
     """
     found = find_targets(path)
-    targets = {stem: read_target(found[stem]) for stem in wishes.choose_stems(path, found)}
+    stems = wishes.choose_stems(path, found)
+    targets = {stem: read_target(found[stem], trust=wishes.trust) for stem in stems}
     return describe(targets, _read_settings(path / _SETTINGS))
 
 
@@ -125,14 +126,14 @@ def find_targets(folder: Path) -> dict[str, Path]:
     return found
 
 
-def read_target(checkpoint: Path) -> Target:
+def read_target(checkpoint: Path, *, trust: bool = False) -> Target:
     """Read the ``.pth`` file of one target.
 
     Raises:
         WeightsError: the file cannot be read, or holds no Open-Unmix.
     """
     try:
-        arrays = read_torch_file(checkpoint.read_bytes(), str(checkpoint))
+        arrays = read_torch_file(checkpoint.read_bytes(), str(checkpoint), trust=trust)
     except OSError as error:
         raise WeightsError(f"{checkpoint} cannot be read: {error.strerror}.") from error
     with expecting("Open-Unmix", checkpoint):

@@ -44,7 +44,7 @@ _STORAGES = {
 }
 
 
-def read_torch_file(content: bytes, name: str) -> dict[str, Any]:
+def read_torch_file(content: bytes, name: str, *, trust: bool = False) -> dict[str, Any]:
     """Return the dict that a file holds: of arrays, or of further containers of arrays.
 
     Arrays keep their type, but numpy knows no bfloat16, which becomes float32. Tensors that share a
@@ -53,17 +53,20 @@ def read_torch_file(content: bytes, name: str) -> dict[str, Any]:
     Args:
         content: the file, of either format.
         name: what to call it in errors.
+        trust: import whatever else it names, and run that.
 
     Raises:
         WeightsError: it is no such file, is cut short, or holds anything but arrays in containers.
     """
-    held = read_torch_object(content, name, {})
+    held = read_torch_object(content, name, {}, trust=trust)
     if not isinstance(held, dict):
         raise WeightsError(f"{name} holds no dict of arrays.")
     return held
 
 
-def read_torch_object(content: bytes, name: str, known: Mapping[str, Any]) -> Any:
+def read_torch_object(
+    content: bytes, name: str, known: Mapping[str, Any], *, trust: bool = False
+) -> Any:
     """Return whatever a file holds, as :func:`read_torch_file` does.
 
     Args:
@@ -71,39 +74,44 @@ def read_torch_object(content: bytes, name: str, known: Mapping[str, Any]) -> An
         name: what to call it in errors.
         known: what the file may name beside arrays, by dotted names, and what it becomes: a class
             of one's own, or a word that stands for it. Nothing is imported.
+        trust: import whatever else it names, and run that.
 
     Raises:
         WeightsError: it is no such file, is cut short, or names anything else.
     """
     try:
         read = _read_zip if zipfile.is_zipfile(io.BytesIO(content)) else _read_legacy
-        return read(content, known)
+        return read(content, known, trust=trust)
     except _Refusal as refusal:
-        raise WeightsError(f"{name} holds {refusal}, where only arrays may be.") from refusal
+        raise WeightsError(
+            f"{name} holds {refusal}, where only arrays may be. Reading that runs code which may do"
+            " anything: add --trust if you trust its author."
+        ) from refusal
     except Exception as error:  # a pickle's opcodes fail in many ways
         raise WeightsError(f"{name} is no whole file of torch.save: {error}.") from error
 
 
-def _read_zip(content: bytes, known: Mapping[str, Any]) -> Any:
+def _read_zip(content: bytes, known: Mapping[str, Any], *, trust: bool) -> Any:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         (pickled,) = (name for name in archive.namelist() if name.endswith("data.pkl"))
         folder = pickled.removesuffix("data.pkl")
         marked = f"{folder}byteorder"
         is_big = marked in archive.namelist() and archive.read(marked) == b"big"
-        unpickler = _ArrayUnpickler(io.BytesIO(archive.read(pickled)), len(content), known)
+        stream = io.BytesIO(archive.read(pickled))
+        unpickler = _ArrayUnpickler(stream, len(content), known, trust=trust)
         held = unpickler.load()
         for key, storage in unpickler.storages.items():
             storage.fill(archive.read(f"{folder}data/{key}"), is_big=is_big)
     return held
 
 
-def _read_legacy(content: bytes, known: Mapping[str, Any]) -> Any:
+def _read_legacy(content: bytes, known: Mapping[str, Any], *, trust: bool) -> Any:
     stream = io.BytesIO(content)
     magic, _, machine = (_ArrayUnpickler(stream, len(content), {}).load() for _ in range(3))
     if magic != _LEGACY_MAGIC:
         raise ValueError("it begins with no magic number")
     is_big = not machine["little_endian"]
-    unpickler = _ArrayUnpickler(stream, len(content), known)
+    unpickler = _ArrayUnpickler(stream, len(content), known, trust=trust)
     held = unpickler.load()
     for key in _ArrayUnpickler(stream, len(content), {}).load():
         storage = unpickler.storages[key]
@@ -151,12 +159,21 @@ class _ArrayUnpickler(pickle.Unpickler):
         stream: the pickle.
         limit_bytes: no storage can be larger, as the whole file is not.
         known: what else may be named.
+        trust: import and return anything else.
     """
 
-    def __init__(self, stream: io.BytesIO, limit_bytes: int, known: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        stream: io.BytesIO,
+        limit_bytes: int,
+        known: Mapping[str, Any],
+        *,
+        trust: bool = False,
+    ) -> None:
         super().__init__(stream)
         self._limit_bytes = limit_bytes
         self._known = known
+        self._trust = trust
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
@@ -164,7 +181,9 @@ class _ArrayUnpickler(pickle.Unpickler):
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
         dotted = f"{module}.{name}"
-        return _ALLOWED.get((module, name)) or self._known.get(dotted) or _refuse(dotted)
+        if found := _ALLOWED.get((module, name)) or self._known.get(dotted):
+            return found
+        return super().find_class(module, name) if self._trust else _refuse(dotted)
 
     def persistent_load(self, pid: Any) -> Any:
         """Return the storage that a tensor names: ("storage", type, key, device, elements, …).

@@ -151,3 +151,13 @@ def test_a_file_that_contradicts_itself_is_refused(old: bytes, new: bytes, compl
 def test_what_is_no_dict_is_refused() -> None:
     with pytest.raises(WeightsError, match="it holds no dict"):
         read_torch_file(save(torch.ones(2), zipped=True), "it")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_of_a_trusted_author_is_run(zipped: bool) -> None:
+    content = save({"a": torch.ones(2), "b": complex(1, 2)}, zipped=zipped)
+    with pytest.raises(WeightsError, match=r"holds .*complex, .* add --trust if you trust its"):
+        read_torch_file(content, "it")
+    held = read_torch_file(content, "it", trust=True)
+    assert held["b"] == 1 + 2j
+    assert np.array_equal(held["a"], [1, 1])

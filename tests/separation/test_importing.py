@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from daw_bridge import Separator
-from daw_bridge.conversion import families
 from daw_bridge.conversion.families import Wishes
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.separation import weights
@@ -19,6 +19,7 @@ from daw_bridge.separation.licences import is_free_for_commercial_use
 from daw_bridge.separation.manifest import load_manifest
 from tests import mini_model
 from tests.conftest import make_noise
+from tests.golden.generate_openunmix import make_target
 from tests.web import Site, serve
 
 
@@ -154,30 +155,27 @@ def test_files_that_are_no_checkpoints_are_one_sentence(
     assert files(home) == []
 
 
-class Trusting:
-    """A family whose checkpoints are pickles of anything."""
-
-    @staticmethod
-    def recognises(path: Path) -> bool:
-        return path.suffix == ".th"
-
-    @staticmethod
-    def convert(path: Path, wishes: Wishes) -> families.Conversion:
-        families.need_trust(path, wishes)
-        return families.families()["spleeter"].convert(path, wishes)
+class Shout:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return print, ("heard",)
 
 
 def test_code_in_a_checkpoint_is_run_only_where_it_is_trusted(
-    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    both = {**families.families(), "trusting": Trusting()}
-    monkeypatch.setattr(families, "families", lambda: both)
-    checkpoint = archive.rename(archive.with_suffix(".th"))
-    with pytest.raises(WeightsError, match=r"running code that it brings along.*--trust"):
-        import_checkpoint(str(checkpoint), ImportOptions(family="trusting"))
+    folder = tmp_path / "shouting"
+    folder.mkdir()
+    for seed, stem in enumerate(("vocals", "other")):
+        arrays = make_target(seed, bins=65, seen_bins=33, hidden=8, layers=1)
+        held = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        torch.save({**held, "greeting": Shout()}, folder / f"{stem}.pth")
+    with pytest.raises(WeightsError, match=r"holds __builtin__\.print, .*: add --trust if you"):
+        import_checkpoint(str(folder))
+    assert "heard" not in capsys.readouterr().out
     assert files(home) == []
-    trusted = ImportOptions(family="trusting", name="mine", wishes=Wishes(trust=True))
-    assert import_checkpoint(str(checkpoint), trusted).stems == mini_model.STEMS
+    trusting = ImportOptions(wishes=Wishes(trust=True))
+    assert import_checkpoint(str(folder), trusting).stems == ("vocals", "other")
+    assert capsys.readouterr().out == "heard\nheard\n"
 
 
 @pytest.mark.parametrize(
