@@ -22,8 +22,8 @@ from scipy.signal import butter, sosfiltfilt
 
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.files.blocks import energy
+from daw_bridge.library.manifest import Segment
 from daw_bridge.separation import masks as masking
-from daw_bridge.separation.manifest import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.cost import Cost, measure
 from benchmarks.separate import make_song
-from daw_bridge.library import DEFAULT_MODEL
+from daw_bridge.library.places import DEFAULT_MODEL
 
 MODELS = ("bridge-4stems", "classic-4stems")
 

@@ -12,9 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stemtool_cli.main import stemtool
-
 from daw_bridge.separation.network import OnnxNetwork
+from stemtool_cli.main import stemtool
 
 if TYPE_CHECKING:
     from daw_bridge.separation.network import Magnitudes, Masks

@@ -26,9 +26,9 @@ import numpy as np
 
 from benchmarks.cost import Cost, measure
 from daw_bridge import Audio
+from daw_bridge.evaluation.surround import check_surround
 from daw_bridge.files.blocks import energy
 from daw_bridge.files.speakers import find_speakers, fold_matrix
-from daw_bridge.jobs.upmix import check_surround
 from daw_bridge.stft import Stft
 
 CENTER = 2

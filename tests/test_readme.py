@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import pytest
 import soundfile
-from stemtool_cli.main import stemtool
 
+from stemtool_cli.main import stemtool
 from tests.conftest import make_noise
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")

@@ -21,7 +21,7 @@ def show_cache() -> None:
     """Show where the cache is and what it holds, the stems that were used last first."""
     from datetime import datetime
 
-    from daw_bridge.rendering.cache import DEFAULT_LIMIT_BYTES, StemCache
+    from daw_bridge.jobs.cache import DEFAULT_LIMIT_BYTES, StemCache
 
     stems = StemCache()
     held = 0
@@ -36,6 +36,6 @@ def show_cache() -> None:
 @cache.command("clear")
 def clear_cache() -> None:
     """Remove all that the cache holds."""
-    from daw_bridge.rendering.cache import StemCache
+    from daw_bridge.jobs.cache import StemCache
 
     StemCache().clear()

@@ -57,9 +57,9 @@ def _runtime() -> dict[str, str]:
 
 
 def _weights() -> dict[str, str]:
-    from daw_bridge.library import HOME_VARIABLE, cache_folder, data_folder
-    from daw_bridge.separation.manifest import load_manifests
-    from daw_bridge.separation.weights import are_fetched, are_intact
+    from daw_bridge.library.manifest import load_manifests
+    from daw_bridge.library.places import HOME_VARIABLE, cache_folder, data_folder
+    from daw_bridge.weights.installing import are_fetched, are_intact
 
     report = {
         "Cache folder": f"{cache_folder()} ({HOME_VARIABLE} moves it)",
@@ -78,7 +78,7 @@ def _weights() -> dict[str, str]:
 
 def _server() -> dict[str, str]:
     from daw_bridge.errors import ConnectionLostError, ServerError
-    from daw_bridge.library import state_folder
+    from daw_bridge.library.places import state_folder
     from daw_bridge.osc.client import Client, find_port
 
     try:

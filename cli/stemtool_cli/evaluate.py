@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from daw_bridge.errors import OptionError, OutputError, suggestion
-from daw_bridge.library import DEFAULT_MODEL
+from daw_bridge.library.places import DEFAULT_MODEL
 from stemtool_cli.options import method_options, separation_options, show_progress, to_json
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _make_job(choices: dict[str, Any]) -> EvaluateJob:
 
 
 def _run(model: str, job: EvaluateJob, choices: dict[str, Any]) -> Evaluation:
-    from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
+    from daw_bridge.heap import share_one_heap  # here, to keep --help quick
     from daw_bridge.jobs.evaluate import run_evaluate
     from daw_bridge.separation.separator import Separator
 

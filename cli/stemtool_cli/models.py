@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 import click
 
 from daw_bridge.errors import OptionError
-from daw_bridge.library import DEFAULT_MODEL
+from daw_bridge.library.places import DEFAULT_MODEL
 from stemtool_cli.options import show_progress
 from stemtool_cli.train import missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from daw_bridge.separation.manifest import ModelManifest
+    from daw_bridge.library.manifest import ModelManifest
 
 
 @click.group()
@@ -41,7 +41,7 @@ def list_models(*, available: bool, as_json: bool) -> None:
 
     The rest is fetched when it is used first, or by `stemtool models pull`.
     """
-    from daw_bridge.separation.manifest import load_manifests
+    from daw_bridge.library.manifest import load_manifests
 
     every = [_describe(manifest) for manifest in load_manifests()]
     rows = [row for row in every if available or row["weights"] != "not fetched yet"]
@@ -61,7 +61,7 @@ def show_model(name: str) -> None:
     """Show all that is known about the model NAME, its sources and hashes included."""
     import msgspec
 
-    from daw_bridge.separation.manifest import load_manifest
+    from daw_bridge.library.manifest import load_manifest
 
     manifest = msgspec.json.encode(load_manifest(name))
     click.echo(msgspec.json.format(manifest, indent=2).decode())
@@ -75,7 +75,7 @@ def pull_model(name: str) -> None:
     What a cut connection leaves is continued by the next pull. Prints the path of each network
     that the model is made of.
     """
-    from daw_bridge.separation.weights import ensure_networks
+    from daw_bridge.weights.installing import ensure_networks
 
     with show_progress(f"Fetching {name}", quiet=False) as progress:
         paths = ensure_networks(_manifest(name), progress)
@@ -86,8 +86,8 @@ def pull_model(name: str) -> None:
 @models.command("verify")
 def verify_models() -> None:
     """Verify the weights on this machine; exit with an error if any are corrupt."""
-    from daw_bridge.separation.manifest import load_manifests
-    from daw_bridge.separation.weights import are_fetched, are_intact
+    from daw_bridge.library.manifest import load_manifests
+    from daw_bridge.weights.installing import are_fetched, are_intact
 
     corrupt = False
     for manifest in load_manifests():
@@ -131,9 +131,9 @@ def import_model(
     A file that `stemtool models show NAME` names becomes the weights of that model, and so does a
     folder of the files that it names together.
     """
-    from daw_bridge.conversion.families import Wishes
-    from daw_bridge.separation.importing import ImportOptions, import_checkpoint
-    from daw_bridge.separation.weights import weights_folder
+    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.weights.importing import ImportOptions, import_checkpoint
+    from daw_bridge.weights.installing import weights_folder
 
     wishes = Wishes(
         stems=tuple(stems.split(",")) if stems else (), configuration=config, trust=trust
@@ -163,7 +163,7 @@ def export_model(checkpoint: Path, *, output: Path | None, single: bool) -> None
     as large, is used where stems do not suffer. Licence and attribution in the manifest are for
     you to fill in.
     """
-    from daw_bridge.library import data_folder
+    from daw_bridge.library.places import data_folder
 
     try:
         from daw_bridge.training.export import export
@@ -181,7 +181,7 @@ def model_path(name: str) -> None:
 
     For a model that is made of others that is its own folder, not theirs.
     """
-    from daw_bridge.separation.weights import weights_folder
+    from daw_bridge.weights.installing import weights_folder
 
     click.echo(weights_folder(_manifest(name)))
 
@@ -191,7 +191,7 @@ _HEADINGS = ("model", "family", "stems", "licence", "commercial use", "weights",
 
 def _describe(manifest: ModelManifest) -> dict[str, Any]:
     """Return a model's row of the list, for JSON."""
-    from daw_bridge.separation.licences import is_free_for_commercial_use
+    from daw_bridge.library.licences import is_free_for_commercial_use
 
     source = manifest.sources[0] if manifest.network else None
     return {
@@ -237,9 +237,9 @@ def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _whereabouts(manifest: ModelManifest) -> str:
-    from daw_bridge.library import data_folder
-    from daw_bridge.separation.manifest import load_components
-    from daw_bridge.separation.weights import are_fetched, weights_folder
+    from daw_bridge.library.manifest import load_components
+    from daw_bridge.library.places import data_folder
+    from daw_bridge.weights.installing import are_fetched, weights_folder
 
     if any(each.network for each in load_components(manifest)):
         return "here" if are_fetched(manifest) else "not fetched yet"
@@ -247,6 +247,6 @@ def _whereabouts(manifest: ModelManifest) -> str:
 
 
 def _manifest(name: str) -> ModelManifest:
-    from daw_bridge.separation.manifest import load_manifest
+    from daw_bridge.library.manifest import load_manifest
 
     return load_manifest(name)

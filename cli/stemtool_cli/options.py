@@ -78,9 +78,9 @@ def separation_options(choices: dict[str, Any]) -> SeparationOptions:
 
 def make_maker(choices: dict[str, Any]) -> StemMaker:
     """Return what makes stems as a command's options say, or finds them in the cache."""
+    from daw_bridge.jobs.cache import StemCache
     from daw_bridge.jobs.render import StemMaker
-    from daw_bridge.rendering.cache import StemCache
-    from daw_bridge.separation.manifest import load_manifest
+    from daw_bridge.library.manifest import load_manifest
     from daw_bridge.separation.separator import Separator
 
     model, provider, threads = (choices[name] for name in ("model", "provider", "threads"))

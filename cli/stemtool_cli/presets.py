@@ -70,7 +70,7 @@ def list_presets(*, as_json: bool) -> None:
 @presets.command("layouts")
 def list_layouts() -> None:
     """List the loudspeaker layouts of upmixes, with what each is for."""
-    from daw_bridge.library import find_layouts
+    from daw_bridge.library.places import find_layouts
     from daw_bridge.rendering.layout import read_layout
 
     for layout in map(read_layout, find_layouts().values()):
@@ -81,7 +81,7 @@ def list_layouts() -> None:
 @click.argument("name")
 def show_preset(name: str) -> None:
     """Show the preset NAME as it is written."""
-    from daw_bridge.library import find_preset
+    from daw_bridge.library.places import find_preset
 
     click.echo(find_preset(name).read_text("utf-8").rstrip())
 
@@ -109,7 +109,7 @@ def check_presets(files: tuple[Path, ...]) -> None:
 @click.option("--from", "source", metavar="PRESET", help="Begin with a copy of this one.")
 def new_preset(name: str, source: str | None) -> None:
     """Make the preset NAME in your own folder, and print where it is."""
-    from daw_bridge.library import data_folder, find_preset
+    from daw_bridge.library.places import data_folder, find_preset
 
     if not re.fullmatch(r"[\w-]+", name):
         raise PresetError(f"A preset's name has letters, digits, - and _, not '{name}'.")

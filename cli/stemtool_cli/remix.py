@@ -10,7 +10,7 @@ import click
 
 from daw_bridge.errors import OptionError
 from daw_bridge.files.containers import BITS, CONTAINERS
-from daw_bridge.library import DEFAULT_MODEL
+from daw_bridge.library.places import DEFAULT_MODEL
 from stemtool_cli.options import (
     cache_limit_option,
     describe_result,
@@ -91,7 +91,7 @@ def remix(file: Path, **choices: Any) -> None:
       stemtool remix song.flac -o slow.wav --preset practice-slow --pitch -1
       stemtool remix song.flac -o out.wav --stems stems/song --mute drums --lufs -14
     """
-    from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
+    from daw_bridge.heap import share_one_heap  # here, to keep --help quick
     from daw_bridge.jobs.remix import run_remix
 
     share_one_heap()

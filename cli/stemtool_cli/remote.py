@@ -201,10 +201,10 @@ def _called_off_if_interrupted(job: str, choices: dict[str, Any]) -> Iterator[No
 
 def _note_failure(folder: Path, job: str, error: DawBridgeError) -> None:
     """Leave a status file where the server could not, for scripts that see nothing else."""
-    from daw_bridge.executors.tasks import Task
-    from daw_bridge.osc.messages import code_of
-    from daw_bridge.osc.status import STATUS_NAME, write_status
-    from daw_bridge.osc.store import Record
+    from daw_bridge.serving.codes import code_of
+    from daw_bridge.serving.status import STATUS_NAME, write_status
+    from daw_bridge.serving.store import Record
+    from daw_bridge.workers.task import Task
 
     with suppress(OSError):
         if f"job={job}" in (folder / STATUS_NAME).read_text("utf-8").splitlines():

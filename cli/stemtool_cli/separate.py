@@ -11,7 +11,7 @@ import click
 
 from daw_bridge.errors import DawBridgeError
 from daw_bridge.files.containers import BITS, CONTAINERS
-from daw_bridge.library import DEFAULT_MODEL
+from daw_bridge.library.places import DEFAULT_MODEL
 from stemtool_cli.options import (
     describe_result,
     method_options,
@@ -109,7 +109,7 @@ def separate(files: tuple[Path, ...], **choices: Any) -> None:
       stemtool separate */mix.wav -o stems --name '{folder}/{stem}.{ext}'
           tell files of the same name apart by their folders
     """
-    from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
+    from daw_bridge.heap import share_one_heap  # here, to keep --help quick
     from daw_bridge.jobs.job import check_outputs
     from daw_bridge.separation.separator import Separator
 

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from daw_bridge.errors import OptionError
-from daw_bridge.library import DEFAULT_MODEL
-from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, Limits, ServerSettings
+from daw_bridge.library.places import DEFAULT_MODEL
+from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings
+from daw_bridge.serving.limits import Limits
 
 _MEGABYTE = 1 << 20
 

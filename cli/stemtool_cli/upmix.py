@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daw_bridge.files.containers import BITS
-from daw_bridge.library import DEFAULT_MODEL
+from daw_bridge.library.places import DEFAULT_MODEL
 from stemtool_cli.options import (
     cache_limit_option,
     describe_result,
@@ -21,8 +21,9 @@ from stemtool_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from daw_bridge.evaluation.surround import SurroundReport
     from daw_bridge.files.containers import Container
-    from daw_bridge.jobs.upmix import SurroundReport, UpmixJob, UpmixResult
+    from daw_bridge.jobs.upmix import UpmixJob, UpmixResult
     from daw_bridge.rendering.layout import Layout
 
 _CONTAINERS = ("wav", "flac")
@@ -111,7 +112,7 @@ def upmix(file: Path | None, **choices: Any) -> None:
 
 def _check(choices: dict[str, Any]) -> None:
     from daw_bridge.evaluation.plots import plot_surround
-    from daw_bridge.jobs.upmix import check_surround
+    from daw_bridge.evaluation.surround import check_surround
 
     if choices["against"] is None:
         raise click.UsageError("--check needs --against STEREO.")
@@ -158,7 +159,7 @@ def _find_layout(choices: dict[str, Any]) -> Layout:
 
 
 def _run(job: UpmixJob, choices: dict[str, Any]) -> UpmixResult:
-    from daw_bridge.executors.heap import share_one_heap  # here, to keep --help quick
+    from daw_bridge.heap import share_one_heap  # here, to keep --help quick
     from daw_bridge.jobs.upmix import run_upmix
 
     share_one_heap()

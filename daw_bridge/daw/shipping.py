@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from daw_bridge.library import state_folder
+from daw_bridge.library.places import state_folder
 
 PACKAGE = Path(__file__).parent
 

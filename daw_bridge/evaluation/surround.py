@@ -1,19 +1,36 @@
-"""What is in the channels of a surround mix: levels, peaks, correlations, and what to draw."""
+"""What is in a surround mix: its channels, what to draw of them, and what it folds down to."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from daw_bridge.errors import AudioError
+from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.files.blocks import Fifo
-from daw_bridge.files.speakers import BACKS, FRONTS, SIDES, Speaker
+from daw_bridge.files.reading import open_audio
+from daw_bridge.files.speakers import (
+    BACKS,
+    FRONTS,
+    SIDES,
+    Speaker,
+    find_speakers,
+    fold_matrix,
+    loudness_weights,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from daw_bridge.files.blocks import Block
+    from daw_bridge.files.reading import Reader
     from daw_bridge.files.speakers import Speakers
 
 LFE_LIMIT_HZ = 120.0
@@ -33,6 +50,7 @@ class ChannelMeter:
     """
 
     def __init__(self, speakers: Speakers, sample_rate_hz: int) -> None:
+        self.speakers = speakers
         self.names = tuple(str(each.name) for each in speakers)
         self.sample_rate_hz = sample_rate_hz
         self._pairs = {
@@ -125,6 +143,92 @@ class ChannelMeter:
         """By pair: how often a sample lies where, (middle, side); the centre bin is silence."""
         square = (GONIOMETER_BINS, GONIOMETER_BINS)
         return {name: cloud.reshape(square) for name, cloud in self._clouds.items()}
+
+
+@dataclass(frozen=True)
+class SurroundReport:
+    """What was measured of a surround mix, beside the stereo that it is for.
+
+    Attributes:
+        null_db: how far below the stereo lies what its fold-down does not add up to.
+        stereo_lufs: integrated loudness of the stereo.
+        surround_lufs: integrated loudness of the surround mix.
+        levels_db: the level of each channel.
+        peaks_db: the highest sample of each channel.
+        correlations: of left and right, by pair.
+        lfe_excess_db: what the LFE has above 120 Hz, relative to all of it.
+    """
+
+    null_db: float
+    stereo_lufs: float
+    surround_lufs: float
+    levels_db: dict[str, float]
+    peaks_db: dict[str, float]
+    correlations: dict[str, float]
+    lfe_excess_db: float | None
+
+
+def check_surround(surround: Path, stereo: Path) -> tuple[SurroundReport, ChannelMeter]:
+    """Measure a surround file, whoever made it, beside the stereo that it is for.
+
+    Raises:
+        AudioError: a file cannot be read, which loudspeakers its channels are for is not known, or
+            the two are not equally long.
+    """
+    with open_audio(surround) as mix, open_audio(stereo) as original:
+        check_stereo(original)
+        if mix.sample_rate_hz != original.sample_rate_hz:
+            raise AudioError(f"{mix.name} has not the sample rate of {original.name}.")
+        speakers = find_speakers(surround, mix.channels)
+        meter = ChannelMeter(speakers, mix.sample_rate_hz)
+        return measure_surround(mix, original.blocks(), meter), meter
+
+
+def measure_surround(
+    surround: Reader, stereo: Iterable[Block], meter: ChannelMeter, *, gain: float = 1.0
+) -> SurroundReport:
+    """Show a surround mix and its stereo, turned down by a gain, to all meters.
+
+    Args:
+        surround: the mix.
+        stereo: blocks of float32 (2, frames), cut as those of the mix are.
+        meter: for the mix's loudspeakers and rate; it has not seen anything yet.
+        gain: what the mix was turned down by.
+
+    Raises:
+        AudioError: the two are not equally long, or cannot be read.
+    """
+    from daw_bridge.loudness import LoudnessMeter  # slow to load
+
+    rate = surround.sample_rate_hz
+    null, fold = NullMeter(), fold_matrix(meter.speakers).astype(np.float64)
+    stereo_loudness = LoudnessMeter(rate, [1, 1])
+    surround_loudness = LoudnessMeter(rate, loudness_weights(meter.speakers))
+    for block, original in zip_longest(surround.blocks(), stereo):
+        if block is None or original is None or block.shape[1] != original.shape[1]:
+            raise AudioError(f"{surround.name} is not as long as its stereo.")
+        null.add(original * gain, original * gain - np.einsum("fc,cn->fn", fold, block))
+        stereo_loudness.add(original)
+        surround_loudness.add(block)
+        meter.add(block)
+    return SurroundReport(
+        null_db=null.null_db(),
+        stereo_lufs=stereo_loudness.integrated_lufs,
+        surround_lufs=surround_loudness.integrated_lufs,
+        levels_db=meter.levels_db,
+        peaks_db=meter.peaks_db,
+        correlations=meter.correlations,
+        lfe_excess_db=meter.lfe_excess_db,
+    )
+
+
+def check_stereo(reader: Reader) -> None:
+    """Raise :class:`AudioError` unless a source has two channels."""
+    if reader.channels != 2:
+        raise AudioError(
+            f"{reader.name} has {reader.channels} channel{'s' * (reader.channels != 1)};"
+            " only stereo can be mixed up."
+        )
 
 
 def _cloud(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -1,1 +1,10 @@
-"""Files: audio in blocks, the tags that travel with it, tables, downloads; whole or not at all."""
+"""Files: audio in blocks, and what travels with it; whole or not at all.
+
+blocks      pieces of audio, and how they pass between threads
+reading     a file → blocks                    writing     blocks → files of stems
+containers  the formats that are written       speakers    which channel is which loudspeaker
+tags        titles, covers                     songs       data sets of stems
+tables      TOML                               hashing     SHA-256
+atomic      files that appear whole            folders     the same, of folders
+download    what is fetched, resumed, verified
+"""

@@ -1,8 +1,11 @@
 """What can be asked of the engine, whoever asks.
 
-job.py        what all jobs have in common, and what they come to
-separate.py   a mixture becomes its stems
-render.py     what jobs have in common that make something of stems
-remix.py      stems become a remix
-upmix.py      stems become surround
+job         what all jobs have in common, and what they come to
+separate    a mixture becomes its stems
+render      what jobs have in common that make something of stems
+sources     a passage of a song, and stems in a folder
+cache       stems that were made before
+remix       stems become a remix
+upmix       stems become surround
+evaluate    a model's stems, compared with those that are known
 """

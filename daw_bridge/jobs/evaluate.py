@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from daw_bridge.evaluation.bss_eval import Sources
     from daw_bridge.files.songs import Song
     from daw_bridge.jobs.job import IsCancelled, Progress
-    from daw_bridge.separation.manifest import ModelManifest
+    from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.separator import Separator
 
 

@@ -18,7 +18,7 @@ from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.job import Result, claim_outputs, report
 from daw_bridge.jobs.render import RenderJob, check_null, watch
-from daw_bridge.rendering.sources import Passage
+from daw_bridge.jobs.sources import Passage
 from daw_bridge.separation.options import make_plan
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from daw_bridge.jobs.job import IsCancelled, Progress
     from daw_bridge.jobs.render import StemMaker
+    from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.rendering.preset import Preset
-    from daw_bridge.separation.manifest import ModelManifest
 
 REMIX = "remix"
 _KEPT_FORMAT = OutputFormat("wav", "32f")

@@ -9,7 +9,7 @@ import numpy as np
 
 from daw_bridge.errors import AudioError
 from daw_bridge.jobs.job import Job
-from daw_bridge.rendering.sources import find_stems, read_stems
+from daw_bridge.jobs.sources import find_stems, read_stems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from daw_bridge.audio import Stems
     from daw_bridge.evaluation.nulls import NullMeter
     from daw_bridge.files.writing import StemFiles
-    from daw_bridge.rendering.cache import StemCache
-    from daw_bridge.rendering.sources import Passage
-    from daw_bridge.separation.manifest import ModelManifest
+    from daw_bridge.jobs.cache import StemCache
+    from daw_bridge.jobs.sources import Passage
+    from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.separator import Separator
 
 _MAX_FOLDER_NULL_DB = -60.0
@@ -84,8 +84,8 @@ class StemMaker:
         return separator.provider, self.cache.keep(key, made, passage) if self.cache else made
 
     def _key(self, job: RenderJob) -> str:
-        from daw_bridge.rendering.cache import cache_key
-        from daw_bridge.separation.manifest import load_components
+        from daw_bridge.jobs.cache import cache_key
+        from daw_bridge.library.manifest import load_components
 
         return cache_key(
             job.sources,

@@ -16,7 +16,7 @@ from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.job import Job, Result, claim_outputs, report
-from daw_bridge.rendering.sources import Passage
+from daw_bridge.jobs.sources import Passage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from daw_bridge.audio import StemBlock
     from daw_bridge.files.reading import Reader
     from daw_bridge.jobs.job import IsCancelled, Progress
-    from daw_bridge.separation.manifest import ModelManifest
+    from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.separator import Separator
 
 DEFAULT_NAME = "{track}/{stem}.{ext}"

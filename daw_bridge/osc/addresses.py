@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from daw_bridge.errors import OptionError
-from daw_bridge.executors.tasks import KINDS
+from daw_bridge.workers.task import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

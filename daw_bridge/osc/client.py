@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from daw_bridge.errors import ConnectionLostError, DawBridgeError, OutputError, ServerError
 from daw_bridge.files.atomic import part_of
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.library import state_folder
+from daw_bridge.library.places import state_folder
 from daw_bridge.osc import transfer
 from daw_bridge.osc.addresses import DATA, DONE, ERROR, METHODS, PROGRESS, REPLY, STEM
-from daw_bridge.osc.messages import FRAME_HEADER, Message, decode, encode, error_of, frame
+from daw_bridge.osc.messages import FRAME_HEADER, Message, decode, encode, frame
 from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_FILE
+from daw_bridge.serving.codes import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

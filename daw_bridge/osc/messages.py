@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pythonosc.osc_message import OscMessage, ParseError
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from daw_bridge import errors
-from daw_bridge.errors import DawBridgeError, OptionError
+from daw_bridge.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,20 +33,6 @@ _MAX_BUNDLE_MESSAGES = 256
 _MAX_ADDRESS_BYTES = 256
 _KNOWN_TYPES = frozenset("ihfdsbTFN")
 
-_CODES: dict[type[DawBridgeError], int] = {
-    DawBridgeError: -1,
-    errors.VersionError: -2,
-    errors.OptionError: -3,
-    errors.AudioError: -4,
-    errors.ModelError: -5,
-    errors.BusyError: -6,
-    errors.Cancelled: -7,
-    errors.UnknownJobError: -8,
-    errors.ConfinementError: -9,
-    errors.UnauthorisedError: -10,
-    errors.DiskFullError: -11,
-}
-
 logging.getLogger("pythonosc").setLevel(logging.CRITICAL)
 
 
@@ -56,17 +41,6 @@ class Message(NamedTuple):
 
     address: str
     arguments: list[object]
-
-
-def code_of(error: DawBridgeError) -> int:
-    """Return the code by which an error is known to clients."""
-    return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
-
-
-def error_of(code: int, message: str) -> DawBridgeError:
-    """Return the error that a code stands for."""
-    kinds = {known: kind for kind, known in _CODES.items()}
-    return kinds.get(code, DawBridgeError)(message)
 
 
 def encode(address: str, types: str = "", *arguments: Argument) -> bytes:

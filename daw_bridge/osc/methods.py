@@ -23,25 +23,26 @@ from daw_bridge.errors import (
     UnknownJobError,
     VersionError,
 )
-from daw_bridge.executors.tasks import KINDS, MANIFEST_NAME, Task, confine
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.library import find_presets, read_summary
+from daw_bridge.library.places import find_presets, read_summary
 from daw_bridge.osc.addresses import DATA, DONE, PROGRESS, REPLY, STEM, SYNCED, find_method
-from daw_bridge.osc.messages import code_of, error_of
-from daw_bridge.osc.status import write_status
-from daw_bridge.osc.store import Record
 from daw_bridge.osc.transfer import TRANSFER_PREFIX, Upload, read_pieces
+from daw_bridge.serving.codes import code_of, error_of
+from daw_bridge.serving.status import write_status
+from daw_bridge.serving.store import Record
+from daw_bridge.workers.confinement import confine
+from daw_bridge.workers.task import KINDS, MANIFEST_NAME, Task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from daw_bridge.osc.dispatcher import Dispatcher
+    from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.osc.messages import Message
     from daw_bridge.osc.peers import Datagrams, Peer
     from daw_bridge.osc.settings import ServerSettings
-    from daw_bridge.osc.store import Store
     from daw_bridge.osc.transfer import Transfers
-    from daw_bridge.separation.manifest import ModelManifest
+    from daw_bridge.serving.dispatcher import Dispatcher
+    from daw_bridge.serving.store import Store
 
 MAJOR, MINOR = 1, 0
 FEATURES = ":udp:tcp:cancel:progress:transfer:"

@@ -10,8 +10,9 @@ import structlog
 
 from daw_bridge.errors import OptionError
 from daw_bridge.osc.addresses import ERROR
-from daw_bridge.osc.messages import code_of, encode
+from daw_bridge.osc.messages import encode
 from daw_bridge.osc.settings import is_loopback
+from daw_bridge.serving.codes import code_of
 
 if TYPE_CHECKING:
     from asyncio import DatagramTransport

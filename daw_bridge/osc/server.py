@@ -16,18 +16,18 @@ import structlog
 from filelock import FileLock, Timeout
 
 from daw_bridge.errors import BusyError, DawBridgeError, OptionError, ServerError
-from daw_bridge.executors.pool import WorkerProcess
-from daw_bridge.executors.worker import Settings
 from daw_bridge.files.atomic import write_whole
+from daw_bridge.library.manifest import load_manifests
 from daw_bridge.osc.addresses import EVENTS
-from daw_bridge.osc.dispatcher import Dispatcher, Lane
 from daw_bridge.osc.messages import FRAME_HEADER, decode, frame
 from daw_bridge.osc.methods import Methods
 from daw_bridge.osc.peers import Datagrams, Peer
 from daw_bridge.osc.settings import SERVER_FILE
-from daw_bridge.osc.store import Store
 from daw_bridge.osc.transfer import Transfers
-from daw_bridge.separation.manifest import load_manifests
+from daw_bridge.serving.dispatcher import Dispatcher, Lane
+from daw_bridge.serving.store import Store
+from daw_bridge.workers.process import WorkerProcess
+from daw_bridge.workers.worker import Settings
 
 if TYPE_CHECKING:
     from asyncio import DatagramTransport, StreamReader, StreamWriter

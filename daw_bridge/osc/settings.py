@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from daw_bridge.errors import OptionError
-from daw_bridge.library import DEFAULT_MODEL, state_folder
+from daw_bridge.library.places import DEFAULT_MODEL, state_folder
+from daw_bridge.serving.limits import Limits
 
 if TYPE_CHECKING:
     from daw_bridge.separation.network import Provider
@@ -20,31 +21,6 @@ DEFAULT_PORT = 9880
 SERVER_FILE = "server"
 """In the state folder while a server runs; says where, as key=value lines."""
 _MIN_TOKEN_LENGTH = 16
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What clients can use up; who asks for more gets an error.
-
-    Attributes:
-        queue: jobs that wait.
-        queue_per_client: jobs of one client that wait.
-        datagram_bytes: size of a UDP packet.
-        message_bytes: size of a TCP packet.
-        connections: TCP connections at a time.
-        transfer_bytes: size of all uploads together.
-        job_seconds: time that a job may take.
-        keep_days: how long what is over is remembered.
-    """
-
-    queue: int = 1_000
-    queue_per_client: int = 200
-    datagram_bytes: int = 16_384
-    message_bytes: int = 1 << 20
-    connections: int = 256
-    transfer_bytes: int = 8 << 30
-    job_seconds: float = 6 * 3600
-    keep_days: float = 7
 
 
 @dataclass(frozen=True)

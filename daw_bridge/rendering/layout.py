@@ -10,7 +10,7 @@ import msgspec
 from daw_bridge.errors import OptionError, PresetError
 from daw_bridge.files.speakers import BACKS, FRONTS, SIDES, Speaker, Speakers
 from daw_bridge.files.tables import Share, Table, explain, read_tables
-from daw_bridge.library import find_layout
+from daw_bridge.library.places import find_layout
 
 if TYPE_CHECKING:
     from pathlib import Path

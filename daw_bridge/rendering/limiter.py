@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-from daw_bridge.rendering.loudness import Oversampler
+from daw_bridge.loudness import Oversampler
 
 if TYPE_CHECKING:
     from daw_bridge.files.blocks import Block

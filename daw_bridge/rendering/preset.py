@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 
 from daw_bridge.errors import PresetError, suggestion
-from daw_bridge.library import find_preset, find_presets
+from daw_bridge.library.places import find_preset, find_presets
 from daw_bridge.rendering.effects import Effect, FlawError
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ import numpy as np
 from daw_bridge.errors import PresetError
 from daw_bridge.files.blocks import BLOCK_FRAMES, Fifo, check_finite
 from daw_bridge.files.writing import output_errors
+from daw_bridge.loudness import LoudnessMeter, TruePeakMeter
 from daw_bridge.rendering.effects import EffectChain
 from daw_bridge.rendering.limiter import TruePeakLimiter
-from daw_bridge.rendering.loudness import LoudnessMeter, TruePeakMeter
 from daw_bridge.rendering.stretching import PitchTempo
 
 if TYPE_CHECKING:

@@ -1,11 +1,15 @@
 """Mixture → stems: the pipeline, told in the order in which the signal flows.
 
-manifest    what a model is               stages       what it is made of
-weights     where its networks lie        loading      manifest and weights → a network
-options     what the user wants           separator    the pipeline, block by block
+options      what the user wants              loading      manifest and weights → networks
+separator    the pipeline, block by block     framing      blocks → segments, at the model's rate
 
-framing     blocks → overlapping segments, at the model's rate
-network     magnitudes → masks            composition  masks of several networks → masks
-filters     the same, without training    masks        masks → spectra of stems
-wiener      their refinement              synthesis    all of these → blocks of stems
+network      ONNX Runtime                     masking      segments → masks, by a network
+phase        what it may see beside           composition  several networks as one
+filters      splits without training          masks        masks → spectra of stems
+wiener       their refinement
+
+signals      segments → signals, by a network
+spectral     that sees complex spectra        hybrid       or these and samples
+
+synthesis    all of these → blocks of stems   ensembles    what several separations agree on
 """

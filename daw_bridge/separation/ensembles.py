@@ -1,4 +1,4 @@
-"""The ``[[members]]`` of a manifest: a model that is the consensus of others.
+"""What several separations of one signal agree on.
 
 S. Uhlich et al., "Improving music source separation based on deep neural networks through data
 augmentation and network blending", ICASSP 2017.
@@ -7,13 +7,11 @@ augmentation and network blending", ICASSP 2017.
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from daw_bridge.files.blocks import Fifo
-from daw_bridge.separation.stages import Table
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -22,41 +20,11 @@ if TYPE_CHECKING:
 
     from daw_bridge.audio import StemBlock, Stems
     from daw_bridge.files.blocks import Block
+    from daw_bridge.library.members import Rule
     from daw_bridge.separation.options import Plan
 
     Weights = NDArray[np.float32]
     """(runs, stems)"""
-
-Rule: TypeAlias = Literal["mean", "median"]
-_Weight = Annotated[float, msgspec.Meta(ge=0)]
-
-
-class Member(Table, frozen=True, kw_only=True):
-    """A model whose stems count ``weight`` times, or each its own number of times."""
-
-    model: str
-    weight: _Weight | dict[str, _Weight] = 1.0
-
-    def weight_of(self, stem: str) -> float:
-        """Return how often a stem of the model counts; one that is not named does not."""
-        return self.weight.get(stem, 0) if isinstance(self.weight, dict) else self.weight
-
-
-def check_members(members: Sequence[Member], stems: Sequence[str], rule: Rule) -> None:
-    """Check that each stem comes from a member, and that a median is not of weights.
-
-    Raises:
-        ValueError: it is not so; the message is a sentence without its stop.
-    """
-    for member in members:
-        named = member.weight if isinstance(member.weight, dict) else {}
-        if unknown := [stem for stem in named if stem not in stems]:
-            raise ValueError(f"{member.model} has a weight for '{unknown[0]}', which is no stem")
-        if rule == "median" and member.weight != 1:
-            raise ValueError(f"a median counts all alike, but {member.model} has a weight")
-    for stem in stems:
-        if not any(member.weight_of(stem) for member in members):
-            raise ValueError(f"no member has a weight for '{stem}'")
 
 
 def combine(

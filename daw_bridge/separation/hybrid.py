@@ -13,7 +13,7 @@ from daw_bridge.errors import WeightsError
 from daw_bridge.separation.spectral import PARTS, Planes
 
 if TYPE_CHECKING:
-    from daw_bridge.separation.manifest import ModelManifest, Passage
+    from daw_bridge.library.manifest import ModelManifest, Passage
     from daw_bridge.separation.network import OnnxGraph, StemSignals
     from daw_bridge.stft import Signal
 

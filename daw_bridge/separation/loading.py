@@ -9,22 +9,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daw_bridge.errors import ManifestError
+from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.stages import LowPass
 from daw_bridge.separation import filters
 from daw_bridge.separation.composition import Blend, Cascade, Split
 from daw_bridge.separation.hybrid import HybridNetwork
-from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.masking import Masking
 from daw_bridge.separation.network import OnnxGraph, OnnxNetwork
 from daw_bridge.separation.signals import Overlapping
 from daw_bridge.separation.spectral import SpectralNetwork
-from daw_bridge.separation.stages import LowPass
-from daw_bridge.separation.weights import ensure_network, ensure_networks, locate_network
+from daw_bridge.weights.installing import ensure_network, ensure_networks, locate_network
 
 if TYPE_CHECKING:
-    from daw_bridge.separation.manifest import ModelManifest
+    from daw_bridge.library.manifest import ModelManifest
+    from daw_bridge.library.stages import CommittedNetwork, Filter, Splitter, Stage
     from daw_bridge.separation.network import Device, Network, Provider, SignalNetwork
     from daw_bridge.separation.options import Plan
-    from daw_bridge.separation.stages import CommittedNetwork, Filter, Splitter, Stage
     from daw_bridge.separation.synthesis import Method
 
 

@@ -13,8 +13,8 @@ from daw_bridge.separation.phase import derive
 from daw_bridge.stft import Stft, StreamingInverse
 
 if TYPE_CHECKING:
+    from daw_bridge.library.manifest import ModelManifest, Segment
     from daw_bridge.separation import framing
-    from daw_bridge.separation.manifest import ModelManifest, Segment
     from daw_bridge.separation.network import Magnitudes, Masks, Network
     from daw_bridge.separation.options import Plan
     from daw_bridge.stft import Signal, Spectra

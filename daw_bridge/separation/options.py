@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from daw_bridge.audio import StemBlock
     from daw_bridge.files.blocks import Block
     from daw_bridge.files.reading import Reader
-    from daw_bridge.separation.manifest import ModelManifest
+    from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.masks import Extension
 
 MAX_OVERLAP = 0.5

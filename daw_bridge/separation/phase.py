@@ -9,15 +9,15 @@ on Machine Learning for Music, ICML 2018.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from daw_bridge.library.manifest import Feature
     from daw_bridge.stft import Spectra, Stft
 
-Feature: TypeAlias = Literal["time-derivative", "frequency-derivative"]
 Radians: TypeAlias = NDArray[np.float32]
 """(channels, time_frames, bins), from -π to π"""
 

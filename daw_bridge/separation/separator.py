@@ -25,11 +25,12 @@ import numpy as np
 
 from daw_bridge.audio import fold_down, join_stems
 from daw_bridge.files.reading import open_audio
-from daw_bridge.library import DEFAULT_MODEL
-from daw_bridge.separation.ensembles import Member, combine
+from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.members import Member
+from daw_bridge.library.places import DEFAULT_MODEL
+from daw_bridge.separation.ensembles import combine
 from daw_bridge.separation.framing import cut_segments
 from daw_bridge.separation.loading import Loader
-from daw_bridge.separation.manifest import load_manifest
 from daw_bridge.separation.options import SeparationOptions, make_plan
 from daw_bridge.separation.synthesis import Synthesis
 from daw_bridge.stft import fft

@@ -9,8 +9,8 @@ import numpy as np
 from daw_bridge.separation.framing import CrossFade, Cut
 
 if TYPE_CHECKING:
+    from daw_bridge.library.manifest import ModelManifest, Passage
     from daw_bridge.separation.framing import Segment
-    from daw_bridge.separation.manifest import ModelManifest, Passage
     from daw_bridge.separation.network import SignalNetwork, StemSignals
     from daw_bridge.separation.options import Plan
     from daw_bridge.stft import Signal

@@ -16,7 +16,7 @@ from daw_bridge.stft import Stft
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from daw_bridge.separation.manifest import ModelManifest, Passage, Transform
+    from daw_bridge.library.manifest import ModelManifest, Passage, Transform
     from daw_bridge.separation.network import OnnxGraph, StemSignals
     from daw_bridge.stft import Signal
 

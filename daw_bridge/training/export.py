@@ -11,14 +11,18 @@ import msgspec
 import numpy as np
 import torch
 
-from daw_bridge.conversion.families import UNKNOWN
-from daw_bridge.conversion.unet import build_mask_unet, build_separate_unets, build_shared_unet
+from daw_bridge.conversion.family import UNKNOWN
+from daw_bridge.conversion.graphs.unet import (
+    build_mask_unet,
+    build_separate_unets,
+    build_shared_unet,
+)
 from daw_bridge.errors import OutputError, WeightsError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.files.blocks import energy
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.files.tables import to_toml
-from daw_bridge.separation.manifest import load_manifest, read_manifest
+from daw_bridge.library.manifest import load_manifest, read_manifest
 from daw_bridge.separation.network import OnnxNetwork
 from daw_bridge.training.module import SAMPLE_RATE_HZ, STFT, Training
 from daw_bridge.training.networks import Unets

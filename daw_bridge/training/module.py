@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from daw_bridge.conversion.unet import MASK_EPSILON
+from daw_bridge.conversion.graphs.unet import MASK_EPSILON
 from daw_bridge.errors import OptionError
 from daw_bridge.files.songs import find_songs
 from daw_bridge.stft import Stft

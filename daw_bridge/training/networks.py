@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from daw_bridge.conversion.unet import DEPTH, LEAKY_RELU_SLOPE, MASK_EPSILON, NORM_EPSILON
+from daw_bridge.conversion.graphs.unet import DEPTH, LEAKY_RELU_SLOPE, MASK_EPSILON, NORM_EPSILON
 from daw_bridge.errors import OptionError
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from daw_bridge.conversion.activations import DEFAULT_ACTIVATIONS
-from daw_bridge.conversion.spleeter import read_unets
+from daw_bridge.conversion.families.spleeter import read_unets
 from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.library.activations import DEFAULT_ACTIVATIONS
+from daw_bridge.library.manifest import load_manifest
 from daw_bridge.separation.loading import Loader
-from daw_bridge.separation.manifest import load_manifest
-from daw_bridge.separation.weights import fetched_source
 from daw_bridge.training.config import CHECKPOINT_SUFFIX
 from daw_bridge.training.networks import SharedUnet
+from daw_bridge.weights.installing import fetched_source
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.files.speakers import read_mask
-from daw_bridge.library import HOME_VARIABLE
+from daw_bridge.library.places import HOME_VARIABLE
 from tests.cli.test_stemtool import SONG, stemtool
 from tests.conftest import make_noise
 

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from daw_bridge import Audio
-from daw_bridge.library import HOME_VARIABLE
+from daw_bridge.library.places import HOME_VARIABLE
 from tests.conftest import SONGS
 from tests.server import HOST, STEMTOOL, Server
 

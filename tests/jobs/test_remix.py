@@ -9,11 +9,11 @@ import soundfile
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.errors import AudioError, Cancelled, OutputError, PresetError
 from daw_bridge.files.containers import OutputFormat
+from daw_bridge.jobs.cache import StemCache
 from daw_bridge.jobs.job import check_outputs
 from daw_bridge.jobs.remix import RemixJob, RemixResult, run_remix
 from daw_bridge.jobs.render import StemMaker
 from daw_bridge.jobs.separate import SeparateJob, run_separate
-from daw_bridge.rendering.cache import StemCache
 from daw_bridge.rendering.preset import Preset, load_preset, say
 from tests.conftest import SONGS, level_db, make_noise
 

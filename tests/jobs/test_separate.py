@@ -12,7 +12,7 @@ from daw_bridge.errors import Cancelled, OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.jobs.job import check_outputs
 from daw_bridge.jobs.separate import SeparateJob, run_separate
-from daw_bridge.separation.manifest import ModelManifest
+from daw_bridge.library.manifest import ModelManifest
 from tests.conftest import SONGS, level_db, make_noise
 
 SONG = SONGS / "rubidium.ogg"

@@ -12,15 +12,16 @@ import soundfile
 
 from daw_bridge import Audio, Separator
 from daw_bridge.errors import AudioError, Cancelled, OptionError, OutputError
+from daw_bridge.evaluation.surround import check_surround
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.speakers import find_speakers, fold_matrix, read_mask
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.render import StemMaker
 from daw_bridge.jobs.separate import SeparateJob, run_separate
-from daw_bridge.jobs.upmix import UpmixJob, UpmixResult, check_surround, run_upmix
-from daw_bridge.library import find_layouts
+from daw_bridge.jobs.upmix import UpmixJob, UpmixResult, run_upmix
+from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.places import find_layouts
 from daw_bridge.rendering.layout import load_layout
-from daw_bridge.separation.manifest import load_manifest
 from tests.conftest import SONGS, level_db, make_noise
 
 SONG = SONGS / "rubidium.ogg"

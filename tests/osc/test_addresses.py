@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from daw_bridge.errors import OptionError
-from daw_bridge.executors.tasks import KINDS
 from daw_bridge.osc.addresses import EVENTS, METHODS, find_method
-from daw_bridge.osc.messages import _CODES
+from daw_bridge.serving.codes import _CODES
+from daw_bridge.workers.task import KINDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "osc.md").read_text("utf-8")
 

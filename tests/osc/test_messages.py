@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daw_bridge.errors import AudioError, BusyError, DawBridgeError, DiskFullError, OptionError
-from daw_bridge.osc.messages import MAX_ARGUMENTS, Message, code_of, decode, encode, error_of
+from daw_bridge.osc.messages import MAX_ARGUMENTS, Message, decode, encode
+from daw_bridge.serving.codes import code_of, error_of
 
 HELLO = encode("/stems/hello", "siis", "me", 1, 0, "")
 

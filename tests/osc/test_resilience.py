@@ -18,7 +18,7 @@ import soundfile
 from daw_bridge import Audio
 from daw_bridge.errors import DawBridgeError
 from daw_bridge.osc.messages import decode
-from daw_bridge.osc.store import Record, Store
+from daw_bridge.serving.store import Record, Store
 from tests.cli.test_stemtool import stemtool
 from tests.conftest import SONGS
 from tests.osc.test_server import ENDS, status_of, submit

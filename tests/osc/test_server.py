@@ -15,10 +15,10 @@ import soundfile
 
 from daw_bridge import Audio, Separator
 from daw_bridge.errors import ConfinementError, OptionError
+from daw_bridge.library.manifest import load_manifests
+from daw_bridge.loudness import LoudnessMeter
 from daw_bridge.osc.messages import encode, frame
-from daw_bridge.rendering.loudness import LoudnessMeter
 from daw_bridge.rendering.preset import load_preset
-from daw_bridge.separation.manifest import load_manifests
 from tests.server import HOST, Server, Tcp, Udp, wait_until
 
 ENDS = ("/stems/done", "/stems/error")

@@ -6,7 +6,7 @@ import pytest
 
 from daw_bridge.errors import OptionError, PresetError
 from daw_bridge.files.speakers import mask_of
-from daw_bridge.library import HOME_VARIABLE, find_layouts
+from daw_bridge.library.places import HOME_VARIABLE, find_layouts
 from daw_bridge.rendering.layout import Lfe, change_layout, load_layout, read_layout
 
 MASKS = {"5.1": 0x60F, "5.1-back": 0x3F, "7.1": 0x63F, "5.0": 0x607, "quad": 0x33}

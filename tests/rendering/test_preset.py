@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from daw_bridge.errors import PresetError
-from daw_bridge.library import HOME_VARIABLE
+from daw_bridge.library.places import HOME_VARIABLE
 from daw_bridge.rendering.preset import (
     Preset,
     StemSettings,

@@ -12,9 +12,9 @@ import pytest
 from daw_bridge import Audio, Separator, Stems
 from daw_bridge.errors import AudioError
 from daw_bridge.files.speakers import FOLD_GAIN, Speaker, fold_matrix, loudness_weights
-from daw_bridge.library import find_layouts
+from daw_bridge.library.places import find_layouts
+from daw_bridge.loudness import LoudnessMeter
 from daw_bridge.rendering.layout import Layout, change_layout, load_layout
-from daw_bridge.rendering.loudness import LoudnessMeter
 from daw_bridge.rendering.upmix import upmix
 from tests.conftest import SONGS, level_db, make_noise
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from daw_bridge import Audio, SeparationOptions, Separator
-from daw_bridge.conversion.graph import GraphBuilder
+from daw_bridge.conversion.graphs.graph import GraphBuilder
 from daw_bridge.errors import WeightsError
 from tests.conftest import level_db, make_noise
 from tests.separation.test_signals import install

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daw_bridge import Audio, SeparationOptions, Separator
-from daw_bridge.separation.importing import import_checkpoint
+from daw_bridge.weights.importing import import_checkpoint
 from tests import mini_model
 from tests.conftest import SONGS, level_db
 from tests.golden.generate import STEM_COUNTS, THIN, excerpt_starts, excerpts, narrow_unets

@@ -13,7 +13,7 @@ from torch import nn
 
 from daw_bridge import Separator
 from daw_bridge.errors import OptionError, WeightsError
-from daw_bridge.separation.manifest import read_manifest
+from daw_bridge.library.manifest import read_manifest
 from daw_bridge.separation.network import OnnxNetwork
 from daw_bridge.training.config import NetworkConfig
 from daw_bridge.training.export import HALF_LIMIT_DB, PARITY_LIMIT_DB, export

@@ -1,1 +1,4 @@
-"""Ardour: scripts for its window, their registration, and sessions without a window."""
+"""Scripts for Ardour, and what Python does for it.
+
+registration  the scripts in Ardour's list      session  tracks of a saved session → stems
+"""

@@ -1,0 +1,5 @@
+"""The families of checkpoints, a module each.
+
+spleeter     openunmix    xumx         d3net        of masks
+demucs       hdemucs      waveunet     mdx          of signals
+"""

@@ -1,0 +1,117 @@
+"""MDX-Net's U-Nets as they are published, ``.onnx`` from complex spectra to complex spectra.
+
+M. Kim et al., "KUIELab-MDX-Net: a two-stream neural network for music demixing", MDX Workshop at
+ISMIR 2021. The file runs unchanged. It does not tell the length of its transform, which goes by the
+names that Ultimate Vocal Remover's table of models uses.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import onnx
+
+from daw_bridge.conversion.family import Conversion
+from daw_bridge.errors import OptionError, WeightsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daw_bridge.conversion.family import Wishes
+
+_WINDOW = "mdx_n_fft_scale_set"
+_GAIN = "compensate"
+_STEM = "primary_stem"
+_HOP_SAMPLES = 1024
+_DIMENSIONS = 4  # batch, planes, bins, time frames
+_PLANES = 4  # two channels, real and imaginary
+_RESTS = {"vocals": "instrumental", "instrumental": "vocals"}
+
+
+def recognises(path: Path) -> bool:
+    """Return whether a file is a graph from planes of bins and frames to the same."""
+    return path.suffix == ".onnx" and _signature(_load(path)) is not None
+
+
+def convert(path: Path, wishes: Wishes) -> Conversion:
+    """Tell what a manifest says of a network, which stays as it is.
+
+    What the file does not say in its metadata comes from the configuration, a JSON object.
+
+    Raises:
+        WeightsError: the graph has another signature.
+        OptionError: nobody tells how long the transform is; or there are not two stems.
+    """
+    graph = _load(path)
+    told: dict[str, Any] = {prop.key: prop.value for prop in graph.metadata_props}
+    told |= _configuration(wishes)
+    try:
+        window, gain = int(told[_WINDOW]), float(told.get(_GAIN, 1))
+    except KeyError:
+        raise OptionError(
+            f"{path} does not tell the length of its transform: --config takes a JSON file like"
+            f' {{"{_WINDOW}": 6144, "{_GAIN}": 1.035, "{_STEM}": "Vocals"}}.'
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"The configuration of {path} is not of numbers: {error}.") from error
+    signature = _signature(graph)
+    if signature is None:
+        raise WeightsError(f"{path} does not take and give planes of bins and time frames.")
+    planes, bins, frames = signature
+    if planes != _PLANES or not (0 < bins <= window // 2 + 1 and frames > 1):
+        raise WeightsError(f"{path} takes {planes} planes of {bins} bins and {frames} frames.")
+    primary = str(told.get(_STEM, "vocals")).lower()
+    stems = wishes.stems or (primary, _RESTS.get(primary, "rest"))
+    if len(stems) != 2:
+        raise OptionError(f"{path} makes one stem and leaves one, not {', '.join(stems)}.")
+    return Conversion(
+        network=path.read_bytes(),
+        summary=f"{stems[0].capitalize()} and what they leave, by an MDX-Net.",
+        kind="complex",
+        stems=stems,
+        tables={
+            "last_is_rest": True,
+            "compensation": gain,
+            "transform": {"window_samples": window, "hop_samples": _HOP_SAMPLES},
+            "passage": {
+                "samples": (frames - 1) * _HOP_SAMPLES,
+                "context_samples": window // 2,
+            },
+        },
+    )
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    try:
+        return onnx.load(path)
+    except OSError:
+        raise
+    except Exception as error:  # protobuf's own exceptions share no narrower base
+        raise WeightsError(f"{path} is no ONNX graph: {error}.") from error
+
+
+def _signature(graph: onnx.ModelProto) -> tuple[int, int, int] | None:
+    """Return the planes, bins and frames that a graph takes and gives; 0 stands for any number."""
+    constants = {tensor.name for tensor in graph.graph.initializer}
+    shapes = [
+        [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.graph.input, *graph.graph.output)
+        if value.name not in constants
+    ]
+    if [len(shape) for shape in shapes] != [_DIMENSIONS] * 2 or shapes[0][1:] != shapes[1][1:]:
+        return None
+    _, planes, bins, frames = shapes[0]
+    return planes, bins, frames
+
+
+def _configuration(wishes: Wishes) -> dict[str, Any]:
+    if not wishes.configuration:
+        return {}
+    try:
+        told = json.loads(wishes.configuration.read_text("utf-8"))
+    except ValueError as error:
+        raise OptionError(f"{wishes.configuration} is no JSON: {error}.") from error
+    if not isinstance(told, dict):
+        raise OptionError(f"{wishes.configuration} is no JSON object.")
+    return told

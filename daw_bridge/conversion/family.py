@@ -1,0 +1,114 @@
+"""What a family of checkpoints is: what its converter is told, what it gives, and how it fails."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from daw_bridge.errors import OptionError, WeightsError, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+UNKNOWN = "unknown"
+_RANKS = {"vocals": 0, "drums": 1, "bass": 2, "other": 4}
+"""Where stems come by default; any other is at 3."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What whoever brings a checkpoint says about it.
+
+    Attributes:
+        stems: their names in the checkpoint's order, or, in families that find stems by name, those
+            to be taken; none: as the family names and orders them, and so must the manifest of a
+            model that is fetched.
+        options: the family's own, as in a manifest's ``[network]``.
+        configuration: the file that the checkpoint was trained by.
+        trust: code in the checkpoint may be run.
+    """
+
+    stems: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    configuration: Path | None = None
+    trust: bool = False
+
+    def choose_stems(self, path: Path, found: Iterable[str]) -> tuple[str, ...]:
+        """Return the stems to make of those that a checkpoint has, by default all, "other" last.
+
+        Raises:
+            OptionError: it has not the one that is wished for, or there are fewer than two.
+        """
+        known = sorted(found, key=lambda stem: (_RANKS.get(stem, 3), stem))
+        for stem in self.stems:
+            if stem not in known:
+                raise OptionError(
+                    f"{path} holds no {stem}{suggestion(stem, known)}; it holds {', '.join(known)}."
+                )
+        stems = self.stems or tuple(known)
+        if len(stems) < 2:
+            raise OptionError(
+                f"A model makes two stems or more; {path} gives {', '.join(stems) or 'none'}."
+            )
+        return stems
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """A network, and what its manifest is to say: a field is the key of its name.
+
+    Attributes:
+        network: an ONNX graph with its weights, serialised.
+        tables: the keys that its kind has: ``transform``, ``segment`` or ``passage`` …
+    """
+
+    network: bytes
+    summary: str
+    kind: str = "magnitude"
+    stems: tuple[str, ...]
+    sample_rate_hz: int = 44_100
+    channels: int = 2
+    licence: str = UNKNOWN
+    attribution: str = UNKNOWN
+    tables: Mapping[str, Any]
+
+
+class Family(Protocol):
+    """What the module of a family offers.
+
+    The registry names it, and so does :class:`~daw_bridge.library.manifest.Origin`, by which a
+    manifest says what to fetch; that is all it takes.
+
+    A path is that of a file or a folder. Pickles are opened by unpicklers that refuse all but
+    arrays in containers, unless the wishes are to trust.
+    """
+
+    def recognises(self, path: Path) -> bool:
+        """Return whether this is a checkpoint of the family, by a glance at its content."""
+        ...
+
+    def convert(self, path: Path, wishes: Wishes) -> Conversion:
+        """Read a checkpoint and rebuild its network.
+
+        Raises:
+            WeightsError: it is damaged, or of a network that cannot be rebuilt.
+            OptionError: it cannot be what the wishes say.
+        """
+        ...
+
+
+@contextmanager
+def expecting(network: str, place: object) -> Iterator[None]:
+    """Say that a place holds no such network, where its arrays are missing or do not fit.
+
+    Raises:
+        WeightsError: instead of what numpy and containers raise.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise WeightsError(f"{place} is no {network}: it lacks {error}.") from error
+    except (AttributeError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise WeightsError(f"{place} is no {network}: {error}.") from error

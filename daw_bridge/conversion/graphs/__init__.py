@@ -1,0 +1,9 @@
+"""The layers that networks are built of.
+
+graph              nodes and weights, appended one by one
+layers             those that know the shape they give
+recurrent          LSTMs                  dconv         Demucs's residual branches
+unet               Spleeter's U-Net       hybrid_unet   that of Hybrid Demucs
+cross_transformer  what HT Demucs has between its two branches
+waveforms          what networks from samples to samples have in common
+"""

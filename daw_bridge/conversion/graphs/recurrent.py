@@ -1,0 +1,71 @@
+"""Torch's recurrent layers → ONNX's."""
+
+from __future__ import annotations
+
+from itertools import count, takewhile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from daw_bridge.conversion.graphs.graph import GraphBuilder
+
+_FIRST = ".weight_ih_l0"
+
+
+def stack_gates(arrays: Mapping[str, NDArray[Any]], lstm: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an LSTM as :func:`add_lstm` takes them.
+
+    Args:
+        arrays: ``{lstm}.weight_ih_l0``, ``{lstm}.bias_hh_l1_reverse`` and so on, as torch has them.
+        lstm: the name of the LSTM, of any number of layers and one or two directions.
+
+    Returns:
+        ``{lstm}{layer}.kernel``, ``….recurrence`` and ``….bias`` with directions stacked and gates
+        in ONNX's order.
+    """
+    gates: dict[str, NDArray[Any]] = {}
+    directions = ("", "_reverse")[: 1 + (f"{lstm}.weight_ih_l0_reverse" in arrays)]
+    for layer in takewhile(lambda layer: f"{lstm}.weight_ih_l{layer}" in arrays, count()):
+        kernel, recurrence, *biases = (
+            _reorder([arrays[f"{lstm}.{name}_l{layer}{direction}"] for direction in directions])
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        gates[f"{lstm}{layer}.kernel"] = kernel
+        gates[f"{lstm}{layer}.recurrence"] = recurrence
+        gates[f"{lstm}{layer}.bias"] = np.concatenate(biases, axis=1)
+    return gates
+
+
+def stack_all_gates(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return arrays among which those of every LSTM are as :func:`add_lstm` takes them."""
+    held = dict(arrays)
+    for lstm in [name.removesuffix(_FIRST) for name in arrays if name.endswith(_FIRST)]:
+        gates = stack_gates(arrays, lstm)
+        held = {k: v for k, v in held.items() if not k.startswith(f"{lstm}.")} | gates
+    return held
+
+
+def add_lstm(graph: GraphBuilder, sequence: str, lstm: str, *, layers: int) -> str:
+    """Add an LSTM: (steps, batch, features) → (steps, batch, directions · hidden)."""
+    for layer in range(layers):
+        directions, _, hidden = graph.array(f"{lstm}{layer}.recurrence").shape
+        states = graph.add(
+            "LSTM",
+            [sequence, *graph.weights(f"{lstm}{layer}", "kernel", "recurrence", "bias")],
+            hidden_size=hidden,
+            direction=("forward", "bidirectional")[directions - 1],
+        )  # (steps, directions, batch, hidden)
+        turned = graph.add("Transpose", [states], perm=[0, 2, 1, 3])
+        sequence = graph.reshape(turned, [0, 0, directions * hidden])
+    return sequence
+
+
+def _reorder(directions: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Stack directions; bring gates from torch's order (i, f, c, o) to ONNX's (i, o, f, c)."""
+    inputs, forget, cell, output = np.split(np.stack(directions), 4, axis=1)
+    return np.concatenate([inputs, output, forget, cell], axis=1)

@@ -1,0 +1,289 @@
+"""The life of a job: taken in, queued, run, retried, reported, and never lost."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+import structlog
+
+from daw_bridge.errors import BusyError, Cancelled, DawBridgeError, OutputError, WorkerDiedError
+from daw_bridge.serving.codes import code_of
+from daw_bridge.serving.queue import FairQueue
+from daw_bridge.serving.status import restore_status, write_status
+from daw_bridge.workers.confinement import check_task, sweep
+from daw_bridge.workers.task import MANIFEST_NAME
+from daw_bridge.workers.worker import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from daw_bridge.serving.limits import Limits
+    from daw_bridge.serving.store import Record, State, Store
+    from daw_bridge.workers.process import WorkerProcess
+    from daw_bridge.workers.task import Task
+
+_MAX_DEATHS = 2
+_SECONDS_TO_CANCEL = 10.0
+_RECENT = 1_000
+_UNCOMPRESSED = {".wav", ".w64", ".rf64", ".aif", ".aiff", ".caf"}
+_UNCOMPRESSED_FRAME_BYTES = 4  # 16 bits, stereo: mono floats or more channels count as longer
+_COMPRESSED_FRAMES_PER_BYTE = 3  # of 128 kbit/s at 44.1 kHz
+
+log = structlog.get_logger()
+
+
+class Listener(Protocol):
+    """Who is told what becomes of jobs."""
+
+    def changed(self, record: Record) -> None:
+        """A job has a new state."""
+        ...
+
+    def progressed(self, record: Record, fraction: float) -> None:
+        """So much of a job is done, 0 … 1."""
+        ...
+
+
+@dataclass
+class Lane:
+    """A worker and what it is doing."""
+
+    worker: WorkerProcess
+    only_short: bool = False
+    record: Record | None = None
+    run: asyncio.Task[None] | None = None
+    is_cancelled: bool = False
+    insistence: asyncio.Task[None] | None = None
+
+
+class Dispatcher:
+    """Takes jobs in and has workers run them.
+
+    Args:
+        store: what is remembered.
+        lanes: the workers.
+        roots: the folders that jobs may use, links followed.
+        limits: what clients can use up.
+        listener: who is told.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lanes: Sequence[Lane],
+        *,
+        roots: Sequence[Path],
+        limits: Limits,
+        listener: Listener,
+    ) -> None:
+        self._store = store
+        self._lanes = lanes
+        self._roots = roots
+        self._limits = limits
+        self._listener = listener
+        self._queue = FairQueue()
+        self._progress: dict[str, float] = {}
+        self._is_open = True
+
+    def progress(self, record: Record) -> float:
+        """Return how much of a job is done, 0 … 1."""
+        return 1.0 if record.state == "done" else self._progress.get(record.task.job, 0.0)
+
+    def active(self) -> list[Record]:
+        """Return the jobs that run or wait."""
+        return [*(lane.record for lane in self._lanes if lane.record), *self._queue]
+
+    def find(self, job: str) -> Record | None:
+        """Return a job's record, None where there is none."""
+        for record in self.active():
+            if record.task.job == job:
+                return record
+        return self._store.find(job)
+
+    def is_used(self, folder: str) -> bool:
+        """Return whether a job that runs or waits has its results in a folder."""
+        return any(record.task.folder == folder for record in self.active())
+
+    def recover(self) -> None:
+        """Queue again what was waiting or running when the last server ended."""
+        for record in self._store.latest(_RECENT):
+            restore_status(record)
+        for record in self._store.unfinished():
+            if outcome := record.is_begun and _read_outcome(record.task):
+                record.outcome = outcome
+                self._change(record, "done")
+                continue
+            record.state = "queued"
+            self._queue.push(record)
+        self.dispatch()
+
+    def accept(self, record: Record) -> None:
+        """Queue a job; once this returns, it is not lost.
+
+        Raises:
+            BusyError: there is no room for it, or another job is at work in its folder.
+            DawBridgeError: it cannot be run; see :func:`check_task`.
+        """
+        self._check_room(record)
+        check_task(record.task, self._roots)
+        self._check_folder(record.task)
+        record.size = estimate_frames(record.task)
+        self._store.save(record)
+        self._tell(record)
+        self._queue.push(record)
+        self.dispatch()
+
+    def cancel(self, record: Record) -> None:
+        """Call a job off; one that runs ends at its next block."""
+        if self._queue.remove(record):
+            self._fail(record, Cancelled(f"Job {record.task.job} was cancelled."))
+            return
+        for lane in self._lanes:
+            if lane.record is record and not lane.is_cancelled:
+                lane.is_cancelled = True
+                lane.worker.cancel(record.task.job)
+                lane.insistence = asyncio.create_task(_insist(lane, record))
+
+    def dispatch(self) -> None:
+        """Give idle workers something to do."""
+        if not self._is_open:
+            return
+        for lane in self._lanes:
+            if lane.record is None and (record := self._queue.pop(only_short=lane.only_short)):
+                lane.record, lane.is_cancelled = record, False
+                lane.run = asyncio.create_task(self._run(lane, record))
+
+    async def close(self, *, finish: bool) -> None:
+        """Start nothing more; wait for what runs, or stop it and keep it for the next server."""
+        self._is_open = False
+        runs = [lane.run for lane in self._lanes if lane.run and not lane.run.done()]
+        if not finish:
+            for run in runs:
+                run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+
+    async def _run(self, lane: Lane, record: Record) -> None:
+        was_begun, record.is_begun = record.is_begun, True
+        self._change(record, "running")
+        work = lane.worker.run(
+            record.task, again=was_begun, progress=partial(self._note_progress, record)
+        )
+        try:
+            record.outcome = await asyncio.wait_for(work, self._limits.job_seconds)
+        except asyncio.TimeoutError:
+            await self._end_worker(lane, record)
+            limit = f"{self._limits.job_seconds:g} s"
+            self._fail(record, DawBridgeError(f"Job {record.task.job} took more than {limit}."))
+        except asyncio.CancelledError:
+            await self._end_worker(lane, record)
+            self._change(record, "queued")
+            raise
+        except WorkerDiedError as error:
+            await self._end_worker(lane, record)
+            self._retry(lane, record, error)
+        except DawBridgeError as error:
+            self._fail(record, error)
+        except Exception as error:
+            log.exception("error of ours", job=record.task.job)
+            await self._end_worker(lane, record)
+            reason = f"The server failed on an error of its own, {type(error).__name__}."
+            self._fail(record, DawBridgeError(reason))
+        else:
+            self._change(record, "done")
+        finally:
+            self._progress.pop(record.task.job, None)
+            lane.record = None
+            self.dispatch()
+
+    def _retry(self, lane: Lane, record: Record, error: WorkerDiedError) -> None:
+        """Queue a job again whose worker died, unless it seems to be the job's doing."""
+        record.deaths += 1
+        if lane.is_cancelled:
+            self._fail(record, Cancelled(f"Job {record.task.job} was cancelled."))
+        elif record.deaths >= _MAX_DEATHS:
+            self._fail(record, DawBridgeError(f"{error} So did the one before; job given up."))
+        else:
+            self._change(record, "queued")
+            self._queue.push(record, first=True)
+
+    async def _end_worker(self, lane: Lane, record: Record) -> None:
+        """Make sure that nobody is at a job any more, and that nothing half written stays."""
+        await lane.worker.kill()
+        with suppress(DawBridgeError, OSError):
+            sweep(record.task)
+
+    def _note_progress(self, record: Record, fraction: float) -> None:
+        self._progress[record.task.job] = fraction
+        write_status(record, fraction)
+        self._listener.progressed(record, fraction)
+
+    def _fail(self, record: Record, error: DawBridgeError) -> None:
+        record.code, record.message = code_of(error), str(error)
+        self._change(record, "cancelled" if isinstance(error, Cancelled) else "failed")
+
+    def _change(self, record: Record, state: State) -> None:
+        record.state = state
+        try:
+            self._store.save(record)
+        except OutputError as error:  # the job is better told of than not
+            log.error("state not noted down", job=record.task.job, reason=str(error))  # noqa: TRY400
+        self._tell(record)
+
+    def _tell(self, record: Record) -> None:
+        write_status(record, self.progress(record))
+        self._listener.changed(record)
+
+    def _check_room(self, record: Record) -> None:
+        if not self._is_open:
+            raise BusyError("The server is about to leave; ask again when it is back.")
+        if len(self._queue) >= self._limits.queue:
+            raise BusyError(f"{self._limits.queue} jobs are waiting; ask again later.")
+        if self._queue.count(record.client) >= self._limits.queue_per_client:
+            raise BusyError(
+                f"{self._limits.queue_per_client} jobs of yours are waiting; ask again later."
+            )
+
+    def _check_folder(self, task: Task) -> None:
+        """Make a task's folder, which no other task may be using."""
+        if self.is_used(task.folder):
+            raise BusyError(f"Another job is at work in {task.folder}.")
+        try:
+            Path(task.folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{task.folder} cannot be made: {error.strerror}.") from error
+
+
+def estimate_frames(task: Task) -> int:
+    """Return about how many frames a task is, without opening anything."""
+    path = task.paths[0]
+    size = path.stat().st_size
+    if path.suffix.lower() in _UNCOMPRESSED:
+        frames = size // _UNCOMPRESSED_FRAME_BYTES
+    else:
+        frames = size * _COMPRESSED_FRAMES_PER_BYTE
+    frames = max(frames - task.start, 0)
+    return frames if task.length is None else min(task.length, frames)
+
+
+async def _insist(lane: Lane, record: Record) -> None:
+    """Kill a worker that does not heed a cancellation."""
+    await asyncio.sleep(_SECONDS_TO_CANCEL)
+    if lane.record is record:
+        await lane.worker.kill()
+
+
+def _read_outcome(task: Task) -> Outcome | None:
+    """Return what came of a task if its results were complete when the server was killed."""
+    try:
+        manifest = (Path(task.folder) / MANIFEST_NAME).read_bytes()
+        outcome = msgspec.json.decode(manifest, type=Outcome)
+    except (OSError, msgspec.DecodeError):
+        return None
+    is_whole = all(Path(path).exists() for path in outcome.stems.values())
+    return outcome if outcome.job == task.job and is_whole else None

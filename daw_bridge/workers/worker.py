@@ -1,0 +1,264 @@
+"""A process that keeps models warm and runs one job at a time.
+
+It is told what to do on standard input and reports on standard output, a line of JSON a message.
+Whatever brings native code down brings down this process only. When its input closes, the server
+is gone, and it leaves at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+from filelock import FileLock
+
+from daw_bridge.errors import Cancelled, DawBridgeError
+from daw_bridge.files.atomic import write_whole
+from daw_bridge.heap import share_one_heap
+from daw_bridge.workers.confinement import check_task, confine, sweep
+from daw_bridge.workers.task import KINDS, MANIFEST_NAME, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from daw_bridge.separation.network import Provider
+    from daw_bridge.separation.separator import Separator
+
+_MAX_MODELS = 3
+_WARM_UP_FRAMES = 44_100
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a worker is told first.
+
+    Attributes:
+        models: the models to load before anything is asked for.
+        roots: the folders that jobs may read from and write to, links followed.
+        locks: a folder for locks.
+        provider: as :class:`~daw_bridge.Separator` takes it.
+        threads: as :class:`~daw_bridge.Separator` takes it.
+        niceness: by how much to stand back behind other processes.
+    """
+
+    models: tuple[str, ...]
+    roots: tuple[str, ...]
+    locks: str
+    provider: str = "auto"
+    threads: int | None = None
+    niceness: int = 0
+
+
+class Order(msgspec.Struct, frozen=True, tag="order"):
+    """Run this. ``again``: it was begun before, so results that exist are its own."""
+
+    task: Task
+    again: bool = False
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Stop a job; it may not have begun yet."""
+
+    job: str
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The models are loaded."""
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """So much is done, 0 … 1."""
+
+    fraction: float
+
+
+class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
+    """What came of a job; also the content of its manifest."""
+
+    job: str
+    kind: str
+    model: str
+    provider: str
+    sources: tuple[str, ...]
+    start: int
+    frames: int
+    sample_rate_hz: int
+    channels: int
+    stems: dict[str, str]
+    gain_db: float
+    null_db: float | None
+    elapsed_s: float
+
+
+class Failure(msgspec.Struct, frozen=True, tag="failure"):
+    """What went wrong: the name of a class of :mod:`daw_bridge.errors`, and the sentence."""
+
+    error: str
+    message: str
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the server decides
+    reports = _claim_stdout()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    share_one_heap()
+    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=Settings)
+    _stand_back(settings.niceness)
+    worker = Worker(settings, reports)
+    try:
+        worker.warm_up()
+    except DawBridgeError as error:
+        worker.report(Failure(type(error).__name__, str(error)))
+        return
+    threading.Thread(target=worker.listen, daemon=True).start()
+    worker.report(Ready())
+    worker.serve()
+
+
+class Worker:
+    """Runs orders one after the other, with models that stay loaded."""
+
+    def __init__(self, settings: Settings, reports: IO[bytes]) -> None:
+        self._settings = settings
+        self._roots = tuple(map(Path, settings.roots))
+        self._reports = reports
+        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._cancelled: set[str] = set()
+        self._separators: dict[str, Separator] = {}
+
+    def warm_up(self) -> None:
+        """Load the models and run each once, so that the first job pays for nothing."""
+        import numpy as np
+
+        from daw_bridge.audio import Audio
+
+        silence = Audio(np.zeros((2, _WARM_UP_FRAMES), np.float32), _WARM_UP_FRAMES)
+        for model in self._settings.models:
+            self._separator(model).separate(silence)
+
+    def listen(self) -> None:
+        """Take in what the server says, while a job is running too."""
+        for line in sys.stdin.buffer:
+            message = msgspec.json.decode(line, type=Order | Cancel)
+            if isinstance(message, Order):
+                self._orders.put(message)
+            else:
+                self._cancelled.add(message.job)
+        os._exit(0)
+
+    def serve(self) -> None:
+        """Run orders as they come."""
+        while True:
+            order = self._orders.get()
+            try:
+                self.report(self._run(order))
+            except DawBridgeError as error:
+                self.report(Failure(type(error).__name__, str(error)))
+            except MemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a job must not take the worker with it
+                traceback.print_exc()
+                reason = f"The job failed on an error of ours, {type(error).__name__}: {error}"
+                self.report(Failure(DawBridgeError.__name__, reason))
+
+    def report(self, message: msgspec.Struct) -> None:
+        """Tell the server."""
+        self._reports.write(msgspec.json.encode(message) + b"\n")
+        self._reports.flush()
+
+    def _run(self, order: Order) -> Outcome:
+        task = order.task
+        if order.again:
+            task = msgspec.structs.replace(task, options={**task.options, "overwrite": "1"})
+        with self._folder_lock(task):
+            check_task(task, self._roots)
+            if order.again:
+                sweep(task)
+            kind = KINDS[task.kind]
+            job = kind.make(task)
+            result = kind.run(
+                job,
+                self._separator(task.model),
+                progress=lambda done, total: self.report(Progress(done / total)),
+                is_cancelled=lambda: self._is_cancelled(task),
+            )
+            outcome = Outcome(
+                job=task.job,
+                kind=task.kind,
+                model=task.model,
+                provider=result.provider,
+                sources=task.sources,
+                start=task.start,
+                frames=result.frames,
+                sample_rate_hz=result.sample_rate_hz,
+                channels=result.channels,
+                stems={stem: str(path) for stem, path in result.outputs.items()},
+                gain_db=result.gain_db,
+                null_db=result.null_db,
+                elapsed_s=result.elapsed_s,
+            )
+            for path in result.outputs.values():
+                _flush(path)
+            manifest = Path(task.folder) / MANIFEST_NAME
+            write_whole(manifest, msgspec.json.encode(outcome), durable=True)
+        return outcome
+
+    def _is_cancelled(self, task: Task) -> bool:
+        """Also make sure, all the while, that no link leads the results elsewhere."""
+        confine(Path(task.folder), self._roots)
+        return task.job in self._cancelled
+
+    @contextmanager
+    def _folder_lock(self, task: Task) -> Iterator[None]:
+        """Wait for a worker of a server that was killed, if it still writes to this folder."""
+        name = hashlib.sha256(os.fsencode(task.folder)).hexdigest()
+        with FileLock(Path(self._settings.locks) / name):
+            yield
+
+    def _separator(self, model: str) -> Separator:
+        """Return a loaded model; of too many, the one that was not used for longest goes."""
+        from daw_bridge.separation.separator import Separator
+
+        if model not in self._separators:
+            provider: Provider = self._settings.provider  # type: ignore[assignment]
+            while len(self._separators) >= _MAX_MODELS:
+                self._separators.pop(next(iter(self._separators))).close()
+            self._separators[model] = Separator(
+                model, provider=provider, threads=self._settings.threads
+            )
+        self._separators[model] = separator = self._separators.pop(model)
+        return separator
+
+
+def _claim_stdout() -> IO[bytes]:
+    """Return standard output, and let what libraries print go to standard error."""
+    reports = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return reports
+
+
+def _stand_back(niceness: int) -> None:
+    with suppress(AttributeError, OSError):  # not on Windows
+        os.nice(niceness)
+
+
+def _flush(path: Path) -> None:
+    """Have the system put a file on the disk, so that it survives a power cut."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+if __name__ == "__main__":
+    with suppress(Cancelled, BrokenPipeError):
+        main()

@@ -1,0 +1,112 @@
+"""MDX-Net's graphs, imported: nets of the same signature, made here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from daw_bridge import Audio, Separator
+from daw_bridge.conversion.family import Wishes
+from daw_bridge.errors import DawBridgeError
+from daw_bridge.weights.importing import ImportOptions, import_checkpoint
+from tests.conftest import level_db
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHAPE = [0, 4, 2048, 64]
+WINDOW = 6144
+GAIN = 1.035
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def write_net(path: Path, shape: list[int], **told: str) -> Path:
+    """Write a network that keeps the left channel, and says what it is told to."""
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [dim or "batch" for dim in shape])
+        for name in ("input", "output")
+    ]
+    left = np.array([1, 1, 0, 0], np.float32).reshape(1, 4, 1, 1)
+    node = helper.make_node("Mul", ["input", "left"], ["output"])
+    graph = helper.make_graph(
+        [node], "mdx", values[:1], values[1:], [numpy_helper.from_array(left, "left")]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, told)
+    onnx.save(model, path)
+    return path
+
+
+def configured(folder: Path, told: object) -> ImportOptions:
+    path = folder / "model.json"
+    path.write_text(json.dumps(told), "utf-8")
+    return ImportOptions(wishes=Wishes(configuration=path))
+
+
+@pytest.mark.parametrize("is_in_the_file", [True, False])
+def test_a_network_runs_unchanged_on_a_real_song(
+    is_in_the_file: bool, home: Path, song: Audio
+) -> None:
+    told = {"mdx_n_fft_scale_set": WINDOW, "compensate": GAIN, "primary_stem": "Vocals"}
+    if is_in_the_file:
+        path = write_net(home / "net.onnx", SHAPE, **{k: str(v) for k, v in told.items()})
+        manifest = import_checkpoint(str(path))
+    else:
+        path = write_net(home / "net.onnx", SHAPE)
+        manifest = import_checkpoint(str(path), configured(home, told))
+    assert (manifest.name, manifest.stems) == ("net", ("vocals", "instrumental"))
+    assert (home / "models" / "net" / "network.onnx").read_bytes() == path.read_bytes()
+    with Separator("net", provider="cpu") as separator:
+        stems = separator.separate(song)
+    left, right = stems["vocals"].samples
+    assert not right.any()
+    # The highest third of the band is not the network's, and music has little there.
+    assert level_db(left - np.float32(GAIN) * song.samples[0], song.samples[0]) < -25
+    assert level_db(stems.residual(), song.samples) < -120
+
+
+@pytest.mark.parametrize(
+    ("shape", "told", "complaint"),
+    [
+        (SHAPE, {}, "does not tell the length of its transform: --config takes"),
+        (SHAPE, {"mdx_n_fft_scale_set": "long"}, "is not of numbers"),
+        (SHAPE, {"mdx_n_fft_scale_set": None}, "is not of numbers"),
+        ([0, 4, 4096, 64], {"mdx_n_fft_scale_set": WINDOW}, "takes 4 planes of 4096 bins"),
+        ([0, 2, 2048, 64], {"mdx_n_fft_scale_set": WINDOW}, "takes 2 planes"),
+        ([0, 4, 2048, 0], {"mdx_n_fft_scale_set": WINDOW}, "and 0 frames"),
+        (SHAPE, ["nothing"], "is no JSON object"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(
+    shape: list[int], told: object, complaint: str, home: Path
+) -> None:
+    path = write_net(home / "net.onnx", shape)
+    with pytest.raises(DawBridgeError, match=complaint):
+        import_checkpoint(str(path), configured(home, told))
+    assert not (home / "models" / "net").exists()
+
+
+def test_a_graph_of_another_kind_is_refused(home: Path) -> None:
+    path = write_net(home / "net.onnx", [0, 4, 2048])
+    with pytest.raises(DawBridgeError, match="is no checkpoint that"):
+        import_checkpoint(str(path))
+    options = configured(home, {"mdx_n_fft_scale_set": WINDOW})
+    with pytest.raises(DawBridgeError, match="does not take and give planes"):
+        import_checkpoint(str(path), replace(options, family="mdx"))
+
+
+def test_what_is_no_graph_is_refused(home: Path) -> None:
+    (home / "net.onnx").write_bytes(b"nothing")
+    with pytest.raises(DawBridgeError, match="is no ONNX graph"):
+        import_checkpoint(str(home / "net.onnx"))

