@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from band import Take
-from samples import SAMPLE_RATE_HZ, read_stereo
+from samples import SAMPLE_RATE_HZ, Archived, read_stereo
 
 if TYPE_CHECKING:
     import random
@@ -54,7 +54,7 @@ class RecordedSong:
     name: str
     source: str
     licence: str
-    files: Mapping[str, Path | zipfile.Path]
+    files: Mapping[str, Path | Archived]
 
     def play(self, _studio: Studio, _rng: random.Random) -> Take:
         """Return the recordings, as long as the shortest."""
@@ -87,11 +87,12 @@ def soundtracks() -> Iterator[RecordedSong]:
             yield RecordedSong(f"music-{package}-{name}", game, licence, {"music": path})
 
 
-def _audio_files(folder: Path) -> Iterator[Path | zipfile.Path]:
+def _audio_files(folder: Path) -> Iterator[Path | Archived]:
     for suffix in ("ogg", "opus"):
         yield from folder.glob(f"**/music/**/*.{suffix}")
     for archive in folder.glob("**/music.pk3"):
-        yield from zipfile.Path(archive, "sound/cdtracks/").iterdir()
+        for entry in zipfile.Path(archive, "sound/cdtracks/").iterdir():
+            yield Archived(archive, entry.at)
 
 
 def recordings(shared: Path) -> Iterator[RecordedSong | Loop]:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import zipfile
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Literal
 
 import numpy as np
 import soundfile
 import soxr
 
 if TYPE_CHECKING:
-    import zipfile
     from pathlib import Path
 
 SAMPLE_RATE_HZ = 44100
 
 
-def read_stereo(path: Path | zipfile.Path, speed: float = 1.0) -> np.ndarray:
+@dataclass(frozen=True)
+class Archived:
+    """A file in an archive, which other processes can be told of, unlike :class:`zipfile.Path`."""
+
+    archive: Path
+    at: str
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.at.rpartition("/")[2]
+
+    def open(self, mode: Literal["rb"]) -> IO[bytes]:
+        """Open it."""
+        return zipfile.Path(self.archive, self.at).open(mode)
+
+
+def read_stereo(path: Path | Archived, speed: float = 1.0) -> np.ndarray:
     """Return a recording, played at a speed: float32 (2, frames) at 44.1 kHz.
 
     Raises:
