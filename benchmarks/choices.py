@@ -22,7 +22,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.files.blocks import energy
-from daw_bridge.library.manifest import Segment
+from daw_bridge.library.manifest import SegmentShape
 from daw_bridge.separation import masks as masking
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def seams(frames: int, overlap: int) -> Iterator[slice]:
 def measure_overlaps(separator: Separator, songs: list[tuple[Audio, Samples]]) -> None:
     """Print the first table."""
     shipped = separator.manifest
-    whole = Segment(frames=4096, multiple_frames=64)
+    whole = SegmentShape(frames=4096, multiple_frames=64)
     separator.manifest = msgspec.structs.replace(shipped, segment=whole)
     seamless = [vocals(separator, mixture, overlap=0) for mixture, _ in songs]
     separator.manifest = shipped

@@ -131,11 +131,11 @@ def import_model(
     A file that `stemtool models show NAME` names becomes the weights of that model, and so does a
     folder of the files that it names together.
     """
-    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.conversion.family import ImportWishes
     from daw_bridge.weights.importing import ImportOptions, import_checkpoint
     from daw_bridge.weights.installing import weights_folder
 
-    wishes = Wishes(
+    wishes = ImportWishes(
         stems=tuple(stems.split(",")) if stems else (), configuration=config, trust=trust
     )
     options = ImportOptions(family, name, sha256, overwrite, wishes)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.jobs.job import Result
     from daw_bridge.jobs.separate import SeparateJob
-    from daw_bridge.separation.network import Provider
+    from daw_bridge.separation.providers import Provider
     from daw_bridge.separation.separator import Separator
 
 

@@ -18,7 +18,7 @@ _RANKS = {"vocals": 0, "drums": 1, "bass": 2, "other": 4}
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ImportWishes:
     """What whoever brings a checkpoint says about it.
 
     Attributes:
@@ -89,7 +89,7 @@ class Family(Protocol):
         """Return whether this is a checkpoint of the family, by a glance at its content."""
         ...
 
-    def convert(self, path: Path, wishes: Wishes) -> Conversion:
+    def convert(self, path: Path, wishes: ImportWishes) -> Conversion:
         """Read a checkpoint and rebuild its network.
 
         Raises:

@@ -13,7 +13,7 @@ from daw_bridge.errors import OptionError, WeightsError, suggestion
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daw_bridge.conversion.family import Conversion, Family, Wishes
+    from daw_bridge.conversion.family import Conversion, Family, ImportWishes
 
 
 def families() -> dict[str, Family]:
@@ -41,7 +41,7 @@ def families() -> dict[str, Family]:
     }
 
 
-def convert(path: Path, family: str | None, wishes: Wishes) -> Conversion:
+def convert(path: Path, family: str | None, wishes: ImportWishes) -> Conversion:
     """Convert a checkpoint of a family; None: of the one that recognises it.
 
     Raises:

@@ -3,7 +3,7 @@
 job         what all jobs have in common, and what they come to
 separate    a mixture becomes its stems
 render      what jobs have in common that make something of stems
-sources     a passage of a song, and stems in a folder
+sources     a selection of a song, and stems in a folder
 cache       stems that were made before
 remix       stems become a remix
 upmix       stems become surround

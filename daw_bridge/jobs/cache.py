@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
-    from daw_bridge.jobs.sources import Passage
+    from daw_bridge.jobs.sources import Selection
 
 DEFAULT_LIMIT_BYTES = 4_000_000_000
 _SAMPLE_BYTES = 4
@@ -58,7 +58,7 @@ class StemCache:
             path.unlink(missing_ok=True)
 
     def read(
-        self, key: str, names: tuple[str, ...], passage: Passage
+        self, key: str, names: tuple[str, ...], selection: Selection
     ) -> Generator[Stems, None, None] | None:
         """Return an entry's stems, block by block; None where there is none."""
         path = self._path(key)
@@ -66,10 +66,10 @@ class StemCache:
             os.utime(path)
         except OSError:
             return None
-        return _read(path, names, passage)
+        return _read(path, names, selection)
 
     def keep(
-        self, key: str, blocks: Generator[Stems, None, None], passage: Passage
+        self, key: str, blocks: Generator[Stems, None, None], selection: Selection
     ) -> Generator[Stems, None, None]:
         """Yield stems, and make them an entry when all have come.
 
@@ -82,7 +82,7 @@ class StemCache:
             for stems in blocks:
                 try:
                     if file is None and is_kept:
-                        is_kept = self._has_room(stems, passage)
+                        is_kept = self._has_room(stems, selection)
                         file = cleanup.enter_context(_create(part, stems)) if is_kept else None
                     if file:
                         file.write(stems.samples.reshape(-1, stems.mixture.shape[1]).T)
@@ -95,9 +95,9 @@ class StemCache:
                 part.replace(self._path(key))
                 self._evict()
 
-    def _has_room(self, stems: Stems, passage: Passage) -> bool:
+    def _has_room(self, stems: Stems, selection: Selection) -> bool:
         count, channels, _ = stems.samples.shape
-        return count * channels * passage.frames * _SAMPLE_BYTES <= self._limit_bytes
+        return count * channels * selection.frames * _SAMPLE_BYTES <= self._limit_bytes
 
     def _evict(self) -> None:
         held = 0
@@ -117,10 +117,10 @@ def cache_key(sources: Iterable[Path], **choices: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _read(path: Path, names: tuple[str, ...], passage: Passage) -> Generator[Stems, None, None]:
+def _read(path: Path, names: tuple[str, ...], selection: Selection) -> Generator[Stems, None, None]:
     with open_audio(path) as reader:
         channels = reader.channels // len(names)
-        for block, mixture in zip_longest(reader.blocks(), passage.blocks(channels)):
+        for block, mixture in zip_longest(reader.blocks(), selection.blocks(channels)):
             if block is None or mixture is None or block.shape[1] != mixture.shape[1]:
                 raise AudioError(f"{path} is damaged; stemtool cache clear removes it.")
             samples = block.reshape(len(names), channels, -1)

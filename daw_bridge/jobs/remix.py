@@ -18,7 +18,7 @@ from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.job import Result, claim_outputs, report
 from daw_bridge.jobs.render import RenderJob, check_null, watch
-from daw_bridge.jobs.sources import Passage
+from daw_bridge.jobs.sources import Selection
 from daw_bridge.separation.options import make_plan
 
 if TYPE_CHECKING:
@@ -91,11 +91,11 @@ def run_remix(
     outputs = claim_outputs(job, maker.manifest)
     meter = NullMeter()
     with open_channels(job.sources) as reader:
-        passage = Passage(reader, job.start, job.length)
+        selection = Selection(reader, job.start, job.length)
         channels = make_plan(maker.manifest, job.options, reader).channels
         sound: dict[str, Any] = {"sample_rate_hz": reader.sample_rate_hz, "channels": channels}
-        provider, stems = maker.stems(job, passage, channels)
-        tell = partial(report, job, passage.frames, progress, is_cancelled)
+        provider, stems = maker.stems(job, selection, channels)
+        tell = partial(report, job, selection.frames, progress, is_cancelled)
         with (
             closing(stems),
             StemFiles([job.output], job.output_format, tags_from=job.source, **sound) as remix,

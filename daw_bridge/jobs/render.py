@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from daw_bridge.evaluation.nulls import NullMeter
     from daw_bridge.files.writing import StemFiles
     from daw_bridge.jobs.cache import StemCache
-    from daw_bridge.jobs.sources import Passage
+    from daw_bridge.jobs.sources import Selection
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.separator import Separator
 
@@ -71,17 +71,17 @@ class StemMaker:
     cache: StemCache | None = None
 
     def stems(
-        self, job: RenderJob, passage: Passage, channels: int
+        self, job: RenderJob, selection: Selection, channels: int
     ) -> tuple[str, Generator[Stems, None, None]]:
         """Return where a job's stems are from, and the stems, block by block."""
         if job.stems_folder:
-            return "folder", read_stems(job.stems_folder, passage, channels)
+            return "folder", read_stems(job.stems_folder, selection, channels)
         key = self._key(job) if self.cache else ""
-        if self.cache and (found := self.cache.read(key, self.manifest.stems, passage)):
+        if self.cache and (found := self.cache.read(key, self.manifest.stems, selection)):
             return "cache", found
         separator = self.open_separator()
-        made = separator.stream(passage.mixture, job.options, start=job.start, length=job.length)
-        return separator.provider, self.cache.keep(key, made, passage) if self.cache else made
+        made = separator.stream(selection.mixture, job.options, start=job.start, length=job.length)
+        return separator.provider, self.cache.keep(key, made, selection) if self.cache else made
 
     def _key(self, job: RenderJob) -> str:
         from daw_bridge.jobs.cache import cache_key
@@ -90,7 +90,7 @@ class StemMaker:
         return cache_key(
             job.sources,
             model=[[each.name, each.version] for each in load_components(self.manifest)],
-            passage=[job.start, job.length],
+            selection=[job.start, job.length],
             options=asdict(job.options),
         )
 

@@ -16,7 +16,7 @@ from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.job import Job, Result, claim_outputs, report
-from daw_bridge.jobs.sources import Passage
+from daw_bridge.jobs.sources import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def run_separate(
             channels=channels,
             tags_from=job.source,
         ) as files:
-            total = Passage(reader, job.start, job.length).frames
+            total = Selection(reader, job.start, job.length).frames
             for samples in _measured_blocks(job, separator, reader, meter):
                 files.write(samples)
                 report(job, total, progress, is_cancelled, files.frames)

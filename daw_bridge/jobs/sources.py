@@ -1,4 +1,4 @@
-"""A passage of a mixture, and its stems where they lie in a folder."""
+"""A selection of a mixture, and its stems where they lie in a folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from daw_bridge.files.reading import Reader
 
 
-class Passage(NamedTuple):
+class Selection(NamedTuple):
     """``length`` frames (None: to the end) of a mixture, from ``start`` on."""
 
     mixture: Reader
@@ -62,7 +62,7 @@ def find_stems(folder: Path) -> dict[str, Path]:
     return stems
 
 
-def read_stems(folder: Path, passage: Passage, channels: int) -> Generator[Stems, None, None]:
+def read_stems(folder: Path, selection: Selection, channels: int) -> Generator[Stems, None, None]:
     """Yield the stems in a folder, block by block.
 
     Raises:
@@ -70,7 +70,7 @@ def read_stems(folder: Path, passage: Passage, channels: int) -> Generator[Stems
             channels.
     """
     paths = find_stems(folder)
-    mixture = passage.mixture
+    mixture = selection.mixture
     with ExitStack() as stack:
         readers = [stack.enter_context(open_audio(path)) for path in paths.values()]
         for each in readers:
@@ -80,8 +80,8 @@ def read_stems(folder: Path, passage: Passage, channels: int) -> Generator[Stems
                     f" {each.sample_rate_hz} Hz, and {channels} at {mixture.sample_rate_hz} Hz are"
                     " needed."
                 )
-        streams = [each.blocks(passage.start, passage.length) for each in readers]
-        for block, *stems in zip_longest(passage.blocks(channels), *streams):
+        streams = [each.blocks(selection.start, selection.length) for each in readers]
+        for block, *stems in zip_longest(selection.blocks(channels), *streams):
             for each, stem in zip(readers, stems, strict=True):
                 if block is None or stem is None or stem.shape != block.shape:
                     raise AudioError(f"{each.name} is not as long as {mixture.name}.")

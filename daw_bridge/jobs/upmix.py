@@ -23,7 +23,7 @@ from daw_bridge.files.reading import open_channels, open_sum
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.job import Result, claim_outputs, report
 from daw_bridge.jobs.render import RenderJob, check_null, watch
-from daw_bridge.jobs.sources import Passage
+from daw_bridge.jobs.sources import Selection
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, load_layout
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ def run_upmix(
     meter = NullMeter()
     with open_channels(job.sources) as reader:
         check_stereo(reader)
-        passage = Passage(reader, job.start, job.length)
-        provider, stems = maker.stems(job, passage, 2)
-        tell = partial(report, job, passage.frames, progress, is_cancelled)
+        selection = Selection(reader, job.start, job.length)
+        provider, stems = maker.stems(job, selection, 2)
+        tell = partial(report, job, selection.frames, progress, is_cancelled)
         with (
             closing(stems),
             StemFiles(
@@ -144,8 +144,8 @@ def _measure_files(job: UpmixJob, files: Sequence[Path], *, gain: float) -> Surr
     open_files = open_channels if job.parts == "channels" else open_sum
     with open_channels(job.sources) as stereo, open_files(files) as surround:
         meter = ChannelMeter(job.layout.speakers, stereo.sample_rate_hz)
-        passage = Passage(stereo, job.start, job.length)
-        return measure_surround(surround, passage.blocks(2), meter, gain=gain)
+        selection = Selection(stereo, job.start, job.length)
+        return measure_surround(surround, selection.blocks(2), meter, gain=gain)
 
 
 def _arrange(placed: StemBlock, parts: UpmixOutput) -> StemBlock:

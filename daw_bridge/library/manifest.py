@@ -11,7 +11,7 @@ from daw_bridge.files.tables import Natural, Positive, explain, read_tables
 from daw_bridge.library.activations import Activation, Activations, OutputActivation
 from daw_bridge.library.members import Member, Rule, check_members
 from daw_bridge.library.places import find_model, find_models
-from daw_bridge.library.stages import TABLES, Stage, Table, check_stages
+from daw_bridge.library.stages import TABLES, ManifestTable, Stage, check_stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,14 +23,14 @@ Feature: TypeAlias = Literal["time-derivative", "frequency-derivative"]
 """Of the phase: what a network may be shown beside magnitudes."""
 
 
-class Transform(Table, frozen=True):
+class Transform(ManifestTable, frozen=True):
     """The short-time Fourier transform that the network was trained on."""
 
     window_samples: Positive
     hop_samples: Positive
 
 
-class Segment(Table, frozen=True):
+class SegmentShape(ManifestTable, frozen=True):
     """How many time frames the network sees at once.
 
     ``frames`` is what it was trained on or runs well on; it takes any multiple of
@@ -42,7 +42,7 @@ class Segment(Table, frozen=True):
     context_frames: Natural = 0
 
 
-class Passage(Table, frozen=True):
+class PassageShape(ManifestTable, frozen=True):
     """How many samples a network of kind ``complex``, ``waveform`` or ``hybrid`` sees at once.
 
     ``context_samples`` at either end are seen only; what the network gives there is not used. The
@@ -55,7 +55,7 @@ class Passage(Table, frozen=True):
     centred: bool = False
 
 
-class Network(Table, frozen=True):
+class Origin(ManifestTable, frozen=True):
     """What a converter must know to rebuild the graph around the weights.
 
     Spleeter's checkpoints do not tell their activations; those of other families tell all.
@@ -81,7 +81,7 @@ class Network(Table, frozen=True):
 FileName = Annotated[str, msgspec.Meta(pattern="^[^/]+$")]
 
 
-class File(Table, frozen=True):
+class File(ManifestTable, frozen=True):
     """A file that carries weights.
 
     ``sha256`` is what is known of its hash: the first digits, 8 or more, or all 64. What is left
@@ -138,7 +138,7 @@ _KEYS_OF_KINDS = {
 }
 
 
-class ModelManifest(Table, frozen=True):
+class ModelManifest(ManifestTable, frozen=True):
     """All that is known about a model before its weights are opened.
 
     It is one ``network`` whose weights are fetched from ``sources``, or made of ``stages``, whose
@@ -174,14 +174,14 @@ class ModelManifest(Table, frozen=True):
     attribution: str
     bandwidths: dict[str, Positive] = msgspec.field(default_factory=dict)
     transform: Transform = Transform(4096, 1024)
-    segment: Segment | None = None
+    segment: SegmentShape | None = None
     features: tuple[Feature, ...] = ()
-    passage: Passage | None = None
+    passage: PassageShape | None = None
     compensation: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     overlap: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.125
     last_is_rest: bool = False
     wiener_epsilon: Annotated[float, msgspec.Meta(gt=0)] = 2**-23
-    network: Network | None = None
+    network: Origin | None = None
     sources: tuple[Source, ...] = ()
     stages: tuple[Stage, ...] = ()
     members: tuple[Member, ...] = ()
@@ -260,7 +260,16 @@ def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
     try:
         manifest = msgspec.convert(read_tables(path), ModelManifest)
     except msgspec.ValidationError as error:
-        kinds = (ModelManifest, Transform, Segment, Passage, Network, Source, Member, *TABLES)
+        kinds = (
+            ModelManifest,
+            Transform,
+            SegmentShape,
+            PassageShape,
+            Origin,
+            Source,
+            Member,
+            *TABLES,
+        )
         raise ManifestError(f"{path}: {explain(error, kinds)}.") from error
     except ValueError as error:
         raise ManifestError(f"{error}.") from error
@@ -312,7 +321,7 @@ def _check_features(manifest: ModelManifest) -> None:
         raise ValueError("features are for a network of magnitudes that splits the mixture at once")
 
 
-def _check_segment(transform: Transform, segment: Segment) -> None:
+def _check_segment(transform: Transform, segment: SegmentShape) -> None:
     if transform.window_samples % transform.hop_samples:
         raise ValueError("hop_samples must divide window_samples")
     if segment.frames <= 2 * segment.context_frames:
@@ -339,7 +348,7 @@ def _check_weights(manifest: ModelManifest, folder: Path) -> None:
             raise ValueError(f"{source.bag} does not lie beside it")
 
 
-def _check_passage(manifest: ModelManifest, passage: Passage) -> None:
+def _check_passage(manifest: ModelManifest, passage: PassageShape) -> None:
     """Raise :class:`ValueError` unless a model of signals is one network for its passage."""
     if passage.samples <= 2 * passage.context_samples:
         raise ValueError("a passage is longer than the context at its ends")

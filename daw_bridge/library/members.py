@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import msgspec
 
-from daw_bridge.library.stages import Table
+from daw_bridge.library.stages import ManifestTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ Rule: TypeAlias = Literal["mean", "median"]
 _Weight = Annotated[float, msgspec.Meta(ge=0)]
 
 
-class Member(Table, frozen=True, kw_only=True):
+class Member(ManifestTable, frozen=True, kw_only=True):
     """A model whose stems count ``weight`` times, or each its own number of times."""
 
     model: str

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import msgspec
 
 from daw_bridge.errors import suggestion
-from daw_bridge.files import tables
-from daw_bridge.files.tables import Positive  # noqa: TC001 - msgspec reads annotations
+from daw_bridge.files.tables import Positive, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,18 +20,20 @@ MIXTURE = "mixture"
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class Table(tables.Table, frozen=True, omit_defaults=True):
+class ManifestTable(Table, frozen=True, omit_defaults=True):
     """A table of a manifest, which is shown without what it does not set."""
 
 
-class CommittedNetwork(Table, frozen=True):
+class CommittedNetwork(ManifestTable, frozen=True):
     """An ONNX graph with its weights that lies beside the manifest."""
 
     file: Annotated[str, msgspec.Meta(pattern=r"^[\w-][\w.-]*\.onnx$")]
     sha256: Sha256
 
 
-class HarmonicPercussive(Table, frozen=True, tag_field="kind", tag="harmonic-percussive"):
+class HarmonicPercussiveFilter(
+    ManifestTable, frozen=True, tag_field="kind", tag="harmonic-percussive"
+):
     """Splits into what is percussive and what is harmonic, by medians over bins and frames."""
 
     frames: Positive
@@ -40,17 +41,17 @@ class HarmonicPercussive(Table, frozen=True, tag_field="kind", tag="harmonic-per
     exponent: Positive
 
 
-class LowPass(Table, frozen=True, tag_field="kind", tag="low-pass"):
+class LowPassFilter(ManifestTable, frozen=True, tag_field="kind", tag="low-pass"):
     """Splits into what is below a frequency and what is above."""
 
     cutoff_hz: Positive
 
 
-Filter: TypeAlias = HarmonicPercussive | LowPass
+Filter: TypeAlias = HarmonicPercussiveFilter | LowPassFilter
 _FILTER_PARTS = 2
 
 
-class Splitter(Table, frozen=True, kw_only=True):
+class Splitter(ManifestTable, frozen=True, kw_only=True):
     """What splits a part into others: a model of the library, a network or a filter."""
 
     model: str | None = None
@@ -85,7 +86,7 @@ class Stage(Splitter, frozen=True, kw_only=True):
         return self.blend or (self,)
 
 
-TABLES = (CommittedNetwork, HarmonicPercussive, LowPass, Voice, Stage)
+TABLES = (CommittedNetwork, HarmonicPercussiveFilter, LowPassFilter, Voice, Stage)
 
 
 def check_stages(stages: Iterable[Stage], stems: tuple[str, ...]) -> None:

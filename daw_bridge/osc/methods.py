@@ -31,7 +31,7 @@ from daw_bridge.serving.codes import code_of, error_of
 from daw_bridge.serving.status import write_status
 from daw_bridge.serving.store import Record
 from daw_bridge.workers.confinement import confine
-from daw_bridge.workers.task import KINDS, MANIFEST_NAME, Task
+from daw_bridge.workers.task import KINDS, OUTCOME_NAME, Task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -143,7 +143,7 @@ class Methods:
             stems = record.outcome.stems
             for index, (stem, path) in enumerate(stems.items()):
                 peer.send(STEM, "siiss", job, index, len(stems), stem, path)
-            peer.send(DONE, "sis", job, len(stems), str(Path(record.task.folder) / MANIFEST_NAME))
+            peer.send(DONE, "sis", job, len(stems), str(Path(record.task.folder) / OUTCOME_NAME))
         elif record.code:
             peer.refuse(error_of(record.code, record.message), f"/stems/{record.task.kind}", job)
         if record.is_over and record.on_done:
@@ -189,7 +189,7 @@ class Methods:
         job, model, folder, start, length, options, *paths = arguments
         _check_id("A job's name", job)
         said = _parse_options(options)
-        target = _Target.take(said, peer, self.datagrams)
+        destination = _Destination.take(said, peer, self.datagrams)
         task = Task(
             job=job,
             kind=kind,
@@ -200,14 +200,14 @@ class Methods:
             length=None if length < 0 else int(length),
             options=said,
         )
-        record = Record(task, peer.name, reply=target.peer.url, on_done=target.on_done)
+        record = Record(task, peer.name, reply=destination.peer.url, on_done=destination.on_done)
         try:
-            self._queue(record, target.peer)
+            self._queue(record, destination.peer)
         except DawBridgeError as error:
             if not self.dispatcher.is_used(task.folder):
                 record.state, record.code, record.message = "failed", code_of(error), str(error)
                 write_status(record)
-            target.peer.refuse(error, f"/stems/{kind}", job)
+            destination.peer.refuse(error, f"/stems/{kind}", job)
 
     def _queue(self, record: Record, peer: Peer) -> None:
         """Queue a job, or find it where it was asked for before."""
@@ -303,14 +303,14 @@ class Methods:
         return str(self.own_folder(job))
 
 
-class _Target(NamedTuple):
+class _Destination(NamedTuple):
     """Where a job's events go."""
 
     peer: Peer
     on_done: tuple[str, str] | None
 
     @classmethod
-    def take(cls, options: dict[str, str], peer: Peer, datagrams: Datagrams) -> _Target:
+    def take(cls, options: dict[str, str], peer: Peer, datagrams: Datagrams) -> _Destination:
         """Take what concerns the events out of a job's options."""
         if url := options.pop("reply", ""):
             peer = datagrams.diverted(peer, url)

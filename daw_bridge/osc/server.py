@@ -27,7 +27,7 @@ from daw_bridge.osc.transfer import Transfers
 from daw_bridge.serving.dispatcher import Dispatcher, Lane
 from daw_bridge.serving.store import Store
 from daw_bridge.workers.process import WorkerProcess
-from daw_bridge.workers.worker import Settings
+from daw_bridge.workers.worker import WorkerSettings
 
 if TYPE_CHECKING:
     from asyncio import DatagramTransport, StreamReader, StreamWriter
@@ -290,7 +290,7 @@ class Server:
 
         The others stand back behind it, so that a selection is quick beside an hour-long set.
         """
-        settings = Settings(
+        settings = WorkerSettings(
             models=self._settings.models,
             roots=tuple(map(str, roots)),
             locks=str(self._settings.state / "locks"),

@@ -12,7 +12,7 @@ from daw_bridge.library.places import DEFAULT_MODEL, state_folder
 from daw_bridge.serving.limits import Limits
 
 if TYPE_CHECKING:
-    from daw_bridge.separation.network import Provider
+    from daw_bridge.separation.providers import Provider
 
 OnExit: TypeAlias = Literal["finish", "stop"]
 

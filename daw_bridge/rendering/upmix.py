@@ -105,7 +105,7 @@ def _place(
 ) -> Iterator[StemBlock]:
     """Yield each stem beside what of it may be moved: (stems and rest, 2 + channels, frames)."""
     placements = [layout.placement(name) for name in names]
-    low_pass = _LowPass(layout, placements, sample_rate_hz)
+    low_pass = _Crossover(layout, placements, sample_rate_hz)
     spread = partial(
         _spread, placements=placements, speakers=layout.speakers, sample_rate_hz=sample_rate_hz
     )
@@ -169,7 +169,7 @@ def _spread(
 # --- LFE
 
 
-class _LowPass:
+class _Crossover:
     """Makes the LFE: a Linkwitz-Riley filter of fourth order, which is Butterworth's twice."""
 
     def __init__(

@@ -3,10 +3,10 @@
 options      what the user wants              loading      manifest and weights → networks
 separator    the pipeline, block by block     framing      blocks → segments, at the model's rate
 
-network      ONNX Runtime                     masking      segments → masks, by a network
-phase        what it may see beside           composition  several networks as one
-filters      splits without training          masks        masks → spectra of stems
-wiener       their refinement
+network      ONNX Runtime                     providers    what it runs networks on
+masking      segments → masks, by a network   phase        what it may see beside magnitudes
+composition  several networks as one          filters      splits without training
+masks        masks → spectra of stems         wiener       their refinement
 
 signals      segments → signals, by a network
 spectral     that sees complex spectra        hybrid       or these and samples

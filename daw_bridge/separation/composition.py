@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from daw_bridge.separation.network import Magnitudes, Masks, Network
+    from daw_bridge.separation.network import Magnitudes, MaskNetwork, Masks
 
 
 class Split(NamedTuple):
@@ -17,13 +17,13 @@ class Split(NamedTuple):
 
     of: str
     parts: tuple[str, ...]
-    network: Network
+    network: MaskNetwork
 
 
 class _Composition:
     """What compositions have in common: they run where their networks run."""
 
-    def __init__(self, networks: Sequence[Network]) -> None:
+    def __init__(self, networks: Sequence[MaskNetwork]) -> None:
         self.provider = "cuda" if any(each.provider == "cuda" for each in networks) else "cpu"
         self.concurrent_runs = min(each.concurrent_runs for each in networks)
 
@@ -69,7 +69,7 @@ class Blend(_Composition):
         weights: how much each counts; only their ratios matter.
     """
 
-    def __init__(self, networks: Sequence[Network], weights: Sequence[float]) -> None:
+    def __init__(self, networks: Sequence[MaskNetwork], weights: Sequence[float]) -> None:
         super().__init__(networks)
         total = sum(weights)
         self._voices = [

@@ -13,7 +13,7 @@ from daw_bridge.errors import WeightsError
 from daw_bridge.separation.spectral import PARTS, Planes
 
 if TYPE_CHECKING:
-    from daw_bridge.library.manifest import ModelManifest, Passage
+    from daw_bridge.library.manifest import ModelManifest, PassageShape
     from daw_bridge.separation.network import OnnxGraph, StemSignals
     from daw_bridge.stft import Signal
 
@@ -35,7 +35,7 @@ class HybridNetwork:
 
     def __init__(self, graph: OnnxGraph, manifest: ModelManifest) -> None:
         transform = manifest.transform
-        samples = cast("Passage", manifest.passage).samples
+        samples = cast("PassageShape", manifest.passage).samples
         self.provider = graph.provider
         self.concurrent_runs = graph.concurrent_runs
         self._graph = graph

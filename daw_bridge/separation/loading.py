@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daw_bridge.errors import ManifestError
 from daw_bridge.library.manifest import load_manifest
-from daw_bridge.library.stages import LowPass
+from daw_bridge.library.stages import LowPassFilter
 from daw_bridge.separation import filters
 from daw_bridge.separation.composition import Blend, Cascade, Split
 from daw_bridge.separation.hybrid import HybridNetwork
@@ -23,9 +23,10 @@ from daw_bridge.weights.installing import ensure_network, ensure_networks, locat
 if TYPE_CHECKING:
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.library.stages import CommittedNetwork, Filter, Splitter, Stage
-    from daw_bridge.separation.network import Device, Network, Provider, SignalNetwork
+    from daw_bridge.separation.network import Device, MaskNetwork, SignalNetwork
     from daw_bridge.separation.options import Plan
-    from daw_bridge.separation.synthesis import Method
+    from daw_bridge.separation.providers import Provider
+    from daw_bridge.separation.synthesis import Estimator
 
 
 class Model(NamedTuple):
@@ -34,12 +35,12 @@ class Model(NamedTuple):
     Attributes:
         manifest: what is known of it.
         device: where its networks run.
-        method: plan → how they are run on one signal.
+        estimator: plan → how they are run on one signal.
     """
 
     manifest: ModelManifest
     device: Device
-    method: Callable[[Plan], Method[Any]]
+    estimator: Callable[[Plan], Estimator[Any]]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Loader:
             )
         return network
 
-    def load(self, manifest: ModelManifest) -> Network:
+    def load(self, manifest: ModelManifest) -> MaskNetwork:
         """Load a model that gives masks, fetching what is not on this machine.
 
         Raises:
@@ -100,7 +101,7 @@ class Loader:
         ]
         return Cascade(splits, manifest.stems)
 
-    def _load_stage(self, manifest: ModelManifest, stage: Stage) -> Network:
+    def _load_stage(self, manifest: ModelManifest, stage: Stage) -> MaskNetwork:
         networks = [
             self._load_splitter(manifest, splitter, stage.parts) for splitter in stage.splitters
         ]
@@ -110,7 +111,7 @@ class Loader:
 
     def _load_splitter(
         self, manifest: ModelManifest, splitter: Splitter, parts: tuple[str, ...]
-    ) -> Network:
+    ) -> MaskNetwork:
         if splitter.filter:
             return make_filter(splitter.filter, manifest)
         if splitter.network:
@@ -119,7 +120,7 @@ class Loader:
 
     def _load_committed(
         self, manifest: ModelManifest, committed: CommittedNetwork, parts: tuple[str, ...]
-    ) -> Network:
+    ) -> MaskNetwork:
         path = locate_network(manifest, committed)
         network = OnnxNetwork(path, provider=self.provider, threads=self.threads)
         if network.stems != len(parts):
@@ -135,9 +136,9 @@ class Loader:
         return network
 
 
-def make_filter(table: Filter, manifest: ModelManifest) -> Network:
+def make_filter(table: Filter, manifest: ModelManifest) -> MaskNetwork:
     """Return the filter that a stage of a model describes."""
-    if isinstance(table, LowPass):
+    if isinstance(table, LowPassFilter):
         bin_hz = manifest.sample_rate_hz / manifest.transform.window_samples
         return filters.LowPass(bins=math.ceil(table.cutoff_hz / bin_hz))
     return filters.HarmonicPercussive(frames=table.frames, bins=table.bins, exponent=table.exponent)

@@ -20,6 +20,7 @@ from daw_bridge.errors import ProviderError, WeightsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from daw_bridge.separation.providers import Provider
     from daw_bridge.stft import Signal
 
 Magnitudes: TypeAlias = NDArray[np.float32]
@@ -28,7 +29,6 @@ Masks: TypeAlias = NDArray[np.float32]
 """(stems, channels, time_frames, bins)"""
 StemSignals: TypeAlias = NDArray[np.float32]
 """(stems, channels, samples)"""
-Provider: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 _MAX_CONCURRENT_RUNS = 2
 _LOG_ERRORS_ONLY = 3
@@ -56,7 +56,7 @@ class Device(Protocol):
         ...
 
 
-class Network(Device, Protocol):
+class MaskNetwork(Device, Protocol):
     """What the pipeline asks of a network that gives masks."""
 
     def __call__(self, magnitudes: Magnitudes, /) -> Masks:

@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from daw_bridge.files.reading import Reader
     from daw_bridge.separation.framing import Segment
     from daw_bridge.separation.loading import Model
-    from daw_bridge.separation.network import Provider
     from daw_bridge.separation.options import Plan
-    from daw_bridge.separation.synthesis import Estimate, Method
+    from daw_bridge.separation.providers import Provider
+    from daw_bridge.separation.synthesis import Estimate, Estimator
 
 
 class Separator:
@@ -159,21 +159,21 @@ class Separator:
         self, model: Model, plan: Plan, blocks: Iterable[Block]
     ) -> Generator[Stems, None, None]:
         """Run one model over a signal."""
-        method = model.method(plan)
-        segments = cut_segments(blocks, plan, method.cut)
-        ahead = self._estimate_ahead(method, segments, runs=model.device.concurrent_runs)
+        estimator = model.estimator(plan)
+        segments = cut_segments(blocks, plan, estimator.cut)
+        ahead = self._estimate_ahead(estimator, segments, runs=model.device.concurrent_runs)
         with closing(ahead) as estimated:
             # A loop variable would keep a segment's estimate while the next are waited for.
-            yield from starmap(Synthesis(plan, method).push, estimated)
+            yield from starmap(Synthesis(plan, estimator).push, estimated)
 
     def _estimate_ahead(
-        self, method: Method[Estimate], segments: Iterable[Segment], *, runs: int
+        self, estimator: Estimator[Estimate], segments: Iterable[Segment], *, runs: int
     ) -> Generator[tuple[Segment, Estimate], None, None]:
         """Yield segments and what the network makes of them while it is busy with the next."""
         under_way: deque[tuple[Segment, Future[Estimate]]] = deque()
         try:
             for segment in segments:
-                future = self._workers.submit(method.estimate, segment)
+                future = self._workers.submit(estimator.estimate, segment)
                 under_way.append((segment, future))
                 if len(under_way) >= runs:
                     yield _result(*under_way.popleft())

@@ -9,7 +9,7 @@ import numpy as np
 from daw_bridge.separation.framing import CrossFade, Cut
 
 if TYPE_CHECKING:
-    from daw_bridge.library.manifest import ModelManifest, Passage
+    from daw_bridge.library.manifest import ModelManifest, PassageShape
     from daw_bridge.separation.framing import Segment
     from daw_bridge.separation.network import SignalNetwork, StemSignals
     from daw_bridge.separation.options import Plan
@@ -26,7 +26,7 @@ class Overlapping:
     """
 
     def __init__(self, plan: Plan, network: SignalNetwork, manifest: ModelManifest) -> None:
-        passage = cast("Passage", manifest.passage)
+        passage = cast("PassageShape", manifest.passage)
         given = passage.samples - 2 * passage.context_samples
         overlap = round(plan.overlap * given)
         self.cut = Cut(

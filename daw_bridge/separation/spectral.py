@@ -16,7 +16,7 @@ from daw_bridge.stft import Stft
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from daw_bridge.library.manifest import ModelManifest, Passage, Transform
+    from daw_bridge.library.manifest import ModelManifest, PassageShape, Transform
     from daw_bridge.separation.network import OnnxGraph, StemSignals
     from daw_bridge.stft import Signal
 
@@ -68,7 +68,7 @@ class SpectralNetwork:
     """
 
     def __init__(self, graph: OnnxGraph, manifest: ModelManifest) -> None:
-        passage = cast("Passage", manifest.passage)
+        passage = cast("PassageShape", manifest.passage)
         self.provider = graph.provider
         self.concurrent_runs = graph.concurrent_runs
         self._graph = graph

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Estimate = TypeVar("Estimate")
 
 
-class Method(Protocol[Estimate]):
+class Estimator(Protocol[Estimate]):
     """How a kind of network is run on the segments of one signal."""
 
     cut: Cut
@@ -35,11 +35,11 @@ class Method(Protocol[Estimate]):
 class Synthesis:
     """Takes segments' estimates in order and gives the stems of the source that they complete."""
 
-    def __init__(self, plan: Plan, method: Method[Any]) -> None:
+    def __init__(self, plan: Plan, estimator: Estimator[Any]) -> None:
         rows = len(plan.made) * plan.channels
         self._plan = plan
         self._delay = plan.delay_samples
-        self._method = method
+        self._estimator = estimator
         self._resampler = Resampler(rows, plan.model_hz, plan.source_hz)
         self._made = Fifo(np.empty((rows, 0), np.float32))
         self._source = Fifo(np.empty((plan.channels, 0), np.float32))
@@ -47,7 +47,7 @@ class Synthesis:
     def push(self, segment: Segment, estimate: Any) -> Stems:
         """Return the stems that a segment completes; with the last one, all that are left."""
         plan = self._plan
-        signal = self._drop_delay(self._method.join(estimate, last=segment.last))
+        signal = self._drop_delay(self._estimator.join(estimate, last=segment.last))
         self._source.push(segment.source)
         self._made.push(self._resampler.push(signal, last=segment.last))
         if segment.last:  # the last frame's padding may end short of the source by a sample or so

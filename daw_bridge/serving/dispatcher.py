@@ -17,7 +17,7 @@ from daw_bridge.serving.codes import code_of
 from daw_bridge.serving.queue import FairQueue
 from daw_bridge.serving.status import restore_status, write_status
 from daw_bridge.workers.confinement import check_task, sweep
-from daw_bridge.workers.task import MANIFEST_NAME
+from daw_bridge.workers.task import OUTCOME_NAME
 from daw_bridge.workers.worker import Outcome
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ async def _insist(lane: Lane, record: Record) -> None:
 def _read_outcome(task: Task) -> Outcome | None:
     """Return what came of a task if its results were complete when the server was killed."""
     try:
-        manifest = (Path(task.folder) / MANIFEST_NAME).read_bytes()
+        manifest = (Path(task.folder) / OUTCOME_NAME).read_bytes()
         outcome = msgspec.json.decode(manifest, type=Outcome)
     except (OSError, msgspec.DecodeError):
         return None

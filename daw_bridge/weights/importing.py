@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.registry import convert
 from daw_bridge.errors import OptionError, OutputError, WeightsError
 from daw_bridge.files.download import downloaded
@@ -49,7 +49,7 @@ class ImportOptions:
     name: str | None = None
     sha256: str | None = None
     overwrite: bool = False
-    wishes: Wishes = field(default_factory=Wishes)
+    wishes: ImportWishes = field(default_factory=ImportWishes)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def import_checkpoint(
     """
     options = options or ImportOptions()
     with _opened(place, options, progress) as checkpoint:
-        if options.wishes == Wishes():
+        if options.wishes == ImportWishes():
             known = import_source(checkpoint.path, options.name)
             if known:
                 return known

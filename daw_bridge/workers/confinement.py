@@ -10,7 +10,7 @@ from daw_bridge.errors import AudioError, ConfinementError
 from daw_bridge.files.atomic import remove_parts
 from daw_bridge.jobs.job import check_absent, check_outputs
 from daw_bridge.library.manifest import load_manifest
-from daw_bridge.workers.task import KINDS, MANIFEST_NAME, find_outputs
+from daw_bridge.workers.task import KINDS, OUTCOME_NAME, find_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def confine(path: Path, roots: Sequence[Path]) -> Path:
 
 def sweep(task: Task) -> None:
     """Take away what a worker that was killed may have left half written."""
-    manifest = Path(task.folder) / MANIFEST_NAME
+    manifest = Path(task.folder) / OUTCOME_NAME
     remove_parts([manifest, *find_outputs(task).values()])
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daw_bridge.workers.task import Task
-    from daw_bridge.workers.worker import Settings
+    from daw_bridge.workers.worker import WorkerSettings
 
 _MAX_LINE_BYTES = 1 << 20
 _COMMAND = (sys.executable, "-m", "daw_bridge.workers.worker")
@@ -33,7 +33,7 @@ class WorkerProcess:
         say: is given each line that the worker prints for people.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: WorkerSettings, say: Callable[[str], None]) -> None:
         self._settings = settings
         self._say = say
         self._process: Process | None = None
@@ -94,7 +94,7 @@ class WorkerProcess:
         if self._listening:
             await self._listening
 
-    def _send(self, message: Settings | Order | Cancel) -> None:
+    def _send(self, message: WorkerSettings | Order | Cancel) -> None:
         if self._process and self._process.stdin:
             self._process.stdin.write(msgspec.json.encode(message) + b"\n")
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.job import Job, Result
     from daw_bridge.separation.separator import Separator
 
-MANIFEST_NAME = "manifest.json"
+OUTCOME_NAME = "outcome.json"
 """In a job's folder once its results are whole; says how they came about."""
 
 Choices = TypeVar("Choices", bound=msgspec.Struct)

@@ -26,19 +26,19 @@ from daw_bridge.errors import Cancelled, DawBridgeError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.heap import share_one_heap
 from daw_bridge.workers.confinement import check_task, confine, sweep
-from daw_bridge.workers.task import KINDS, MANIFEST_NAME, Task
+from daw_bridge.workers.task import KINDS, OUTCOME_NAME, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from daw_bridge.separation.network import Provider
+    from daw_bridge.separation.providers import Provider
     from daw_bridge.separation.separator import Separator
 
 _MAX_MODELS = 3
 _WARM_UP_FRAMES = 44_100
 
 
-class Settings(msgspec.Struct, frozen=True):
+class WorkerSettings(msgspec.Struct, frozen=True):
     """What a worker is told first.
 
     Attributes:
@@ -113,7 +113,7 @@ def main() -> None:
     reports = _claim_stdout()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     share_one_heap()
-    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=Settings)
+    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSettings)
     _stand_back(settings.niceness)
     worker = Worker(settings, reports)
     try:
@@ -129,7 +129,7 @@ def main() -> None:
 class Worker:
     """Runs orders one after the other, with models that stay loaded."""
 
-    def __init__(self, settings: Settings, reports: IO[bytes]) -> None:
+    def __init__(self, settings: WorkerSettings, reports: IO[bytes]) -> None:
         self._settings = settings
         self._roots = tuple(map(Path, settings.roots))
         self._reports = reports
@@ -210,7 +210,7 @@ class Worker:
             )
             for path in result.outputs.values():
                 _flush(path)
-            manifest = Path(task.folder) / MANIFEST_NAME
+            manifest = Path(task.folder) / OUTCOME_NAME
             write_whole(manifest, msgspec.json.encode(outcome), durable=True)
         return outcome
 

@@ -89,7 +89,7 @@ def test_the_examples(home: Path, separator: Separator) -> None:
     assert heard[-3:] == [
         f'/stems/stem siiss "my-job-1" 0 2 "vocals" "{stems}/vocals.wav"',
         f'/stems/stem siiss "my-job-1" 1 2 "accompaniment" "{stems}/accompaniment.wav"',
-        f'/stems/done sis "my-job-1" 2 "{stems}/manifest.json"',
+        f'/stems/done sis "my-job-1" 2 "{stems}/outcome.json"',
     ]
     assert vocals == stems / "vocals.wav"
     paths = {name: stems / f"{name}.wav" for name in ("vocals", "accompaniment")}

@@ -9,7 +9,7 @@ import soundfile
 from daw_bridge import Audio, Stems
 from daw_bridge.audio import join_stems
 from daw_bridge.errors import AudioError
-from daw_bridge.jobs.sources import Passage, find_stems, read_stems
+from daw_bridge.jobs.sources import Selection, find_stems, read_stems
 from tests.conftest import make_noise
 
 FRAMES = 100_000
@@ -26,8 +26,8 @@ def write_stems(folder: Path, stems: Stems) -> None:
         soundfile.write(folder / f"{name}.wav", samples.T, stems.sample_rate_hz, "FLOAT")
 
 
-def passage_of(stems: Stems, start: int = 0, length: int | None = None) -> Passage:
-    return Passage(Audio(stems.mixture, stems.sample_rate_hz), start, length)
+def passage_of(stems: Stems, start: int = 0, length: int | None = None) -> Selection:
+    return Selection(Audio(stems.mixture, stems.sample_rate_hz), start, length)
 
 
 def test_a_folder_gives_its_stems(tmp_path: Path) -> None:

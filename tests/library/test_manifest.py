@@ -10,14 +10,14 @@ from daw_bridge.conversion.registry import families
 from daw_bridge.errors import ManifestError, ModelError
 from daw_bridge.library.manifest import (
     ModelManifest,
-    Network,
+    Origin,
     load_components,
     load_manifest,
     load_manifests,
     read_manifest,
 )
 from daw_bridge.library.places import find_model, find_models
-from daw_bridge.library.stages import CommittedNetwork, HarmonicPercussive
+from daw_bridge.library.stages import CommittedNetwork, HarmonicPercussiveFilter
 from tests.mini_model import install_manifest, install_staged
 
 
@@ -71,7 +71,7 @@ def test_a_network_without_sources_is_refused(home: Path) -> None:
 
 
 def test_models_of_every_family_can_be_fetched() -> None:
-    assert set(families()) <= set(get_args(get_type_hints(Network)["family"]))
+    assert set(families()) <= set(get_args(get_type_hints(Origin)["family"]))
 
 
 FILES = "[[sources]]\nurl = 'https://a.example/'\nfiles = [{ file = 'a' }, { file = 'b' }]\n"
@@ -151,7 +151,7 @@ def test_stages_are_read(home: Path) -> None:
     )
     assert [each.weight for each in band.blend] == [0.5, 1]
     assert list(manifest.committed) == [CommittedNetwork(file="band.onnx", sha256="0" * 64)]
-    assert band.blend[1].filter == HarmonicPercussive(frames=31, bins=17, exponent=2)
+    assert band.blend[1].filter == HarmonicPercussiveFilter(frames=31, bins=17, exponent=2)
     assert [each.name for each in load_components(manifest)] == ["mine", "spleeter-2stems"]
 
 

@@ -43,7 +43,7 @@ def records(server: Server) -> dict[str, Record]:
 def assert_whole(folder: Path, source: Path) -> None:
     frames = soundfile.info(source).frames
     assert sorted(path.name for path in folder.iterdir()) == [
-        "accompaniment.wav", "manifest.json", "status", "vocals.wav",
+        "accompaniment.wav", "outcome.json", "status", "vocals.wav",
     ]  # fmt: skip
     assert status_of(folder)["state"] == "done"
     for stem in ("vocals", "accompaniment"):

@@ -176,7 +176,7 @@ def test_radio(sung: Stems, render: Render) -> None:
 
 
 def test_night(sung: Stems, render: Render) -> None:
-    """A passage that is 20 dB softer than the next comes within 8 dB of it."""
+    """A selection that is 20 dB softer than the next comes within 8 dB of it."""
     gain = np.ones(sung.mixture.shape[1], np.float32)
     gain[: len(gain) // 2] = 0.1
     stems = Stems(sung.names, sung.samples * gain, sung.mixture * gain, RATE)

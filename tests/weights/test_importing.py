@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from daw_bridge import Separator
-from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.licences import is_free_for_commercial_use
 from daw_bridge.library.manifest import load_manifest
@@ -93,13 +93,13 @@ def test_a_file_that_a_manifest_pins_is_that_models(home: Path, archive: Path) -
     mini_model.install_manifest(home, mini_model.source(archive, url="http://127.0.0.1:9/"))
     assert import_checkpoint(str(archive)).name == "spleeter-2stems"
     assert import_checkpoint(str(archive), ImportOptions(name="mine")).name == "mine"
-    renamed = ImportOptions(wishes=Wishes(stems=("voice", "band")))
+    renamed = ImportOptions(wishes=ImportWishes(stems=("voice", "band")))
     assert import_checkpoint(str(archive), renamed).name == "2stems"
 
 
 def test_a_folder_that_spleeter_trained_makes_its_stems(home: Path) -> None:
     trained = Path(__file__).parent.parent / "golden" / "trained-checkpoint"
-    wishes = Wishes(configuration=trained / "configuration.json")
+    wishes = ImportWishes(configuration=trained / "configuration.json")
     imported = import_checkpoint(str(trained), ImportOptions(wishes=wishes))
     assert imported.stems == ("vocals", "drums", "rest")
     noise = make_noise(44_100)
@@ -114,7 +114,7 @@ def test_a_name_is_taken_once(archive: Path) -> None:
     first = import_checkpoint(str(archive), ImportOptions(name="mine"))
     with pytest.raises(OptionError, match=r"'mine' already.*--overwrite"):
         import_checkpoint(str(archive), ImportOptions(name="mine"))
-    wishes = Wishes(stems=("voice", "band"))
+    wishes = ImportWishes(stems=("voice", "band"))
     options = ImportOptions(name="mine", overwrite=True, wishes=wishes)
     assert import_checkpoint(str(archive), options).stems == ("voice", "band")
     assert first.stems == mini_model.STEMS
@@ -125,7 +125,7 @@ def test_a_name_is_taken_once(archive: Path) -> None:
     [
         (ImportOptions(name="../up"), "cannot be a model's name"),
         (ImportOptions(family="spleter"), "did you mean 'spleeter'"),
-        (ImportOptions(wishes=Wishes(stems=("a", "b", "c"))), "makes 2 stems, not a, b, c"),
+        (ImportOptions(wishes=ImportWishes(stems=("a", "b", "c"))), "makes 2 stems, not a, b, c"),
         (ImportOptions(sha256="0" * 64), "has sha256"),
     ],
 )
@@ -173,7 +173,7 @@ def test_code_in_a_checkpoint_is_run_only_where_it_is_trusted(
         import_checkpoint(str(folder))
     assert "heard" not in capsys.readouterr().out
     assert files(home) == []
-    trusting = ImportOptions(wishes=Wishes(trust=True))
+    trusting = ImportOptions(wishes=ImportWishes(trust=True))
     assert import_checkpoint(str(folder), trusting).stems == ("vocals", "other")
     assert capsys.readouterr().out == "heard\nheard\n"
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.conversion.family import ImportWishes
 
 _SPLITS = {"vocals": 256, "drums": 128, "bass": 192, "other": 256}
 """Where the two bands of the published networks meet, in bins."""
@@ -80,7 +80,7 @@ def recognises(path: Path) -> bool:
     return has_names(path, b"decode_scale", b"features_init_full")
 
 
-def convert(path: Path, wishes: Wishes) -> Conversion:
+def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Rebuild the networks of all stems, or of those that the wishes name.
 
     Where the bands meet is told by the YAML file that the wishes give, for all stems; else by the
@@ -147,7 +147,9 @@ def build_d3net(nets: Sequence[Net]) -> onnx.ModelProto:
     return graph.mask_model(masks, channels=nets[0].channels)
 
 
-def _cut(arrays: Mapping[str, NDArray[np.float32]], path: Path, stem: str, wishes: Wishes) -> Net:
+def _cut(
+    arrays: Mapping[str, NDArray[np.float32]], path: Path, stem: str, wishes: ImportWishes
+) -> Net:
     """Find out where a stem's bands meet."""
     net = Net(arrays, _read_splits(path, stem, wishes))
     bands = net.count_scopes("features_init/")
@@ -159,7 +161,7 @@ def _cut(arrays: Mapping[str, NDArray[np.float32]], path: Path, stem: str, wishe
     return net
 
 
-def _read_splits(path: Path, stem: str, wishes: Wishes) -> list[int]:
+def _read_splits(path: Path, stem: str, wishes: ImportWishes) -> list[int]:
     recipe = wishes.configuration or path / f"{stem}.yaml"
     if not recipe.is_file():
         return [_SPLITS[stem]] if stem in _SPLITS else []

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.conversion.checkpoints.demucs_packages import Package
-    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.conversion.family import ImportWishes
 
 _SOURCES = ("drums", "bass", "other", "vocals")
 """Of the published models, in the reference's order."""
@@ -76,7 +76,7 @@ def recognises(path: Path) -> bool:
     return path.is_file() and any(mark in read_file(path, _HEAD_BYTES) for mark in _MARKS)
 
 
-def convert(path: Path, wishes: Wishes) -> Conversion:
+def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Rebuild the network of a ``.th`` or ``.th.gz`` file.
 
     Stems that are wished for are in the network's order; ``other`` then goes to the end. Of what

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.conversion.checkpoints.demucs_packages import Package
-    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.conversion.family import ImportWishes
 
 _INPUTS = ("samples", "spectrum")
 _OUTPUTS = ("signals", "spectra")
@@ -60,7 +60,7 @@ def recognises(path: Path) -> bool:
     return any(map(_is_hybrid, find_bag(path).files))
 
 
-def convert(path: Path, wishes: Wishes) -> Conversion:
+def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Rebuild the network of a ``.th`` file, or those of a bag.
 
     Stems that are wished for are names in the checkpoint's own order; ``other`` then becomes the
@@ -118,7 +118,7 @@ def read_settings(package: Package, origin: str) -> Hybrid:
     return Hybrid(**said)
 
 
-class Member(NamedTuple):
+class BagMember(NamedTuple):
     """One network of a bag."""
 
     settings: Hybrid
@@ -126,7 +126,7 @@ class Member(NamedTuple):
 
 
 def build_hybrid(
-    members: Sequence[Member], weights: Sequence[Sequence[float]] | None, order: Sequence[int]
+    members: Sequence[BagMember], weights: Sequence[Sequence[float]] | None, order: Sequence[int]
 ) -> onnx.ModelProto:
     """Build one graph of networks that take the same passages.
 
@@ -193,7 +193,7 @@ def _is_hybrid(file: Path) -> bool:
     return any(mark in head for mark in _MARKS)
 
 
-def _read_member(file: Path, segment: float | None, *, trust: bool) -> Member:
+def _read_member(file: Path, segment: float | None, *, trust: bool) -> BagMember:
     package = read_package(file, trust=trust)
     if package.network not in _SEGMENTS:
         raise WeightsError(f"{file} is of the class {package.network}, no Hybrid Demucs.")
@@ -201,4 +201,4 @@ def _read_member(file: Path, segment: float | None, *, trust: bool) -> Member:
         settings = read_settings(package, str(file))
     except (KeyError, TypeError) as error:
         raise WeightsError(f"{file} is no Hybrid Demucs: {error}.") from error
-    return Member(replace(settings, segment=segment) if segment else settings, package.arrays)
+    return BagMember(replace(settings, segment=segment) if segment else settings, package.arrays)

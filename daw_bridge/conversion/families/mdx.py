@@ -18,7 +18,7 @@ from daw_bridge.errors import OptionError, WeightsError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.conversion.family import ImportWishes
 
 _WINDOW = "mdx_n_fft_scale_set"
 _GAIN = "compensate"
@@ -34,7 +34,7 @@ def recognises(path: Path) -> bool:
     return path.suffix == ".onnx" and _signature(_load(path)) is not None
 
 
-def convert(path: Path, wishes: Wishes) -> Conversion:
+def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Tell what a manifest says of a network, which stays as it is.
 
     What the file does not say in its metadata comes from the configuration, a JSON object.
@@ -105,7 +105,7 @@ def _signature(graph: onnx.ModelProto) -> tuple[int, int, int] | None:
     return planes, bins, frames
 
 
-def _configuration(wishes: Wishes) -> dict[str, Any]:
+def _configuration(wishes: ImportWishes) -> dict[str, Any]:
     if not wishes.configuration:
         return {}
     try:

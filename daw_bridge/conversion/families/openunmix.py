@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.conversion.family import ImportWishes
 
 _HASH = re.compile("-[0-9a-f]{8}$")  # torch.hub's names end in how the file's sha256 begins
 _HEAD_BYTES = 2**16
@@ -60,7 +60,7 @@ def recognises(path: Path) -> bool:
     return path.is_dir() and any(map(_is_target, path.glob("*.pth")))
 
 
-def convert(path: Path, wishes: Wishes) -> Conversion:
+def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Rebuild the networks of a folder's targets: of all, or of those that the wishes name.
 
     Beside them may lie the ``separator.json`` that the reference's training writes; without it,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.conversion.family import ImportWishes
     from daw_bridge.conversion.graphs.graph import Weights
     from daw_bridge.library.activations import Activation, OutputActivation
 
@@ -140,7 +140,7 @@ def recognises(path: Path) -> bool:
     return any(map(_CONVOLUTION.fullmatch, list_variables(path)))
 
 
-def convert(path: Path, wishes: Wishes) -> Conversion:
+def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Rebuild the U-Nets of a checkpoint.
 
     Stems and activations that the wishes leave open are those of the configuration; without one, of
@@ -168,7 +168,7 @@ def convert(path: Path, wishes: Wishes) -> Conversion:
     )
 
 
-def _configure(path: Path, unets: int, wishes: Wishes) -> Configuration:
+def _configure(path: Path, unets: int, wishes: ImportWishes) -> Configuration:
     if wishes.configuration:
         known = read_configuration(wishes.configuration)
     elif unets in _PUBLISHED:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from daw_bridge.conversion.family import Wishes
+    from daw_bridge.conversion.family import ImportWishes
     from daw_bridge.conversion.graphs.graph import Weights
 
 _CHANNELS = 2
@@ -107,7 +107,7 @@ def recognises(path: Path) -> bool:
     return any(map(_CONVOLUTION.fullmatch, list_variables(path)))
 
 
-def convert(path: Path, wishes: Wishes) -> Conversion:
+def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Rebuild the network of a checkpoint.
 
     Stems that are wished for are in the network's order; ``other`` or ``accompaniment`` then goes
@@ -218,7 +218,7 @@ def build_waveunet(net: Net, settings: Settings, window: Window) -> onnx.ModelPr
     return signal_model(layers.graph, layers.join(*cut, axis=0), order, samples=window.passage)
 
 
-def _read_settings(wishes: Wishes) -> Settings:
+def _read_settings(wishes: ImportWishes) -> Settings:
     settings = Settings()
     if wishes.configuration:
         try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.conversion.families.openunmix import Target
-    from daw_bridge.conversion.family import Conversion, Wishes
+    from daw_bridge.conversion.family import Conversion, ImportWishes
 
 _SCALE = "input_scale_"
 _STATISTICS = ("input_mean", "input_scale", "output_mean", "output_scale")
@@ -37,7 +37,7 @@ def recognises(path: Path) -> bool:
     return has_names(path, b"input_scale_", b"fc3_")
 
 
-def convert(path: Path, wishes: Wishes) -> Conversion:
+def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Rebuild the network of all stems, which the wishes may put into another order.
 
     Raises:

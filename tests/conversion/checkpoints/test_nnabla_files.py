@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from daw_bridge.conversion.checkpoints.nnabla_files import has_names, read_parameters
-from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.registry import convert
 from daw_bridge.errors import OptionError, WeightsError
 from tests.golden.generate_nnabla import FOLDER
@@ -84,7 +84,7 @@ def test_damage_anywhere_is_told_in_a_sentence(family: str, checkpoint: Path) ->
         damaged[start : start + 64] = rng.bytes(64)
         checkpoint.write_bytes(damaged)
         try:
-            convert(checkpoint, family, Wishes())
+            convert(checkpoint, family, ImportWishes())
         except (OptionError, WeightsError) as error:
             assert "\n" not in str(error)  # noqa: PT017 - weights that are wrong may go unnoticed
 

@@ -12,7 +12,7 @@ import pytest
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.conversion.checkpoints.nnabla_files import read_parameters
 from daw_bridge.conversion.families.d3net import convert
-from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.registry import families
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.separation.network import OnnxNetwork
@@ -92,23 +92,23 @@ def test_a_song_is_separated_as_the_reference_does(
 
 
 def test_files_beside_the_stems_tell_where_bands_meet(folder: Path) -> None:
-    published = convert(folder, Wishes()).network
+    published = convert(folder, ImportWishes()).network
     recipe = folder / "vocals.yaml"
     recipe.write_text("fft_size: 4096\nband_split_idxs: [256]\n", "utf-8")
-    assert convert(folder, Wishes()).network == published
+    assert convert(folder, ImportWishes()).network == published
     recipe.write_text("band_split_idxs:\n- 128\n", "utf-8")
-    assert convert(folder, Wishes()).network != published
+    assert convert(folder, ImportWishes()).network != published
 
 
 def test_a_stem_of_another_name_needs_a_configuration(folder: Path) -> None:
-    published = convert(folder, Wishes()).network
+    published = convert(folder, ImportWishes()).network
     rewrite(folder / "vocals.h5", {}, stem="choir")
     rewrite(folder / "bass.h5", {}, stem="other")
     with pytest.raises(OptionError, match=r"The 2 bands of choir in .* cannot meet at bins \[\]"):
-        convert(folder, Wishes())
+        convert(folder, ImportWishes())
     configuration = folder / "choir.yml"
     configuration.write_text("band_split_idxs: [256]", "utf-8")
-    converted = convert(folder, Wishes(configuration=configuration))
+    converted = convert(folder, ImportWishes(configuration=configuration))
     assert converted.stems == ("choir", "other")
     assert len(converted.network) == len(published)
 
@@ -129,22 +129,22 @@ def test_a_configuration_that_does_not_fit_is_refused(
     configuration = folder / "all.yaml"
     configuration.write_text(text, "utf-8")
     with pytest.raises(OptionError, match=complaint):
-        convert(folder, Wishes(configuration=configuration))
+        convert(folder, ImportWishes(configuration=configuration))
 
 
 def test_bands_that_cannot_be_halved_are_refused(folder: Path) -> None:
     (folder / "vocals.yaml").write_text("band_split_idxs: [255]", "utf-8")
     with pytest.raises(WeightsError, match="dense_band/0 cannot halve 255 bins 1 times"):
-        convert(folder, Wishes())
+        convert(folder, ImportWishes())
 
 
 def test_stems_are_picked_and_ordered(folder: Path) -> None:
-    assert convert(folder, Wishes(("bass", "vocals"))).stems == ("bass", "vocals")
+    assert convert(folder, ImportWishes(("bass", "vocals"))).stems == ("bass", "vocals")
     with pytest.raises(OptionError, match=r"holds no vocal .did you mean 'vocals'"):
-        convert(folder, Wishes(("vocal", "bass")))
+        convert(folder, ImportWishes(("vocal", "bass")))
     (folder / "bass.h5").unlink()
     with pytest.raises(OptionError, match=r"two stems or more; .*d3net-mss gives vocals"):
-        convert(folder, Wishes())
+        convert(folder, ImportWishes())
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_what_is_no_d3net_is_refused(
 ) -> None:
     rewrite(folder / "vocals.h5", {name: array})
     with pytest.raises(WeightsError, match=f"d3net-mss is no D3Net: .*{complaint}"):
-        convert(folder, Wishes())
+        convert(folder, ImportWishes())
 
 
 def test_it_is_recognised_by_its_content(folder: Path) -> None:

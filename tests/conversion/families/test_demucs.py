@@ -14,7 +14,7 @@ from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.conversion.checkpoints.demucs_packages import read_package
 from daw_bridge.conversion.families import demucs
 from daw_bridge.conversion.families.demucs import Demucs, name_arrays, read_settings, standardise
-from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.graphs.graph import GraphBuilder
 from daw_bridge.conversion.graphs.layers import Layers, Value
 from daw_bridge.errors import OptionError, WeightsError
@@ -115,13 +115,13 @@ def test_later_networks_take_any_number_of_samples(home: Path) -> None:
 
 def test_stems_are_named_in_the_networks_order(home: Path) -> None:
     path = write(home / "arrays.th", published_arrays())
-    wishes = Wishes(stems=("kick", "other", "voice", "keys"))
+    wishes = ImportWishes(stems=("kick", "other", "voice", "keys"))
     manifest = import_checkpoint(path, ImportOptions(wishes=wishes))
     assert manifest.stems == ("kick", "voice", "keys", "other")
     order = constants("arrays")["order"]
     assert list(order) == [0, 2, 3, 1]
     with pytest.raises(OptionError, match="makes 4 stems, not a, b"):
-        import_checkpoint(path, ImportOptions(name="x", wishes=Wishes(stems=("a", "b"))))
+        import_checkpoint(path, ImportOptions(name="x", wishes=ImportWishes(stems=("a", "b"))))
 
 
 def test_how_loud_a_song_is_does_not_matter() -> None:

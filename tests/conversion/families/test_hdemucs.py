@@ -12,7 +12,7 @@ import torch
 from daw_bridge import SeparationOptions, Separator
 from daw_bridge.conversion.checkpoints.demucs_packages import read_package
 from daw_bridge.conversion.families import hdemucs
-from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.manifest import load_manifest
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
@@ -66,7 +66,7 @@ def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Save:
 
 def bring(path: Path, *stems: str, overwrite: bool = False) -> str:
     """Import a checkpoint and return the model's name."""
-    options = ImportOptions(name="brought", wishes=Wishes(stems=stems), overwrite=overwrite)
+    options = ImportOptions(name="brought", wishes=ImportWishes(stems=stems), overwrite=overwrite)
     return import_checkpoint(str(path), options).name
 
 

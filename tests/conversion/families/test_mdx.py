@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from daw_bridge import Audio, Separator
-from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import DawBridgeError
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
@@ -51,7 +51,7 @@ def write_net(path: Path, shape: list[int], **told: str) -> Path:
 def configured(folder: Path, told: object) -> ImportOptions:
     path = folder / "model.json"
     path.write_text(json.dumps(told), "utf-8")
-    return ImportOptions(wishes=Wishes(configuration=path))
+    return ImportOptions(wishes=ImportWishes(configuration=path))
 
 
 @pytest.mark.parametrize("is_in_the_file", [True, False])

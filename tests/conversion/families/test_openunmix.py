@@ -11,7 +11,7 @@ import torch
 
 from daw_bridge import SeparationOptions, Separator
 from daw_bridge.conversion.families.openunmix import build_openunmix, find_targets, read_target
-from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.separation.network import OnnxNetwork
@@ -147,7 +147,7 @@ def test_targets_of_a_folder_are_found_by_name_and_content(tmp_path: Path) -> No
         write_checkpoint(tmp_path / name, make_target(0, **SMALL))
     write_checkpoint(tmp_path / "classifier.pth", {"fc.weight": np.ones(3, np.float32)})
     found = find_targets(tmp_path)
-    assert Wishes().choose_stems(tmp_path, found) == ("vocals", "drums", "bass", "piano")
+    assert ImportWishes().choose_stems(tmp_path, found) == ("vocals", "drums", "bass", "piano")
     assert found["vocals"] == tmp_path / "vocals-b62c91ce.pth"
 
 
@@ -166,7 +166,9 @@ def test_a_folder_of_targets_is_imported_as_a_model(home: Path) -> None:
         stems = separator.separate(make_noise(3000, sample_rate_hz=16000))
     assert level_db(stems["vocals"].samples, stems.mixture) > -40
     with pytest.raises(OptionError, match=r"holds no vocal .did you mean 'vocals'"):
-        import_checkpoint(str(folder), ImportOptions(name="x", wishes=Wishes(("vocal", "other"))))
+        import_checkpoint(
+            str(folder), ImportOptions(name="x", wishes=ImportWishes(("vocal", "other")))
+        )
 
 
 def test_two_files_of_one_target_are_refused(tmp_path: Path) -> None:

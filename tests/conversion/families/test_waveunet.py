@@ -13,7 +13,7 @@ import pytest
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.conversion.checkpoints.tensorflow import read_latest
 from daw_bridge.conversion.families import waveunet
-from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
@@ -40,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def configured(folder: Path, **told: object) -> ImportOptions:
     path = folder / "configuration.json"
     path.write_text(json.dumps(told), "utf-8")
-    return ImportOptions(wishes=Wishes(configuration=path))
+    return ImportOptions(wishes=ImportWishes(configuration=path))
 
 
 @pytest.mark.parametrize("name", FLAVOURS)

@@ -12,7 +12,7 @@ import pytest
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.conversion.checkpoints.nnabla_files import read_parameters
 from daw_bridge.conversion.families.xumx import read_xumx
-from daw_bridge.conversion.family import Wishes
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.registry import families
 from daw_bridge.errors import ManifestError, OptionError, WeightsError
 from daw_bridge.separation.network import OnnxNetwork
@@ -93,7 +93,9 @@ def test_a_song_is_separated_as_the_reference_does(
 def test_wishes_put_stems_into_another_order(checkpoint: Path, home: Path) -> None:
     first = import_checkpoint(str(checkpoint), ImportOptions(name="first"))
     wished = ("other", "bass", "vocals", "drums")
-    second = import_checkpoint(str(checkpoint), ImportOptions(name="second", wishes=Wishes(wished)))
+    second = import_checkpoint(
+        str(checkpoint), ImportOptions(name="second", wishes=ImportWishes(wished))
+    )
     masks = [
         OnnxNetwork(home / "models" / manifest.name / "network.onnx", provider="cpu")(
             np.ones((2, 20, 129), np.float32)
@@ -107,7 +109,7 @@ def test_wishes_put_stems_into_another_order(checkpoint: Path, home: Path) -> No
 @pytest.mark.parametrize("wished", [("vocals", "other"), ("vocals", "bass", "other", "vocals")])
 def test_a_stem_alone_is_refused(wished: tuple[str, ...], checkpoint: Path, home: Path) -> None:
     with pytest.raises(OptionError, match=r"makes .*drums.* at once, not vocals"):
-        import_checkpoint(str(checkpoint), ImportOptions(wishes=Wishes(wished)))
+        import_checkpoint(str(checkpoint), ImportOptions(wishes=ImportWishes(wished)))
 
 
 @pytest.mark.parametrize(
