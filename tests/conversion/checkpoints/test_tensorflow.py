@@ -10,7 +10,7 @@ import pytest
 from daw_bridge.conversion.checkpoints.tensorflow import read_checkpoint
 from daw_bridge.errors import WeightsError
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 INDEX = (GOLDEN / "tiny-checkpoint" / "model.index").read_bytes()
 DATA = (GOLDEN / "tiny-checkpoint" / "model.data-00000-of-00001").read_bytes()
 

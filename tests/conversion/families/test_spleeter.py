@@ -24,7 +24,7 @@ from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.activations import DEFAULT_ACTIVATIONS, Activations
 from tests import mini_model
 
-TRAINED = Path(__file__).parent.parent / "golden" / "trained-checkpoint"
+TRAINED = Path(__file__).parents[2] / "golden" / "trained-checkpoint"
 """What `spleeter train` wrote, and beside it the configuration that it was given."""
 STEMS = ("vocals", "drums", "rest")
 
