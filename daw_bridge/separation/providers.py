@@ -81,9 +81,8 @@ PROVIDERS = (
         runtime_names=("MIGraphXExecutionProvider",),
         systems=("linux",),
         package="onnxruntime-migraphx",
-        drivers={"linux": "libamdhip64.so"},
         plugins=("shared", "migraphx"),
-        remedy="it needs AMD's driver, ROCm and MIGraphX",
+        remedy="it needs AMD's driver, and ROCm 7 with MIGraphX",
     ),
     ExecutionProvider(
         name="directml",
@@ -144,10 +143,10 @@ PROVIDERS = (
 
 ``cpu`` can always be used, so what comes after it is had by name alone: Core ML because every
 macOS build brings it, unasked, and nobody has measured its precision; TensorRT because it builds an
-engine for each new shape, for minutes; OpenVINO because it is no faster where it was measured.
+engine for each new shape, for minutes; OpenVINO because it was slower than ``cpu`` when measured.
 
-``cpu`` and ``openvino`` were tried, on Linux. All others are untested: they are written after the
-documentation of ONNX Runtime, and tests/separation/test_providers.py runs those that can be used.
+``cpu`` and ``openvino`` were tried, on Linux. All others are untested: they are written after ONNX
+Runtime's documentation and builds, and tests/separation/test_providers.py runs what can be used.
 """
 
 

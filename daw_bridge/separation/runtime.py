@@ -108,7 +108,7 @@ def find_obstacle(provider: ExecutionProvider) -> str | None:
     if provider.systems and sys.platform not in provider.systems:
         return f"it is for {' and '.join(_SYSTEMS[system] for system in provider.systems)}"
     if provider.runtime_names[0] not in onnxruntime.get_available_providers():
-        return f"this build of ONNX Runtime has no {provider.title}; {provider.package} has"
+        return f"this build of ONNX Runtime has no {provider.title} ({provider.package} has)"
     try:
         if sys.platform in provider.drivers:
             ctypes.CDLL(provider.drivers[sys.platform])

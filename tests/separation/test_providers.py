@@ -1,7 +1,7 @@
 """The table of providers, and the stems of all that can be used here against those of the CPU.
 
 Each build of ONNX Runtime has some of them, and only one build can be installed; docs/providers.md
-says how to get each. In an environment of its own, beside pytest and hypothesis:
+says how to get each. In an environment of its own, with pytest beside it:
 
     pytest -rA tests/separation/test_providers.py
 
