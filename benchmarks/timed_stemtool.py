@@ -12,18 +12,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.network import PlainNetwork
 from stemtool_cli.main import stemtool
 
 if TYPE_CHECKING:
     from daw_bridge.separation.network import Magnitudes, Masks
 
-run_network = OnnxNetwork.__call__
+run_network = PlainNetwork.__call__
 intervals: list[tuple[float, float]] = []
 cpu_s: list[float] = []
 
 
-def timed(network: OnnxNetwork, magnitudes: Magnitudes) -> Masks:
+def timed(network: PlainNetwork, magnitudes: Magnitudes) -> Masks:
     """Run the network and note when, and for how long on this thread's processor."""
     began, cpu = time.perf_counter(), time.thread_time()
     masks = run_network(network, magnitudes)
@@ -43,7 +43,7 @@ def covered(spans: list[tuple[float, float]]) -> float:
 
 if __name__ == "__main__":
     report = Path(sys.argv.pop(1))
-    OnnxNetwork.__call__ = timed  # type: ignore[method-assign, assignment]
+    PlainNetwork.__call__ = timed  # type: ignore[method-assign]
     with suppress(SystemExit):
         stemtool()
     report.write_text(json.dumps({"wall_s": covered(intervals), "cpu_s": sum(cpu_s)}))

@@ -42,18 +42,14 @@ def _package_version(name: str) -> str:
 
 
 def _runtime() -> dict[str, str]:
-    from daw_bridge.separation.network import (
-        cuda_obstacle,
-        runtime_version,
-        usable_cpus,
-    )
+    from daw_bridge.separation.providers import PROVIDERS, usable_cpus
+    from daw_bridge.separation.runtime import choose_provider, find_obstacle, runtime_version
 
-    obstacle = cuda_obstacle()
-    return {
-        "ONNX Runtime": runtime_version(),
-        "CPU": f"usable, {usable_cpus()} threads",
-        "CUDA": f"not usable: {obstacle}" if obstacle else "usable",
-    }
+    report = {"ONNX Runtime": runtime_version(), "CPU threads": str(usable_cpus())}
+    for provider in PROVIDERS:
+        obstacle = find_obstacle(provider)
+        report[f"Provider {provider.name}"] = f"not usable: {obstacle}" if obstacle else "usable"
+    return report | {"Provider auto": f"takes {choose_provider('auto').name}"}
 
 
 def _weights() -> dict[str, str]:

@@ -116,7 +116,7 @@ def separate(files: tuple[Path, ...], **choices: Any) -> None:
     share_one_heap()
     if choices["quiet"]:
         logging.getLogger().setLevel(logging.ERROR)
-    provider: Provider = "cuda" if choices["require_gpu"] else choices["provider"]
+    provider: Provider = "gpu" if choices["require_gpu"] else choices["provider"]
     with Separator(choices["model"], provider=provider, threads=choices["threads"]) as separator:
         prepared, failures = _prepare(files, choices)
         check_outputs(prepared, separator.manifest)

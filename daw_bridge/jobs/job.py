@@ -78,7 +78,7 @@ class Result:
         sample_rate_hz: of source and results.
         channels: of each result.
         frames: length of the results.
-        provider: where the stems are from: ``cpu`` or ``cuda``, ``cache`` or ``folder``.
+        provider: where the stems are from: a provider such as ``cpu``, ``cache`` or ``folder``.
         elapsed_s: seconds from opening the source to the end.
         gain_db: what all results were turned down by to keep integers from clipping, 0 or less.
         null_db: how far below the mixture lies what is lost of it; None where that means nothing.

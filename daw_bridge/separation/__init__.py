@@ -3,7 +3,8 @@
 options      what the user wants              loading      manifest and weights → networks
 separator    the pipeline, block by block     framing      blocks → segments, at the model's rate
 
-network      ONNX Runtime                     providers    what it runs networks on
+network      what is asked of networks        runtime      graphs in ONNX Runtime
+providers    what these run on
 masking      segments → masks, by a network   phase        what it may see beside magnitudes
 composition  several networks as one          filters      splits without training
 masks        masks → spectra of stems         wiener       their refinement

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from daw_bridge.separation.providers import join_providers
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,7 +26,7 @@ class _Composition:
     """What compositions have in common: they run where their networks run."""
 
     def __init__(self, networks: Sequence[MaskNetwork]) -> None:
-        self.provider = "cuda" if any(each.provider == "cuda" for each in networks) else "cpu"
+        self.provider = join_providers(each.provider for each in networks)
         self.concurrent_runs = min(each.concurrent_runs for each in networks)
 
 

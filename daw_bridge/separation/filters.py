@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daw_bridge.separation.network import usable_cpus
+from daw_bridge.separation.providers import CPU, usable_cpus
 
 if TYPE_CHECKING:
     from daw_bridge.separation.network import Magnitudes, Masks
@@ -18,7 +18,7 @@ _SILENCE = np.float32(1e-20)
 class _Filter:
     """What filters have in common as networks of a pipeline: they run on the CPU, on one thread."""
 
-    provider: str = "cpu"
+    provider: str = CPU
 
     @property
     def concurrent_runs(self) -> int:

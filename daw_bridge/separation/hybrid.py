@@ -14,7 +14,7 @@ from daw_bridge.separation.spectral import PARTS, Planes
 
 if TYPE_CHECKING:
     from daw_bridge.library.manifest import ModelManifest, PassageShape
-    from daw_bridge.separation.network import OnnxGraph, StemSignals
+    from daw_bridge.separation.network import Graph, StemSignals
     from daw_bridge.stft import Signal
 
 
@@ -33,7 +33,7 @@ class HybridNetwork:
         WeightsError: the graph is of another signature, or does not fit the manifest.
     """
 
-    def __init__(self, graph: OnnxGraph, manifest: ModelManifest) -> None:
+    def __init__(self, graph: Graph, manifest: ModelManifest) -> None:
         transform = manifest.transform
         samples = cast("PassageShape", manifest.passage).samples
         self.provider = graph.provider

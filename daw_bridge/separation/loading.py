@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable  # noqa: TC003 - NamedTuple reads annotations
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from daw_bridge.errors import ManifestError
 from daw_bridge.library.manifest import load_manifest
@@ -15,15 +15,18 @@ from daw_bridge.separation import filters
 from daw_bridge.separation.composition import Blend, Cascade, Split
 from daw_bridge.separation.hybrid import HybridNetwork
 from daw_bridge.separation.masking import Masking
-from daw_bridge.separation.network import OnnxGraph, OnnxNetwork
+from daw_bridge.separation.network import PlainNetwork
+from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.separation.signals import Overlapping
 from daw_bridge.separation.spectral import SpectralNetwork
 from daw_bridge.weights.installing import ensure_network, ensure_networks, locate_network
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.library.stages import CommittedNetwork, Filter, Splitter, Stage
-    from daw_bridge.separation.network import Device, MaskNetwork, SignalNetwork
+    from daw_bridge.separation.network import Device, Graph, MaskNetwork, SignalNetwork
     from daw_bridge.separation.options import Plan
     from daw_bridge.separation.providers import Provider
     from daw_bridge.separation.synthesis import Estimator
@@ -70,14 +73,13 @@ class Loader:
 
     def _load_signals(self, manifest: ModelManifest) -> SignalNetwork:
         (path,) = ensure_networks(manifest)
-        in_turn = manifest.kind != "complex"  # two long passages at a time would take gigabytes
-        options: Any = {"provider": self.provider, "threads": self.threads, "in_turn": in_turn}
+        # Two long passages at a time would take gigabytes; those of complex spectra are short.
         if manifest.kind == "complex":
-            network: SignalNetwork = SpectralNetwork(OnnxGraph(path, **options), manifest)
+            network: SignalNetwork = SpectralNetwork(self._open_graph(path), manifest)
         elif manifest.kind == "hybrid":
-            network = HybridNetwork(OnnxGraph(path, **options, ends=2), manifest)
+            network = HybridNetwork(self._open_graph(path, ends=2, in_turn=True), manifest)
         else:
-            network = OnnxNetwork(path, **options)
+            network = PlainNetwork(self._open_graph(path, in_turn=True))
         if network.stems != len(manifest.stems) - manifest.last_is_rest:
             raise ManifestError(
                 f"{path} gives {network.stems} stems, but the manifest of {manifest.name} names"
@@ -93,8 +95,7 @@ class Loader:
             ProviderError: the GPU was asked for and cannot be used.
         """
         if not manifest.stages:
-            path = ensure_network(manifest)
-            return OnnxNetwork(path, provider=self.provider, threads=self.threads)
+            return PlainNetwork(self._open_graph(ensure_network(manifest)))
         splits = [
             Split(stage.of, stage.parts, self._load_stage(manifest, stage))
             for stage in manifest.stages
@@ -122,18 +123,25 @@ class Loader:
         self, manifest: ModelManifest, committed: CommittedNetwork, parts: tuple[str, ...]
     ) -> MaskNetwork:
         path = locate_network(manifest, committed)
-        network = OnnxNetwork(path, provider=self.provider, threads=self.threads)
+        graph = self._open_graph(path)
+        network = PlainNetwork(graph)
         if network.stems != len(parts):
             raise ManifestError(
                 f"{path} makes {network.stems} parts, but the manifest of {manifest.name} names"
                 f" {', '.join(parts)}."
             )
-        if (planes := network.input_shapes[0][1]) != manifest.planes:
+        if (planes := graph.input_shapes[0][1]) != manifest.planes:
             raise ManifestError(
                 f"{path} takes {planes} planes, but the manifest of"
                 f" {manifest.name} gives it {manifest.planes}: magnitudes and features."
             )
         return network
+
+    def _open_graph(self, path: Path, *, ends: Literal[1, 2] = 1, in_turn: bool = False) -> Graph:
+        """Return what runs a network's file; no other line chooses a runtime."""
+        return OnnxGraph(
+            path, provider=self.provider, threads=self.threads, ends=ends, in_turn=in_turn
+        )
 
 
 def make_filter(table: Filter, manifest: ModelManifest) -> MaskNetwork:

@@ -32,6 +32,7 @@ from daw_bridge.separation.ensembles import combine
 from daw_bridge.separation.framing import cut_segments
 from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.options import SeparationOptions, make_plan
+from daw_bridge.separation.providers import join_providers
 from daw_bridge.separation.synthesis import Synthesis
 from daw_bridge.stft import fft
 
@@ -55,12 +56,13 @@ class Separator:
     Args:
         model: a model's name; ``stemtool models list --available`` shows them. Weights that are
             not on this machine yet are fetched.
-        provider: ``auto`` runs on a GPU where there is a usable one, else on the CPU.
+        provider: ``auto`` runs on a GPU where there is a usable one, else on the CPU; ``gpu``
+            insists on one; docs/providers.md has all names.
         threads: CPU threads; None: as many as this process may use.
 
     Raises:
         ModelError: the model is unknown, or its weights are not to be had.
-        ProviderError: ``cuda`` is asked for and cannot be used.
+        ProviderError: what is asked for cannot be used; the message says why.
     """
 
     def __init__(
@@ -89,9 +91,8 @@ class Separator:
 
     @property
     def provider(self) -> str:
-        """Where the network really runs: ``cpu`` or ``cuda``."""
-        used = {model.device.provider for model in self._models}
-        return "cuda" if "cuda" in used else "cpu"
+        """Where the network really runs, such as ``cpu``."""
+        return join_providers(model.device.provider for model in self._models)
 
     def separate(self, audio: Audio, options: SeparationOptions | None = None) -> Stems:
         """Separate audio that is in memory.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.library.manifest import ModelManifest, PassageShape, Transform
-    from daw_bridge.separation.network import OnnxGraph, StemSignals
+    from daw_bridge.separation.network import Graph, StemSignals
     from daw_bridge.stft import Signal
 
 PARTS = 2  # real and imaginary
@@ -67,7 +67,7 @@ class SpectralNetwork:
         WeightsError: the graph is of another signature, or does not fit the manifest.
     """
 
-    def __init__(self, graph: OnnxGraph, manifest: ModelManifest) -> None:
+    def __init__(self, graph: Graph, manifest: ModelManifest) -> None:
         passage = cast("PassageShape", manifest.passage)
         self.provider = graph.provider
         self.concurrent_runs = graph.concurrent_runs

@@ -23,7 +23,8 @@ from daw_bridge.files.blocks import energy
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.files.tables import to_toml
 from daw_bridge.library.manifest import load_manifest, read_manifest
-from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.network import PlainNetwork
+from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.training.module import SAMPLE_RATE_HZ, STFT, Training
 from daw_bridge.training.networks import Unets
 from daw_bridge.training.start import read_checkpoint
@@ -89,14 +90,14 @@ def _write_model(training: Training, folder: Path, *, half: bool) -> Export:
     probe = probe.astype(np.float32)
     expected = _masks_by_torch(training, probe)
     _write(_build(training, half=False), file)
-    single = OnnxNetwork(file, provider="cpu")(probe)
+    single = PlainNetwork(OnnxGraph(file, provider="cpu"))(probe)
     parity_db = _difference_db(expected, single)
     if parity_db > PARITY_LIMIT_DB:
         raise WeightsError(f"{file} differs from the network by {parity_db:.0f} dB.")
     half_db = None
     if half:
         _write(_build(training, half=True), file)
-        half_db = _difference_db(single, OnnxNetwork(file, provider="cpu")(probe))
+        half_db = _difference_db(single, PlainNetwork(OnnxGraph(file, provider="cpu"))(probe))
         if half_db > HALF_LIMIT_DB:
             _log.warning("Half precision would change stems by %.0f dB: single it is.", half_db)
             _write(_build(training, half=False), file)

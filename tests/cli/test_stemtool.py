@@ -179,9 +179,10 @@ def test_no_permission(tmp_path: Path) -> None:
 
 
 def test_require_gpu_fails_clearly_where_there_is_none(tmp_path: Path) -> None:
-    from daw_bridge.separation.network import cuda_obstacle
+    from daw_bridge.separation.providers import find_candidates
+    from daw_bridge.separation.runtime import find_obstacle
 
-    if cuda_obstacle() is None:
+    if not all(map(find_obstacle, find_candidates("gpu"))):
         pytest.skip("there is a GPU here")
     run = stemtool("separate", SONG, "-o", tmp_path, "--require-gpu")
     assert run.returncode == 1

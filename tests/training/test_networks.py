@@ -14,7 +14,8 @@ from torch import nn
 from daw_bridge import Separator
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.manifest import read_manifest
-from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.network import PlainNetwork
+from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.training.config import NetworkConfig
 from daw_bridge.training.export import HALF_LIMIT_DB, PARITY_LIMIT_DB, export
 from daw_bridge.training.module import Training
@@ -123,7 +124,7 @@ def test_an_exported_model_is_the_network(
     shown = magnitudes(frames=128)
     with torch.no_grad():
         expected = training.masks(training.estimate(torch.from_numpy(shown)[None]))[:, 0].numpy()
-    half = OnnxNetwork(done.manifest.parent / "tiny.onnx", provider="cpu")(shown)
+    half = PlainNetwork(OnnxGraph(done.manifest.parent / "tiny.onnx", provider="cpu"))(shown)
     assert level_db(half - expected, expected) <= HALF_LIMIT_DB
     assert expected[0].std() > 0.01  # a mask that is something to compare
     mixture = make_noise(30_000)

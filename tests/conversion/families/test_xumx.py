@@ -15,7 +15,8 @@ from daw_bridge.conversion.families.xumx import read_xumx
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.registry import families
 from daw_bridge.errors import ManifestError, OptionError, WeightsError
-from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.network import PlainNetwork
+from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.stft import Stft
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
@@ -68,7 +69,9 @@ def test_stems_are_what_the_reference_gives(checkpoint: Path, home: Path) -> Non
     assert (manifest.transform.window_samples, manifest.transform.hop_samples) == (256, 64)
     padded = np.pad(make_mixture(XUMX_WINDOW), ((0, 0), (256, 192)))
     magnitudes = np.abs(Stft(256, 64).forward(padded))
-    masks = OnnxNetwork(home / "models" / "narrow" / "network.onnx", provider="cpu")(magnitudes)
+    masks = PlainNetwork(OnnxGraph(home / "models" / "narrow" / "network.onnx", provider="cpu"))(
+        magnitudes
+    )
     expected = np.load(GOLDEN)["xumx_estimates"][IN_ORDER]
     for ours, theirs in zip(thin_out(masks * magnitudes), expected, strict=True):
         assert level_db(ours - theirs, theirs) <= -100
@@ -97,7 +100,7 @@ def test_wishes_put_stems_into_another_order(checkpoint: Path, home: Path) -> No
         str(checkpoint), ImportOptions(name="second", wishes=ImportWishes(wished))
     )
     masks = [
-        OnnxNetwork(home / "models" / manifest.name / "network.onnx", provider="cpu")(
+        PlainNetwork(OnnxGraph(home / "models" / manifest.name / "network.onnx", provider="cpu"))(
             np.ones((2, 20, 129), np.float32)
         )
         for manifest in (first, second)

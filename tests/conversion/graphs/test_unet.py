@@ -21,7 +21,8 @@ from daw_bridge.conversion.graphs.unet import (
 )
 from daw_bridge.errors import WeightsError
 from daw_bridge.library.activations import DEFAULT_ACTIVATIONS, Activations
-from daw_bridge.separation.network import OnnxNetwork
+from daw_bridge.separation.network import PlainNetwork
+from daw_bridge.separation.runtime import OnnxGraph
 from tests.conftest import level_db
 from tests.mini_model import make_layer, make_weights
 
@@ -46,7 +47,7 @@ def run(graph: onnx.ModelProto, folder: Path) -> Masks:
     """Run a graph, from a file as in life, on random magnitudes."""
     onnx.checker.check_model(graph, full_check=True)
     (folder / "network.onnx").write_bytes(graph.SerializeToString())
-    return OnnxNetwork(folder / "network.onnx", provider="cpu")(random_magnitudes())
+    return PlainNetwork(OnnxGraph(folder / "network.onnx", provider="cpu"))(random_magnitudes())
 
 
 def make_shared_weights(shared: int, *, last_filters: int) -> dict[str, np.ndarray]:
@@ -183,7 +184,9 @@ def test_equal_unets_share_equally_and_so_is_silence_shared(tmp_path: Path) -> N
     silence = np.zeros((2, 64, 128), np.float32)
     unequal = build_separate_unets([make_weights(seed) for seed in range(3)])
     (tmp_path / "network.onnx").write_bytes(unequal.SerializeToString())
-    assert np.allclose(OnnxNetwork(tmp_path / "network.onnx", provider="cpu")(silence), 1 / 3)
+    assert np.allclose(
+        PlainNetwork(OnnxGraph(tmp_path / "network.onnx", provider="cpu"))(silence), 1 / 3
+    )
 
 
 def test_half_precision_halves_kernels_and_keeps_the_masks(tmp_path: Path) -> None:

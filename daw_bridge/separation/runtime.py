@@ -1,0 +1,161 @@
+"""ONNX Runtime: which of its providers can be used, and graphs that run on them.
+
+The only file that knows it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import onnxruntime
+
+from daw_bridge.errors import ProviderError, WeightsError
+from daw_bridge.separation.providers import find_candidates, usable_cpus
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from daw_bridge.separation.network import Shape
+    from daw_bridge.separation.providers import ExecutionProvider, Provider
+
+_MAX_CONCURRENT_RUNS = 2
+_LOG_ERRORS_ONLY = 3
+_SYSTEMS = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
+_PLUGINS = {"linux": "libonnxruntime_providers_{}.so", "win32": "onnxruntime_providers_{}.dll"}
+
+
+class OnnxGraph:
+    """A graph in ONNX Runtime, loaded once and kept.
+
+    On a CPU two segments run side by side on half of the threads each: for networks of masks that
+    is faster than one segment on all of them, because neighbouring operators need not wait for each
+    other. Or they take turns, which takes half of the memory: one runs while the other is
+    transformed.
+
+    Args:
+        path: the ``.onnx`` file.
+        provider: ``auto`` takes a GPU where there is a usable one.
+        threads: CPU threads for all runs together; None: as many as this process may use.
+        ends: how many inputs it has, and as many outputs.
+        in_turn: runs take turns.
+
+    Raises:
+        ProviderError: what was asked for cannot be used; the message says why.
+        WeightsError: the file is no graph that the runtime can load, or has other ends.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        provider: Provider = "auto",
+        threads: int | None = None,
+        ends: Literal[1, 2] = 1,
+        in_turn: bool = False,
+    ) -> None:
+        chosen = choose_provider(provider)
+        threads = threads or usable_cpus()
+        self.provider: str = chosen.name
+        self.concurrent_runs = min(_MAX_CONCURRENT_RUNS, threads) if chosen.side_by_side else 1
+        runs = 1 if in_turn else self.concurrent_runs
+        self._turns = threading.Semaphore(runs)
+        self._session = _open_session(path, chosen, threads, runs)
+        sources, targets = self._session.get_inputs(), self._session.get_outputs()
+        if (len(sources), len(targets)) != (ends, ends):
+            raise WeightsError(
+                f"{path} has {len(sources)} inputs and {len(targets)} outputs, not"
+                f" {('one', 'two')[ends - 1]} of each."
+            )
+        self.input_shapes: list[Shape] = [source.shape for source in sources]
+        self.output_shapes: list[Shape] = [target.shape for target in targets]
+        self._names = [source.name for source in sources]
+
+    def run(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return the graph's outputs for its inputs, in its own order."""
+        with self._turns:
+            outputs: Any = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        return list(outputs)
+
+
+def choose_provider(wanted: Provider) -> ExecutionProvider:
+    """Return the best provider that is meant by a name and can be used.
+
+    Raises:
+        ProviderError: none can; the message says of each what is missing.
+    """
+    obstacles = []
+    for provider in find_candidates(wanted):
+        obstacle = find_obstacle(provider)
+        if obstacle is None:
+            return provider
+        obstacles.append(f"{provider.title} cannot be used here: {obstacle}")
+    raise ProviderError("; ".join(obstacles) + ".")
+
+
+def find_obstacle(provider: ExecutionProvider) -> str | None:
+    """Return why a provider cannot be used and what to do about it, or None where it can be.
+
+    ONNX Runtime lists providers whose libraries are absent, and prints errors when it is then asked
+    for one, so they are loaded here first.
+    """
+    if provider.systems and sys.platform not in provider.systems:
+        return f"it is for {' and '.join(_SYSTEMS[system] for system in provider.systems)}"
+    if provider.runtime_names[0] not in onnxruntime.get_available_providers():
+        return f"this build of ONNX Runtime has no {provider.title} ({provider.package} has)"
+    try:
+        if sys.platform in provider.drivers:
+            ctypes.CDLL(provider.drivers[sys.platform])
+        if provider.plugins:
+            with contextlib.redirect_stdout(io.StringIO()):
+                onnxruntime.preload_dlls()
+        for plugin in provider.plugins:
+            library = _runtime_folder() / _PLUGINS[sys.platform].format(plugin)
+            ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        return f"{error} ({provider.remedy})"
+    return None
+
+
+def runtime_version() -> str:
+    """Return ONNX Runtime's version and, where it has one, the CUDA version it wants."""
+    cuda = getattr(onnxruntime, "cuda_version", "")
+    return f"{onnxruntime.__version__}" + (f" (for CUDA {cuda})" if cuda else "")
+
+
+def _open_session(path: Path, provider: ExecutionProvider, threads: int, runs: int) -> Any:
+    """Load a graph for so many threads, which so many runs at a time share."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.intra_op_num_threads = threads // runs
+    options.use_deterministic_compute = True
+    # What it plans on the first run would come on top of what that run took from the system.
+    options.enable_mem_pattern = False
+    # A waiting thread that spins takes a core from the transforms that run beside it.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not provider.optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    counts = {provider.threads_option: str(threads), provider.runs_option: str(runs)}
+    counts.pop("", None)  # options that it does not have
+    first, *others = provider.runtime_names
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=[(first, {**provider.options, **counts}), *others]
+        )
+    except Exception as error:  # the runtime's own exceptions share no narrower base
+        raise WeightsError(f"{path} is no network that can be loaded: {error}") from error
+    if first not in session.get_providers():
+        raise ProviderError(
+            f"ONNX Runtime could not start {provider.title}; --provider cpu does without."
+        )
+    return session
+
+
+def _runtime_folder() -> Path:
+    return Path(onnxruntime.__file__).parent / "capi"
