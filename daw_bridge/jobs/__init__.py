@@ -8,4 +8,5 @@ cache       stems that were made before
 remix       stems become a remix
 upmix       stems become surround
 evaluate    a model's stems, compared with those that are known
+requests    words become jobs
 """
