@@ -87,12 +87,9 @@ def _split_pair(text: str) -> tuple[str, str]:
     help="Stereo image: 0 is mono, 100 as it is, 200 twice as wide.",
 )  # fmt: skip
 @click.option(
-    "--chain",
-    "chains",
-    multiple=True,
-    metavar="STEM=FILE",
+    "--chain", "chains", multiple=True, metavar="STEM=FILE",
     help="Effects for a stem, from a TOML file.",
-)
+)  # fmt: skip
 @click.option(
     "--pitch", type=float, metavar="SEMITONES", help="Higher or lower, at the same tempo."
 )
@@ -155,8 +152,9 @@ def remix(
     container = container or container_of(output)
     if container is None:
         raise OptionError(f"{output} has no known ending; there are {', '.join(CONTAINERS)}.")
-    choices, kept = set_fields(choices, format=container), output.with_suffix(".stems")
-    job = replace(choices.job(span.of(file), kept, named.read()), output=output)
+    choices = set_fields(choices, format=container)
+    folder = output.with_suffix(".stems") if choices.keep_stems else output.parent
+    job = replace(choices.job(span.of(file), folder, named.read()), output=output)
     with display.progress(file.name) as progress:
         result = run_remix(job, engine.maker(), progress=progress)
     display.say(_describe(result, job.preset))

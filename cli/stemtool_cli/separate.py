@@ -124,7 +124,7 @@ def separate(
                 failures.append(Failure(job.source, error))
                 continue
             display.say(_describe(results[-1]))
-    failed = [each._asdict() for each in failures]
+    failed = [{"source": each.source, "error": str(each.error)} for each in failures]
     display.report({"separated": list(map(describe_result, results)), "failed": failed})
     _report(failures, len(files))
 

@@ -50,13 +50,13 @@ class Check(NamedTuple):
 
     def run(self, display: Display) -> bool:
         """Measure and show; return whether there was anything to do."""
-        from daw_bridge.evaluation.plots import plot_surround
-        from daw_bridge.evaluation.surround import check_surround
-
         if self.checked is None:
             return False
         if self.against is None:
             raise click.UsageError("--check needs --against STEREO.")
+        from daw_bridge.evaluation.plots import plot_surround
+        from daw_bridge.evaluation.surround import check_surround
+
         report, meter = check_surround(self.checked, self.against)
         if self.plot:
             plot_surround(meter, self.plot, title=self.checked.name)

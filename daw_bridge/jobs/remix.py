@@ -12,8 +12,9 @@ import numpy as np
 from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.writing import StemFiles
-from daw_bridge.jobs.job import Result, begin
+from daw_bridge.jobs.job import Result
 from daw_bridge.jobs.render import RenderJob, check_null, watch
+from daw_bridge.jobs.running import begin
 from daw_bridge.separation.options import make_plan
 
 if TYPE_CHECKING:

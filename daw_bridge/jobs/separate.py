@@ -11,7 +11,8 @@ import numpy as np
 
 from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.evaluation.nulls import NullMeter
-from daw_bridge.jobs.job import Job, begin
+from daw_bridge.jobs.job import Job
+from daw_bridge.jobs.running import begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,9 @@ from daw_bridge.evaluation.surround import (
     measure_surround,
 )
 from daw_bridge.files.reading import open_channels, open_sum
-from daw_bridge.jobs.job import Result, begin
+from daw_bridge.jobs.job import Result
 from daw_bridge.jobs.render import RenderJob, check_null, watch
+from daw_bridge.jobs.running import begin
 from daw_bridge.jobs.sources import Selection
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, load_layout
 
