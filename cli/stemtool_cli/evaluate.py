@@ -15,11 +15,9 @@ from daw_bridge.library.places import DEFAULT_MODEL
 from stemtool_cli.options import (
     Display,
     Engine,
-    display_options,
     gathered,
     method_options,
-    overwrite_option,
-    provider_options,
+    running_options,
     set_up,
 )
 
@@ -68,9 +66,7 @@ def _read_minimum(text: str) -> Minimum:
     help="Fail if the median SDR of a stem is lower.",
 )  # fmt: skip
 @method_options
-@provider_options
-@overwrite_option
-@display_options
+@running_options
 @gathered(choices="daw_bridge.jobs.requests:SeparateChoices", engine=Engine, display=Display)
 def evaluate(
     *,

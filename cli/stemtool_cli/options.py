@@ -170,7 +170,6 @@ model_option = click.option(
     "-m", "--model", default=DEFAULT_MODEL, show_default=True, help="See: stemtool models list."
 )
 bits_option = click.option("--bits", type=click.Choice(BITS), help="For wav and flac. Default: 24.")
-overwrite_option = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 cache_limit_option = click.option(
     "--cache-limit", type=click.FloatRange(0), default=4.0, show_default=True, metavar="GB",
     help="How much the stems may take that are kept for the next time; 0: none are.",
@@ -197,7 +196,10 @@ provider_options = _together(
 )  # fmt: skip
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-display_options = _together(
+
+running_options = _together(
+    provider_options,
+    click.option("--overwrite", is_flag=True, help="Replace files that exist."),
     json_option,
     click.option("--quiet", is_flag=True, help="Print nothing but errors."),
 )

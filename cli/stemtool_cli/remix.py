@@ -19,11 +19,9 @@ from stemtool_cli.options import (
     container_of,
     describe_files,
     describe_result,
-    display_options,
     gathered,
     model_option,
-    overwrite_option,
-    provider_options,
+    running_options,
     set_up,
     span_options,
 )
@@ -110,9 +108,7 @@ def _split_pair(text: str) -> tuple[str, str]:
 @bits_option
 @click.option("--downmix", is_flag=True, help="Fold surround inputs down to stereo.")
 @cache_limit_option
-@provider_options
-@overwrite_option
-@display_options
+@running_options
 @gathered(
     choices="daw_bridge.jobs.requests:RemixChoices",
     named=Files,

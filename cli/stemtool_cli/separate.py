@@ -18,13 +18,11 @@ from stemtool_cli.options import (
     describe_files,
     describe_null,
     describe_result,
-    display_options,
     gathered,
     method_options,
     model_option,
-    overwrite_option,
-    provider_options,
     read_names,
+    running_options,
     set_up,
     span_options,
 )
@@ -74,11 +72,9 @@ class Failure(NamedTuple):
 )  # fmt: skip
 @method_options
 @click.option("--downmix", is_flag=True, help="Fold surround inputs down to stereo.")
-@provider_options
 @click.option("--require-gpu", is_flag=True, help="Fail where there is no usable GPU.")
 @click.option("--residual", is_flag=True, help="Also write what the stems leave of the mixture.")
-@overwrite_option
-@display_options
+@running_options
 @gathered(
     choices="daw_bridge.jobs.requests:SeparateChoices", engine=Engine, span=Span, display=Display
 )

@@ -17,11 +17,9 @@ from stemtool_cli.options import (
     describe_files,
     describe_null,
     describe_result,
-    display_options,
     gathered,
     model_option,
-    overwrite_option,
-    provider_options,
+    running_options,
     set_up,
 )
 
@@ -101,7 +99,6 @@ class Check(NamedTuple):
 @click.option("--format", "container", type=click.Choice(_CONTAINERS), help="Default: as in OUT.")
 @bits_option
 @cache_limit_option
-@provider_options
 @click.option(
     "--check", "checked", metavar="FILE", type=_PATH,
     help="Measure a surround file, whoever made it, instead; needs --against.",
@@ -110,8 +107,7 @@ class Check(NamedTuple):
 @click.option(
     "--plot", metavar="PNG", type=_PATH, help="Draw what --check measures (needs matplotlib)."
 )
-@overwrite_option
-@display_options
+@running_options
 @gathered(
     choices="daw_bridge.jobs.requests:UpmixChoices", check=Check, engine=Engine, display=Display
 )
