@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +12,14 @@ import click
 
 from daw_bridge.errors import OptionError, OutputError, suggestion
 from daw_bridge.library.places import DEFAULT_MODEL
-from stemtool_cli.options import method_options, separation_options, show_progress, to_json
+from stemtool_cli.options import (
+    Display,
+    Engine,
+    gathered,
+    method_options,
+    running_options,
+    set_up,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from daw_bridge.evaluation.results import Evaluation
     from daw_bridge.evaluation.targets import Target
     from daw_bridge.jobs.evaluate import EvaluateJob
+    from daw_bridge.jobs.requests import SeparateChoices
 
 _PATH = click.Path(path_type=Path)
 _REPORT_NAME = "report.html"
@@ -58,15 +66,18 @@ def _read_minimum(text: str) -> Minimum:
     help="Fail if the median SDR of a stem is lower.",
 )  # fmt: skip
 @method_options
-@click.option(
-    "--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
-    help="What to run the network on.",
-)  # fmt: skip
-@click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all.")
-@click.option("--overwrite", is_flag=True, help="Replace a report that exists.")
-@click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def evaluate(models: tuple[str, ...], **choices: Any) -> None:
+@running_options
+@gathered(choices="daw_bridge.jobs.requests:SeparateChoices", engine=Engine, display=Display)
+def evaluate(
+    *,
+    models: tuple[str, ...],
+    data: Path,
+    report: Path | None,
+    minima: tuple[Minimum, ...],
+    choices: SeparateChoices,
+    engine: Engine,
+    display: Display,
+) -> None:
     """Say how good a model is, on songs whose stems are known.
 
     Figures are those of BSS Eval version 4, as museval gives them, in dB: SDR, ISR, SIR and SAR of
@@ -90,49 +101,40 @@ def evaluate(models: tuple[str, ...], **choices: Any) -> None:
       stemtool evaluate --data songs --min-sdr vocals=6 --min-sdr accompaniment=12 --quiet
           for continuous integration
     """
-    report = _claim_report(choices)
-    job = _make_job(choices)
-    evaluations = [_run(model, job, choices) for model in models]
-    if report:
+    from daw_bridge.files.songs import find_songs  # here, to keep --help quick
+    from daw_bridge.jobs.evaluate import EvaluateJob
+
+    page = _claim_page(report, overwrite=choices.overwrite) if report else None
+    job = EvaluateJob(tuple(find_songs(data)), choices.options())
+    set_up(display)
+    evaluations = [_run(replace(engine, model=model), job, minima, display) for model in models]
+    if page:
         from daw_bridge.evaluation.report import write_report
 
-        write_report(evaluations, report)
-    if choices["as_json"]:
-        click.echo(to_json({"evaluations": [_describe_all(each) for each in evaluations]}))
-    elif not choices["quiet"]:
-        click.echo("\n\n".join(map(_describe, evaluations)))
-    _check_minima(evaluations, choices["minima"])
+        write_report(evaluations, page)
+    display.say("\n\n".join(map(_describe, evaluations)))
+    display.report({"evaluations": list(map(_describe_all, evaluations))})
+    _check_minima(evaluations, minima)
 
 
-def _claim_report(choices: dict[str, Any]) -> Path | None:
+def _claim_page(folder: Path, *, overwrite: bool) -> Path:
     """Return the file of the report, once it is sure that it can be drawn and destroys nothing."""
-    if choices["report"] is None:
-        return None
     from daw_bridge.evaluation.plots import check_drawable
 
     check_drawable()
-    path: Path = choices["report"] / _REPORT_NAME
-    if path.exists() and not choices["overwrite"]:
+    path = folder / _REPORT_NAME
+    if path.exists() and not overwrite:
         raise OutputError(f"{path} exists; --overwrite replaces it.")
     return path
 
 
-def _make_job(choices: dict[str, Any]) -> EvaluateJob:
-    from daw_bridge.files.songs import find_songs
-    from daw_bridge.jobs.evaluate import EvaluateJob
-
-    return EvaluateJob(tuple(find_songs(choices["data"])), separation_options(choices))
-
-
-def _run(model: str, job: EvaluateJob, choices: dict[str, Any]) -> Evaluation:
-    from daw_bridge.heap import share_one_heap  # here, to keep --help quick
+def _run(
+    engine: Engine, job: EvaluateJob, minima: Sequence[Minimum], display: Display
+) -> Evaluation:
     from daw_bridge.jobs.evaluate import run_evaluate
-    from daw_bridge.separation.separator import Separator
 
-    share_one_heap()
-    separator = Separator(model, provider=choices["provider"], threads=choices["threads"])
-    with separator, show_progress(model, quiet=choices["quiet"]) as progress:
-        _check_stems(choices["minima"], job.targets(separator.manifest))
+    with engine.open() as separator, display.progress(engine.model) as progress:
+        _check_stems(minima, job.targets(separator.manifest))
         return run_evaluate(job, separator, progress=progress)
 
 

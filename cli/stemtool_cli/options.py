@@ -3,30 +3,208 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from daw_bridge.files.containers import BITS, CONTAINERS
+from daw_bridge.library.places import DEFAULT_MODEL
+from daw_bridge.separation.providers import PROVIDER_NAMES, Provider
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from daw_bridge.files.containers import Container
     from daw_bridge.jobs.job import Progress, Result
     from daw_bridge.jobs.render import StemMaker
-    from daw_bridge.separation.options import SeparationOptions
+    from daw_bridge.jobs.requests import Excerpt
+    from daw_bridge.separation.separator import Separator
+
+    Command: TypeAlias = Callable[..., None]
+    Decorator: TypeAlias = Callable[[Command], Command]
 
 
+# --- objects, filled from options
+
+
+def gathered(**kinds: Callable[..., object] | str) -> Decorator:
+    """Have a command take options as objects, each made of those that its arguments are named as.
+
+    What was not said is left to the object. A class that is slow to load is named, module:class,
+    and loaded when the command runs, so that --help is quick.
+    """
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def run(**options: object) -> None:
+            for name, kind in kinds.items():
+                make = resolve_name(kind) if isinstance(kind, str) else kind
+                taken = {each: options.pop(each, None) for each in signature(make).parameters}
+                said = {each: value for each, value in taken.items() if value not in (None, ())}
+                options[name] = make(**said)
+            command(**options)
+
+        return run
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What makes stems: a model, what it runs on, and how much is kept of what it makes."""
+
+    model: str = DEFAULT_MODEL
+    provider: Provider = "auto"
+    require_gpu: bool = False
+    threads: int | None = None
+    cache_limit: float = 0
+
+    def open(self) -> Separator:
+        """Load the model."""
+        from daw_bridge.separation.separator import Separator
+
+        provider: Provider = "gpu" if self.require_gpu else self.provider
+        return Separator(self.model, provider=provider, threads=self.threads)
+
+    def maker(self) -> StemMaker:
+        """Return what makes stems, or finds them in the cache."""
+        from daw_bridge.jobs.cache import StemCache
+        from daw_bridge.jobs.render import StemMaker
+        from daw_bridge.library.manifest import load_manifest
+
+        limit_bytes = round(self.cache_limit * 1e9)
+        cache = StemCache(limit_bytes=limit_bytes) if limit_bytes else None
+        return StemMaker(load_manifest(self.model), self.open, cache)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a file, in seconds; a length of None is to the end."""
+
+    start: float = 0
+    length: float | None = None
+
+    def of(self, file: Path) -> Excerpt:
+        """Return this part of a file, in its frames.
+
+        Raises:
+            AudioError: the file cannot be read.
+        """
+        from daw_bridge.files.reading import open_audio
+        from daw_bridge.jobs.requests import Excerpt
+
+        with open_audio(file) as reader:
+            rate = reader.sample_rate_hz
+        length = None if self.length is None else round(self.length * rate)
+        return Excerpt((file,), round(self.start * rate), length)
+
+
+@dataclass(frozen=True)
+class Display:
+    """How a command shows what it does: to people, as JSON, or not at all."""
+
+    as_json: bool = False
+    quiet: bool = False
+
+    def progress(self, label: str) -> AbstractContextManager[Progress | None]:
+        """Show a bar, as :func:`show_progress` does."""
+        return show_progress(label, quiet=self.quiet)
+
+    def say(self, text: str) -> None:
+        """Print what is for people."""
+        if not (self.quiet or self.as_json):
+            click.echo(text)
+
+    def report(self, report: object) -> None:
+        """Print what is for programs."""
+        if self.as_json:
+            click.echo(to_json(report))
+
+
+# --- options
+
+
+def read_seconds(text: str) -> float:
+    """Read a time: seconds, or [hours:]minutes:seconds."""
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
+        raise click.BadParameter(f"'{text}' is no time; write seconds or 1:23.5.")
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    """Read names that are separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def container_of(file: Path) -> Container | None:
+    """Return the format that a file's ending says, None where it says none."""
+    return next((each for each in CONTAINERS if file.suffix.lower() == f".{each}"), None)
+
+
+def _together(*options: Decorator) -> Decorator:
+    """Return options as one decorator."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+model_option = click.option(
+    "-m", "--model", default=DEFAULT_MODEL, show_default=True, help="See: stemtool models list."
+)
+bits_option = click.option("--bits", type=click.Choice(BITS), help="For wav and flac. Default: 24.")
 cache_limit_option = click.option(
     "--cache-limit", type=click.FloatRange(0), default=4.0, show_default=True, metavar="GB",
     help="How much the stems may take that are kept for the next time; 0: none are.",
 )  # fmt: skip
 
-_METHOD_OPTIONS = (
+span_options = _together(
+    click.option(
+        "--start", type=read_seconds, default="0", metavar="TIME",
+        help="Where to start: 83.5 or 1:23.5.",
+    ),
+    click.option(
+        "--length", type=read_seconds, metavar="TIME", help="How much. Default: to the end."
+    ),
+)  # fmt: skip
+
+provider_options = _together(
+    click.option(
+        "--provider", type=click.Choice(PROVIDER_NAMES), default="auto", show_default=True,
+        help="What to run networks on.",
+    ),
+    click.option(
+        "--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all."
+    ),
+)  # fmt: skip
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+
+running_options = _together(
+    provider_options,
+    click.option("--overwrite", is_flag=True, help="Replace files that exist."),
+    json_option,
+    click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+)
+
+method_options = _together(
     click.option(
         "--extension", type=click.Choice(["ratio", "zeros"]),
         help="Above the network's band: share it, so that stems sum to the mixture, or drop it."
@@ -40,7 +218,7 @@ _METHOD_OPTIONS = (
         help="Share of a segment that is cross-faded with the next. Default: as the model has it.",
     ),
     click.option(
-        "--wiener", type=click.IntRange(0), default=0, metavar="N",
+        "--wiener", "wiener_iterations", type=click.IntRange(0), default=0, metavar="N",
         help="Rounds of multichannel Wiener refinement. Default: 0.",
     ),
     click.option(
@@ -55,51 +233,16 @@ _METHOD_OPTIONS = (
 )  # fmt: skip
 
 
-def method_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say how to separate; :func:`separation_options` reads them."""
-    for option in reversed(_METHOD_OPTIONS):
-        command = option(command)
-    return command
+# --- what they do and show
 
 
-def separation_options(choices: dict[str, Any]) -> SeparationOptions:
-    """Return how to separate as a command's options say."""
-    from daw_bridge.separation.options import SeparationOptions
+def set_up(display: Display) -> None:
+    """Make the process fit for audio, and let it log as little as it is to print."""
+    from daw_bridge.heap import share_one_heap  # here, to keep --help quick
 
-    options = SeparationOptions.spleeter() if choices["compat"] else SeparationOptions()
-    said = {
-        name: choices[name]
-        for name in ("stems", "extension", "bandwidth", "overlap", "downmix")
-        if choices.get(name) is not None
-    }
-    counts = {"wiener_iterations": choices["wiener"], "shifts": choices["shifts"]}
-    return replace(options, **counts, **said)
-
-
-def make_maker(choices: dict[str, Any]) -> StemMaker:
-    """Return what makes stems as a command's options say, or finds them in the cache."""
-    from daw_bridge.jobs.cache import StemCache
-    from daw_bridge.jobs.render import StemMaker
-    from daw_bridge.library.manifest import load_manifest
-    from daw_bridge.separation.separator import Separator
-
-    model, provider, threads = (choices[name] for name in ("model", "provider", "threads"))
-    limit_bytes = round(choices["cache_limit"] * 1e9)
-    return StemMaker(
-        load_manifest(model),
-        lambda: Separator(model, provider=provider, threads=threads),
-        StemCache(limit_bytes=limit_bytes) if limit_bytes else None,
-    )
-
-
-def read_seconds(text: str) -> float:
-    """Read a time: seconds, or [hours:]minutes:seconds."""
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
-        raise click.BadParameter(f"'{text}' is no time; write seconds or 1:23.5.")
-    seconds = 0.0
-    for part in text.split(":"):
-        seconds = 60 * seconds + float(part)
-    return seconds
+    share_one_heap()
+    if display.quiet:
+        logging.getLogger().setLevel(logging.ERROR)
 
 
 @contextmanager
@@ -121,7 +264,23 @@ def describe_result(result: Result) -> dict[str, Any]:
     return asdict(result) | {"times_real_time": result.times_real_time}
 
 
-def to_json(report: Any) -> str:
+def describe_files(result: Result, origin: str) -> list[str]:
+    """Say which files came of what, and how fast; ``origin`` is said of where stems are from."""
+    seconds = result.frames / result.sample_rate_hz
+    return [
+        f"{result.source}",
+        *(f"  {name:<14} {path}" for name, path in result.outputs.items()),
+        f"  {seconds:.1f} s of audio in {result.elapsed_s:.1f} s:"
+        f" {result.times_real_time:.0f} x real time{origin} {result.provider}",
+    ]
+
+
+def describe_null(null_db: float, what: str) -> str:
+    """Say at which level is what is left."""
+    return "exactly" if math.isinf(null_db) else f"{what} is at {null_db:.1f} dB"
+
+
+def to_json(report: object) -> str:
     """Return a report as JSON: paths as text, and nothing for what is infinite or no number."""
     return json.dumps(_plain(report), indent=2)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from daw_bridge.errors import OutputError, PresetError
+from stemtool_cli.options import json_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def presets() -> None:
 
 
 @presets.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@json_option
 def list_presets(*, as_json: bool) -> None:
     """List the presets, with what each is for."""
     from daw_bridge.rendering.preset import load_presets
@@ -138,7 +139,7 @@ def _describe_effects(name: str | None) -> Iterator[str]:
     from daw_bridge.errors import suggestion
     from daw_bridge.rendering.effects import effect_types
 
-    types: dict[str, Any] = effect_types()
+    types = effect_types()
     if name is None:
         yield from (f"{kind.name:<22} {kind.summary}" for kind in types.values())
         return

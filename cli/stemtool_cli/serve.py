@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -12,6 +11,7 @@ from daw_bridge.errors import OptionError
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings
 from daw_bridge.serving.limits import Limits
+from stemtool_cli.options import gathered, provider_options
 
 _MEGABYTE = 1 << 20
 
@@ -29,7 +29,8 @@ _MEGABYTE = 1 << 20
     " Default: your home folder.",
 )  # fmt: skip
 @click.option(
-    "--token-file", metavar="FILE", type=click.Path(path_type=Path),
+    "--token-file", "token", metavar="FILE", type=click.Path(path_type=Path),
+    callback=lambda _, __, path: read_token(path),
     help="File with a token that clients must know; needed where others can reach the address.",
 )  # fmt: skip
 @click.option(
@@ -50,38 +51,37 @@ _MEGABYTE = 1 << 20
     "--on-exit", type=click.Choice(["finish", "stop"]), default="finish", show_default=True,
     help="What becomes of running jobs on SIGTERM; what is not finished goes on at the next start.",
 )  # fmt: skip
+@provider_options
 @click.option(
-    "--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
-    help="What to run networks on.",
-)  # fmt: skip
-@click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all.")
-@click.option(
-    "--max-queue", type=click.IntRange(1), default=Limits.queue, show_default=True,
+    "--max-queue", "queue", type=click.IntRange(1), default=Limits.queue, show_default=True,
     help="Jobs that wait.",
 )  # fmt: skip
 @click.option(
-    "--max-queue-per-client", type=click.IntRange(1), default=Limits.queue_per_client,
-    show_default=True, help="Jobs of one client that wait.",
+    "--max-queue-per-client", "queue_per_client", type=click.IntRange(1),
+    default=Limits.queue_per_client, show_default=True, help="Jobs of one client that wait.",
 )  # fmt: skip
 @click.option(
-    "--max-datagram", type=click.IntRange(512, 65507), default=Limits.datagram_bytes,
-    show_default=True, help="Bytes in a UDP packet.",
+    "--max-datagram", "datagram_bytes", type=click.IntRange(512, 65507),
+    default=Limits.datagram_bytes, show_default=True, help="Bytes in a UDP packet.",
 )  # fmt: skip
 @click.option(
-    "--max-message", type=click.IntRange(512), default=Limits.message_bytes, show_default=True,
-    help="Bytes in a TCP packet.",
+    "--max-message", "message_bytes", type=click.IntRange(512), default=Limits.message_bytes,
+    show_default=True, help="Bytes in a TCP packet.",
 )  # fmt: skip
 @click.option(
-    "--max-connections", type=click.IntRange(1), default=Limits.connections, show_default=True,
-    help="TCP connections at a time.",
+    "--max-connections", "connections", type=click.IntRange(1), default=Limits.connections,
+    show_default=True, help="TCP connections at a time.",
 )  # fmt: skip
 @click.option(
-    "--max-transfers", type=click.IntRange(1), default=Limits.transfer_bytes // _MEGABYTE,
-    show_default=True, metavar="MB", help="Size of all uploads together.",
+    "--max-transfers", "transfer_bytes", type=click.IntRange(1),
+    default=Limits.transfer_bytes // _MEGABYTE, show_default=True, metavar="MB",
+    callback=lambda _, __, megabytes: megabytes * _MEGABYTE,
+    help="Size of all uploads together.",
 )  # fmt: skip
 @click.option(
-    "--max-job-time", type=click.FloatRange(0, min_open=True), default=Limits.job_seconds,
-    show_default=True, metavar="SECONDS", help="Time that a job may take.",
+    "--max-job-time", "job_seconds", type=click.FloatRange(0, min_open=True),
+    default=Limits.job_seconds, show_default=True, metavar="SECONDS",
+    help="Time that a job may take.",
 )  # fmt: skip
 @click.option(
     "--keep-days", type=click.FloatRange(0, min_open=True), default=Limits.keep_days,
@@ -89,7 +89,8 @@ _MEGABYTE = 1 << 20
 )  # fmt: skip
 @click.option("--log-json", is_flag=True, help="Log JSON instead of key=value, a line an event.")
 @click.option("-v", "--verbose", is_flag=True, help="Also log what is refused.")
-def serve(**choices: Any) -> None:
+@gathered(limits=Limits, settings=ServerSettings)
+def serve(*, settings: ServerSettings, log_json: bool, verbose: bool) -> None:
     """Serve separation to DAWs and other programs, over OSC.
 
     Models are loaded before the port opens; the log then says "ready", and the file "server" in the
@@ -105,30 +106,7 @@ def serve(**choices: Any) -> None:
     """
     from daw_bridge.osc.server import serve as serve_osc
 
-    _log_to_stderr(as_json=choices["log_json"], verbose=choices["verbose"])
-    limits = Limits(
-        queue=choices["max_queue"],
-        queue_per_client=choices["max_queue_per_client"],
-        datagram_bytes=choices["max_datagram"],
-        message_bytes=choices["max_message"],
-        connections=choices["max_connections"],
-        transfer_bytes=choices["max_transfers"] * _MEGABYTE,
-        job_seconds=choices["max_job_time"],
-        keep_days=choices["keep_days"],
-    )
-    said = {name: value for name in ("roots", "state") if (value := choices[name])}
-    settings = ServerSettings(
-        host=choices["host"],
-        port=choices["port"],
-        token=read_token(choices["token_file"]),
-        models=tuple(choices["models"]),
-        jobs=choices["jobs"],
-        on_exit=choices["on_exit"],
-        provider=choices["provider"],
-        threads=choices["threads"],
-        limits=limits,
-        **said,
-    )
+    _log_to_stderr(as_json=log_json, verbose=verbose)
     serve_osc(settings)
 
 

@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
-import logging
-import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from daw_bridge.files.containers import BITS
-from daw_bridge.library.places import DEFAULT_MODEL
 from stemtool_cli.options import (
+    Display,
+    Engine,
+    bits_option,
     cache_limit_option,
+    container_of,
+    describe_files,
+    describe_null,
     describe_result,
-    make_maker,
-    show_progress,
-    to_json,
+    gathered,
+    model_option,
+    running_options,
+    set_up,
 )
 
 if TYPE_CHECKING:
     from daw_bridge.evaluation.surround import SurroundReport
     from daw_bridge.files.containers import Container
+    from daw_bridge.jobs.requests import UpmixChoices
     from daw_bridge.jobs.upmix import UpmixJob, UpmixResult
-    from daw_bridge.rendering.layout import Layout
 
-_CONTAINERS = ("wav", "flac")
+_CONTAINERS: tuple[Container, ...] = ("wav", "flac")
 _PATH = click.Path(path_type=Path)
+
+
+class Check(NamedTuple):
+    """What is measured, where nothing is mixed.
+
+    Attributes:
+        checked: a surround file.
+        against: the stereo that it is for.
+        plot: where to draw what is measured.
+    """
+
+    checked: Path | None = None
+    against: Path | None = None
+    plot: Path | None = None
+
+    def run(self, display: Display) -> bool:
+        """Measure and show; return whether there was anything to do."""
+        if self.checked is None:
+            return False
+        if self.against is None:
+            raise click.UsageError("--check needs --against STEREO.")
+        from daw_bridge.evaluation.plots import plot_surround
+        from daw_bridge.evaluation.surround import check_surround
+
+        report, meter = check_surround(self.checked, self.against)
+        if self.plot:
+            plot_surround(meter, self.plot, title=self.checked.name)
+        display.say("\n".join([str(self.checked), *_describe_report(report)]))
+        display.report(asdict(report))
+        return True
 
 
 @click.command()
@@ -41,7 +74,7 @@ _PATH = click.Path(path_type=Path)
     help="5.1, 5.1-back, 7.1, 5.0, quad, one of yours, or the file of a layout.",
 )  # fmt: skip
 @click.option(
-    "--output", "parts", type=click.Choice(["mix", "stems", "channels"]), default="mix",
+    "--output", type=click.Choice(["mix", "stems", "channels"]), default="mix",
     show_default=True,
     help="One file; one for each stem, which sum to it; or a mono file for each channel.",
 )  # fmt: skip
@@ -58,32 +91,36 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--lfe", metavar="none|HZ@dB", help="Crossover and gain, such as 80@-10. Default: the layout's."
 )
+@model_option
 @click.option(
-    "-m", "--model", default=DEFAULT_MODEL, show_default=True, help="See: stemtool models list."
-)
-@click.option(
-    "--stems", metavar="DIR", type=_PATH, help="Folder of FILE's stems; nothing is separated then."
-)
+    "--stems", metavar="DIR", type=click.Path(),
+    help="Folder of FILE's stems; nothing is separated then.",
+)  # fmt: skip
 @click.option("--format", "container", type=click.Choice(_CONTAINERS), help="Default: as in OUT.")
-@click.option("--bits", type=click.Choice(BITS), help="Default: 24.")
+@bits_option
 @cache_limit_option
 @click.option(
-    "--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
-    help="What to run the network on.",
-)  # fmt: skip
-@click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all.")
-@click.option(
-    "--check", metavar="FILE", type=_PATH,
+    "--check", "checked", metavar="FILE", type=_PATH,
     help="Measure a surround file, whoever made it, instead; needs --against.",
 )  # fmt: skip
 @click.option("--against", metavar="STEREO", type=_PATH, help="The stereo that --check is for.")
 @click.option(
     "--plot", metavar="PNG", type=_PATH, help="Draw what --check measures (needs matplotlib)."
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def upmix(file: Path | None, **choices: Any) -> None:
+@running_options
+@gathered(
+    choices="daw_bridge.jobs.requests:UpmixChoices", check=Check, engine=Engine, display=Display
+)
+def upmix(
+    file: Path | None,
+    *,
+    target: Path | None,
+    container: Container | None,
+    choices: UpmixChoices,
+    check: Check,
+    engine: Engine,
+    display: Display,
+) -> None:
     """Mix the stereo FILE up to 5.1 or another layout, by its stems.
 
     Folded down to stereo again, after ITU-R BS.775, the result is FILE, whatever is chosen: vocals
@@ -98,85 +135,40 @@ def upmix(file: Path | None, **choices: Any) -> None:
       stemtool upmix song.flac -o channels --output channels --lfe none
       stemtool upmix --check other.wav --against song.flac --plot report.png
     """
-    if choices["check"]:
-        _check(choices)
+    from daw_bridge.jobs.upmix import run_upmix  # here, to keep --help quick
+
+    if check.run(display):
         return
-    if file is None or choices["target"] is None:
+    if file is None or target is None:
         raise click.UsageError("Name a FILE and where it goes (-o OUT), or --check a file.")
-    result = _run(_make_job(file, choices), choices)
-    if choices["as_json"]:
-        click.echo(to_json(describe_result(result)))
-    elif not choices["quiet"]:
-        click.echo(_describe(result))
+    set_up(display)
+    job = _make_job(file, target, container, choices)
+    with display.progress(file.name) as progress:
+        result = run_upmix(job, engine.maker(), progress=progress)
+    display.say(_describe(result))
+    display.report(describe_result(result))
 
 
-def _check(choices: dict[str, Any]) -> None:
-    from daw_bridge.evaluation.plots import plot_surround
-    from daw_bridge.evaluation.surround import check_surround
+def _make_job(
+    file: Path, target: Path, container: Container | None, choices: UpmixChoices
+) -> UpmixJob:
+    """Return the job; a mix is the target, or goes into it where that has no ending to go by."""
+    from msgspec.structs import replace as set_fields
 
-    if choices["against"] is None:
-        raise click.UsageError("--check needs --against STEREO.")
-    report, meter = check_surround(choices["check"], choices["against"])
-    if choices["plot"]:
-        plot_surround(meter, choices["plot"], title=choices["check"].name)
-    if choices["as_json"]:
-        click.echo(to_json(asdict(report)))
-    elif not choices["quiet"]:
-        click.echo("\n".join([str(choices["check"]), *_describe_report(report)]))
+    from daw_bridge.jobs.requests import Excerpt
+    from daw_bridge.rendering.layout import read_layout
 
-
-def _make_job(file: Path, choices: dict[str, Any]) -> UpmixJob:
-    from daw_bridge.files.containers import OutputFormat
-    from daw_bridge.jobs.upmix import UpmixJob
-
-    layout, target = _find_layout(choices), choices["target"]
-    said = target.suffix[1:].lower()
-    container: Container = choices["container"] or (said if said in _CONTAINERS else "wav")
-    if choices["parts"] == "mix" and said != container:
-        target /= f"{file.stem} {layout.name}.{container}"
-    return UpmixJob(
-        file,
-        target,
-        parts=choices["parts"],
-        layout=layout,
-        stems_folder=choices["stems"],
-        output_format=OutputFormat(container, choices["bits"]),
-        overwrite=choices["overwrite"],
-    )
-
-
-def _find_layout(choices: dict[str, Any]) -> Layout:
-    from daw_bridge.rendering.layout import change_layout, load_layout, read_layout
-
-    name = choices["layout"]
-    is_file = name.endswith(".toml")
-    return change_layout(
-        read_layout(Path(name)) if is_file else load_layout(name),
-        center_width=choices["center_width"],
-        surround_change_db=choices["surround_level"],
-        lfe=choices["lfe"],
-    )
-
-
-def _run(job: UpmixJob, choices: dict[str, Any]) -> UpmixResult:
-    from daw_bridge.heap import share_one_heap  # here, to keep --help quick
-    from daw_bridge.jobs.upmix import run_upmix
-
-    share_one_heap()
-    if choices["quiet"]:
-        logging.getLogger().setLevel(logging.ERROR)
-    with show_progress(job.source.name, quiet=choices["quiet"]) as progress:
-        return run_upmix(job, make_maker(choices), progress=progress)
+    ending = container_of(target)
+    said = container or (ending if ending in _CONTAINERS else "wav")
+    own = read_layout(Path(choices.layout)) if choices.layout.endswith(".toml") else None
+    job = set_fields(choices, format=said).job(Excerpt((file,)), target, own)
+    is_folder = job.parts == "mix" and ending != said
+    name = f"{file.stem} {job.layout.name}.{said}" if is_folder else ""
+    return replace(job, output=target / name)
 
 
 def _describe(result: UpmixResult) -> str:
-    seconds = result.frames / result.sample_rate_hz
-    lines = [f"{result.source}"]
-    lines += [f"  {name:<14} {path}" for name, path in result.outputs.items()]
-    origin = f"stems from {result.provider}"
-    speed = f"{result.times_real_time:.0f} x real time"
-    lines.append(f"  {seconds:.1f} s of audio in {result.elapsed_s:.1f} s: {speed}, {origin}")
-    lines += _describe_report(result.report)
+    lines = describe_files(result, ", stems from") + _describe_report(result.report)
     if result.gain_db < 0:
         lines.append(
             f"  all is turned down by {-result.gain_db:.2f} dB, or some would clip;"
@@ -197,9 +189,5 @@ def _describe_report(report: SurroundReport) -> list[str]:
         + ", ".join(f"{pair} {each:.2f}" for pair, each in report.correlations.items()),
         *([] if lfe is None else [f"  LFE above 120 Hz: {lfe:.1f} dB of all of it"]),
         f"  loudness: {report.surround_lufs:.1f} LUFS, stereo {report.stereo_lufs:.1f} LUFS",
-        f"  folded down to stereo: {_describe_null(report.null_db)}",
+        f"  folded down to stereo: {describe_null(report.null_db, 'what differs')}",
     ]
-
-
-def _describe_null(null_db: float) -> str:
-    return "exactly" if math.isinf(null_db) else f"what differs is at {null_db:.1f} dB"

@@ -1,6 +1,7 @@
 """What can be asked of the engine, whoever asks.
 
 job         what all jobs have in common, and what they come to
+running     what they do alike when they run
 separate    a mixture becomes its stems
 render      what jobs have in common that make something of stems
 sources     a selection of a song, and stems in a folder
@@ -8,4 +9,5 @@ cache       stems that were made before
 remix       stems become a remix
 upmix       stems become surround
 evaluate    a model's stems, compared with those that are known
+requests    words become jobs
 """

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from daw_bridge.errors import Cancelled, OptionError, OutputError
+from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.separation.options import SeparationOptions
 
@@ -125,30 +125,3 @@ def check_absent(job: Job, outputs: Iterable[Path]) -> None:
     for path in outputs:
         if path.exists() and not job.overwrite:
             raise OutputError(f"{path} exists; --overwrite replaces it.")
-
-
-def claim_outputs(job: Job, manifest: ModelManifest) -> dict[str, Path]:
-    """Return the file of each result, once it is sure that writing it destroys nothing.
-
-    Raises:
-        OptionError: two results would be the same file, or what was chosen does not fit.
-        OutputError: a file exists that may not be replaced, or is an input.
-    """
-    check_outputs([job], manifest)
-    outputs = job.outputs(manifest)
-    check_absent(job, outputs.values())
-    return outputs
-
-
-def report(
-    job: Job,
-    total: int,
-    progress: Progress | None,
-    is_cancelled: IsCancelled | None,
-    done: int | None = None,
-) -> None:
-    """Say how far a job is, if that is known, and stop it if it was called off."""
-    if progress and done is not None:
-        progress(done, max(total, done))
-    if is_cancelled and is_cancelled():
-        raise Cancelled(f"{job.source} was cancelled.")

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.files.containers import OutputFormat
-from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
-from daw_bridge.jobs.job import Result, claim_outputs, report
+from daw_bridge.jobs.job import Result
 from daw_bridge.jobs.render import RenderJob, check_null, watch
-from daw_bridge.jobs.sources import Selection
+from daw_bridge.jobs.running import begin
 from daw_bridge.separation.options import make_plan
 
 if TYPE_CHECKING:
@@ -52,11 +48,17 @@ class RemixJob(RenderJob):
             AudioError: there are no stems in their folder.
             PresetError: the preset does not fit the stems.
         """
-        stems = self.stems(manifest)
-        self.preset.check(stems)
+        self.preset.check(self.stems(manifest))
+        return {REMIX: self.output, **self.kept_stems(manifest)}
+
+    def kept_stems(self, manifest: ModelManifest) -> dict[str, Path]:
+        """Return the path of each stem that is kept.
+
+        Raises:
+            AudioError: there are no stems in their folder.
+        """
         folder = self.kept_folder
-        kept = {stem: folder / f"{stem}.wav" for stem in stems} if folder else {}
-        return {REMIX: self.output, **kept}
+        return {stem: folder / f"{stem}.wav" for stem in self.stems(manifest)} if folder else {}
 
 
 @dataclass(frozen=True)
@@ -87,35 +89,33 @@ def run_remix(
     """
     from daw_bridge.rendering.remix import Master, mix  # slow to load
 
-    began = time.perf_counter()
-    outputs = claim_outputs(job, maker.manifest)
     meter = NullMeter()
-    with open_channels(job.sources) as reader:
-        selection = Selection(reader, job.start, job.length)
-        channels = make_plan(maker.manifest, job.options, reader).channels
-        sound: dict[str, Any] = {"sample_rate_hz": reader.sample_rate_hz, "channels": channels}
-        provider, stems = maker.stems(job, selection, channels)
-        tell = partial(report, job, selection.frames, progress, is_cancelled)
+    with begin(job, maker.manifest, progress, is_cancelled) as running:
+        mixture = running.selection.mixture
+        rate = mixture.sample_rate_hz
+        channels = make_plan(maker.manifest, job.options, mixture).channels
+        kept_paths = list(job.kept_stems(maker.manifest).values())
+        provider, stems = maker.stems(job, running.selection, channels)
         with (
             closing(stems),
-            StemFiles([job.output], job.output_format, tags_from=job.source, **sound) as remix,
-            StemFiles(list(outputs.values())[1:], _KEPT_FORMAT, **sound) as kept,
-            Master(job.preset, tell, output=job.output.resolve(), **sound) as master,
+            running.files([job.output], channels) as remix,
+            StemFiles(kept_paths, _KEPT_FORMAT, sample_rate_hz=rate, channels=channels) as kept,
+            Master(
+                job.preset,
+                running.report,
+                channels=channels,
+                sample_rate_hz=rate,
+                output=job.output.resolve(),
+            ) as master,
         ):
-            watched = watch(stems, meter, kept if job.kept_folder else None, tell)
+            watched = watch(stems, meter, kept if job.kept_folder else None, running.report)
             for block in chain(map(master.push, mix(watched, job.preset)), master.finish()):
                 remix.write(block[np.newaxis])
             check_null(job, meter)
             kept.commit()
             written = remix.commit()
-    return RemixResult(
-        source=job.source,
-        outputs=outputs,
-        frames=remix.frames,
-        provider=provider,
-        elapsed_s=time.perf_counter() - began,
-        gain_db=20 * math.log10(written.gain),
-        null_db=meter.null_db(),
-        **sound,
-        **master.levels._asdict(),
+    result = running.result(
+        remix, written, channels=channels, provider=provider, null_db=meter.null_db()
     )
+    levels = master.levels
+    return RemixResult(**vars(result), lufs=levels.lufs, true_peak_db=levels.true_peak_db)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import string
-import time
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,17 +11,15 @@ import numpy as np
 
 from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.evaluation.nulls import NullMeter
-from daw_bridge.files.reading import open_channels
-from daw_bridge.files.writing import StemFiles
-from daw_bridge.jobs.job import Job, Result, claim_outputs, report
-from daw_bridge.jobs.sources import Selection
+from daw_bridge.jobs.job import Job
+from daw_bridge.jobs.running import begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from daw_bridge.audio import StemBlock
     from daw_bridge.files.reading import Reader
-    from daw_bridge.jobs.job import IsCancelled, Progress
+    from daw_bridge.jobs.job import IsCancelled, Progress, Result
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.separator import Separator
 
@@ -88,34 +84,22 @@ def run_separate(
         DawBridgeError: the source cannot be read, the stems cannot be written, …
         Cancelled: ``is_cancelled`` said so.
     """
-    began = time.perf_counter()
-    outputs = claim_outputs(job, separator.manifest)
     meter = NullMeter()
-    with open_channels(job.sources) as reader:
-        channels = min(reader.channels, separator.manifest.channels)
-        with StemFiles(
-            list(outputs.values()),
-            job.output_format,
-            sample_rate_hz=reader.sample_rate_hz,
-            channels=channels,
-            tags_from=job.source,
-        ) as files:
-            total = Selection(reader, job.start, job.length).frames
-            for samples in _measured_blocks(job, separator, reader, meter):
+    with begin(job, separator.manifest, progress, is_cancelled) as running:
+        mixture = running.selection.mixture
+        channels = min(mixture.channels, separator.manifest.channels)
+        with running.files(running.outputs.values(), channels) as files:
+            for samples in _measured_blocks(job, separator, mixture, meter):
                 files.write(samples)
-                report(job, total, progress, is_cancelled, files.frames)
+                running.report(files.frames)
             written = files.commit()
-    is_complete = job.residual or len(outputs) == len(separator.manifest.stems)
+    is_complete = job.residual or len(running.outputs) == len(separator.manifest.stems)
     null_db = meter.null_db(gain=written.gain, rounding_energy=written.rounding_energy)
-    return Result(
-        source=job.source,
-        outputs=outputs,
-        sample_rate_hz=reader.sample_rate_hz,
+    return running.result(
+        files,
+        written,
         channels=channels,
-        frames=files.frames,
         provider=separator.provider,
-        elapsed_s=time.perf_counter() - began,
-        gain_db=20 * math.log10(written.gain),
         null_db=null_db if is_complete else None,
     )
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -20,9 +17,9 @@ from daw_bridge.evaluation.surround import (
     measure_surround,
 )
 from daw_bridge.files.reading import open_channels, open_sum
-from daw_bridge.files.writing import StemFiles
-from daw_bridge.jobs.job import Result, claim_outputs, report
+from daw_bridge.jobs.job import Result
 from daw_bridge.jobs.render import RenderJob, check_null, watch
+from daw_bridge.jobs.running import begin
 from daw_bridge.jobs.sources import Selection
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, load_layout
 
@@ -36,8 +33,6 @@ if TYPE_CHECKING:
     from daw_bridge.library.manifest import ModelManifest
 
 UpmixOutput: TypeAlias = Literal["mix", "stems", "channels"]
-
-UPMIX_OUTPUTS: tuple[UpmixOutput, ...] = get_args(UpmixOutput)
 
 
 @dataclass(frozen=True)
@@ -100,43 +95,24 @@ def run_upmix(
     """
     from daw_bridge.rendering.upmix import upmix  # slow to load
 
-    began = time.perf_counter()
-    outputs = claim_outputs(job, maker.manifest)
-    speakers = job.layout.speakers
-    meter = NullMeter()
-    with open_channels(job.sources) as reader:
-        check_stereo(reader)
-        selection = Selection(reader, job.start, job.length)
-        provider, stems = maker.stems(job, selection, 2)
-        tell = partial(report, job, selection.frames, progress, is_cancelled)
+    speakers, meter = job.layout.speakers, NullMeter()
+    channels, tagged = (1, ()) if job.parts == "channels" else (len(speakers), speakers)
+    with begin(job, maker.manifest, progress, is_cancelled) as running:
+        check_stereo(running.selection.mixture)
+        provider, stems = maker.stems(job, running.selection, 2)
         with (
             closing(stems),
-            StemFiles(
-                list(outputs.values()),
-                job.output_format,
-                sample_rate_hz=reader.sample_rate_hz,
-                channels=1 if job.parts == "channels" else len(speakers),
-                tags_from=job.source,
-                speakers=() if job.parts == "channels" else speakers,
-            ) as files,
+            running.files(running.outputs.values(), channels, speakers=tagged) as files,
         ):
-            for placed in upmix(watch(stems, meter, None, tell), job.layout):
+            for placed in upmix(watch(stems, meter, None, running.report), job.layout):
                 files.write(_arrange(placed, job.parts))
             check_null(job, meter)
             written = files.commit()
-    measured = _measure_files(job, list(outputs.values()), gain=written.gain)
-    return UpmixResult(
-        source=job.source,
-        outputs=outputs,
-        sample_rate_hz=reader.sample_rate_hz,
-        channels=len(speakers),
-        frames=files.frames,
-        provider=provider,
-        elapsed_s=time.perf_counter() - began,
-        gain_db=20 * math.log10(written.gain),
-        null_db=measured.null_db,
-        report=measured,
+    measured = _measure_files(job, list(running.outputs.values()), gain=written.gain)
+    result = running.result(
+        files, written, channels=len(speakers), provider=provider, null_db=measured.null_db
     )
+    return UpmixResult(**vars(result), report=measured)
 
 
 def _measure_files(job: UpmixJob, files: Sequence[Path], *, gain: float) -> SurroundReport:

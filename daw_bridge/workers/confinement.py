@@ -61,8 +61,8 @@ def confine(path: Path, roots: Sequence[Path]) -> Path:
 
 def sweep(task: Task) -> None:
     """Take away what a worker that was killed may have left half written."""
-    manifest = Path(task.folder) / OUTCOME_NAME
-    remove_parts([manifest, *find_outputs(task).values()])
+    outcome = Path(task.folder) / OUTCOME_NAME
+    remove_parts([outcome, *find_outputs(task).values()])
 
 
 def _check_regular(path: Path) -> None:

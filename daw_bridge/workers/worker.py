@@ -25,13 +25,14 @@ from filelock import FileLock
 from daw_bridge.errors import Cancelled, DawBridgeError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.heap import share_one_heap
+from daw_bridge.separation.providers import Provider
 from daw_bridge.workers.confinement import check_task, confine, sweep
 from daw_bridge.workers.task import KINDS, OUTCOME_NAME, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from daw_bridge.separation.providers import Provider
+    from daw_bridge.jobs.job import Result
     from daw_bridge.separation.separator import Separator
 
 _MAX_MODELS = 3
@@ -53,7 +54,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     models: tuple[str, ...]
     roots: tuple[str, ...]
     locks: str
-    provider: str = "auto"
+    provider: Provider = "auto"
     threads: int | None = None
     niceness: int = 0
 
@@ -82,7 +83,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
 
 
 class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
-    """What came of a job; also the content of its manifest."""
+    """What came of a job; also the content of the file beside its results."""
 
     job: str
     kind: str
@@ -97,6 +98,25 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
     gain_db: float
     null_db: float | None
     elapsed_s: float
+
+    @classmethod
+    def of(cls, task: Task, result: Result) -> Outcome:
+        """Return what came of a task."""
+        return cls(
+            job=task.job,
+            kind=task.kind,
+            model=task.model,
+            provider=result.provider,
+            sources=task.sources,
+            start=task.start,
+            frames=result.frames,
+            sample_rate_hz=result.sample_rate_hz,
+            channels=result.channels,
+            stems={stem: str(path) for stem, path in result.outputs.items()},
+            gain_db=result.gain_db,
+            null_db=result.null_db,
+            elapsed_s=result.elapsed_s,
+        )
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
@@ -186,32 +206,17 @@ class Worker:
             if order.again:
                 sweep(task)
             kind = KINDS[task.kind]
-            job = kind.make(task)
             result = kind.run(
-                job,
+                kind.make(task),
                 self._separator(task.model),
                 progress=lambda done, total: self.report(Progress(done / total)),
                 is_cancelled=lambda: self._is_cancelled(task),
             )
-            outcome = Outcome(
-                job=task.job,
-                kind=task.kind,
-                model=task.model,
-                provider=result.provider,
-                sources=task.sources,
-                start=task.start,
-                frames=result.frames,
-                sample_rate_hz=result.sample_rate_hz,
-                channels=result.channels,
-                stems={stem: str(path) for stem, path in result.outputs.items()},
-                gain_db=result.gain_db,
-                null_db=result.null_db,
-                elapsed_s=result.elapsed_s,
-            )
             for path in result.outputs.values():
                 _flush(path)
-            manifest = Path(task.folder) / OUTCOME_NAME
-            write_whole(manifest, msgspec.json.encode(outcome), durable=True)
+            outcome = Outcome.of(task, result)
+            file = Path(task.folder) / OUTCOME_NAME
+            write_whole(file, msgspec.json.encode(outcome), durable=True)
         return outcome
 
     def _is_cancelled(self, task: Task) -> bool:
@@ -231,11 +236,10 @@ class Worker:
         from daw_bridge.separation.separator import Separator
 
         if model not in self._separators:
-            provider: Provider = self._settings.provider  # type: ignore[assignment]
             while len(self._separators) >= _MAX_MODELS:
                 self._separators.pop(next(iter(self._separators))).close()
             self._separators[model] = Separator(
-                model, provider=provider, threads=self._settings.threads
+                model, provider=self._settings.provider, threads=self._settings.threads
             )
         self._separators[model] = separator = self._separators.pop(model)
         return separator

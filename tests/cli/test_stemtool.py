@@ -101,6 +101,11 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
     assert f"{bad} cannot be read as audio" in run.stderr
     assert "There is no file" in run.stderr
     assert "2 of 3 files failed" in run.stderr
+    run = stemtool("separate", bad, "-o", tmp_path, "--json")
+    assert run.returncode == 1
+    (failed,) = json.loads(run.stdout)["failed"]
+    assert failed["source"] == str(bad)
+    assert f"{bad} cannot be read as audio" in failed["error"]
 
 
 def make_wav(path: Path, samples: np.ndarray) -> Path:

@@ -15,9 +15,8 @@ from daw_bridge.errors import (
     OutputError,
 )
 from daw_bridge.files.containers import OutputFormat
-from daw_bridge.library.manifest import ModelManifest
 from daw_bridge.workers.confinement import check_task, confine, sweep
-from daw_bridge.workers.task import Task, make_remix_job, make_separate_job
+from daw_bridge.workers.task import KINDS, Task, find_outputs
 from tests.conftest import make_noise
 
 
@@ -34,42 +33,17 @@ def make_task(root: Path, kind: str = "separate", **others: object) -> Task:
     return Task("j", kind, "spleeter-2stems", **fields)  # type: ignore[arg-type]
 
 
-def test_words_become_a_job(root: Path) -> None:
-    options = {
-        "format": "flac", "bits": "16", "stems": "vocals, accompaniment", "overlap": "0.25",
-        "wiener": "2", "shifts": "3", "downmix": "1", "residual": "true", "label": "L/R: é",
-        "bandwidth": "16k",
-    }  # fmt: skip
-    job = make_separate_job(make_task(root, options=options, start=3, length=7))
-    assert job.options.stems == ("vocals", "accompaniment")
-    assert job.options.overlap == 0.25
-    assert job.options.shifts == 3
-    assert job.options.wiener_iterations == 2
-    assert job.options.downmix
-    assert job.residual
-    assert not job.overwrite
-    assert job.output_format == OutputFormat("flac", "16")
+@pytest.mark.parametrize(
+    ("kind", "phase"), [("separate", "separating"), ("remix", "remixing"), ("upmix", "upmixing")]
+)
+def test_a_task_becomes_a_job_of_its_kind(kind: str, phase: str, root: Path) -> None:
+    task = make_task(root, kind, options={"format": "flac"}, start=3, length=7)
+    job = KINDS[kind].make(task)
+    assert job.sources == (root / "mix.wav",)
     assert (job.start, job.length) == (3, 7)
-    assert job.track == "L_R_ é"
-    spleeter = make_separate_job(make_task(root, options={"compat": "spleeter"}))
-    assert spleeter.options.extension == "zeros"
-
-
-def test_words_become_a_remix(root: Path) -> None:
-    options = {
-        "format": "flac", "preset": "karaoke, vocal-up", "gain": "vocals=2", "pan": "vocals=-30",
-        "solo": "vocals", "pitch": "-1", "tempo": "0.5", "lufs": "-16", "true_peak": "-2",
-        "keep_stems": "1", "label": "Mix 1",
-    }  # fmt: skip
-    job = make_remix_job(make_task(root, "remix", options=options, start=3, length=7))
-    assert job.output == root / "out" / "Mix 1 – remix.flac"  # noqa: RUF001
-    assert job.kept_folder == root / "out"
-    vocals = job.preset.settings("vocals")
-    assert (vocals.gain_db, vocals.pan) == (-30 + 4 + 2, -30)
-    assert job.preset.settings("accompaniment").mute
-    assert (job.preset.pitch_semitones, job.preset.tempo) == (-1, 0.5)
-    assert (job.preset.lufs, job.preset.true_peak_db) == (-16, -2)
-    assert (job.start, job.length) == (3, 7)
+    assert job.output_format == OutputFormat("flac")
+    assert all(path.parent == root / "out" for path in find_outputs(task).values())
+    assert KINDS[kind].phase == phase
 
 
 @pytest.mark.parametrize(
@@ -120,11 +94,9 @@ def test_words_that_mean_nothing(options: dict[str, str], sentence: str, root: P
         check_task(make_task(root, options=options), [root])
 
 
-def test_a_label_cannot_leave_the_folder_or_reach_a_format_string(
-    root: Path, manifest: ModelManifest
-) -> None:
+def test_a_label_cannot_leave_the_folder_or_reach_a_format_string(root: Path) -> None:
     task = make_task(root, options={"label": "../{stem!r:>9999999}"})
-    (path, *_) = make_separate_job(task).outputs(manifest).values()
+    (path, *_) = find_outputs(task).values()
     assert path == root / "out" / ".._{stem!r__9999999} – vocals.wav"  # noqa: RUF001
 
 

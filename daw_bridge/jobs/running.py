@@ -1,0 +1,110 @@
+"""What all jobs do alike when they run: begin, tell how far they are, write, and end."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from daw_bridge.errors import Cancelled
+from daw_bridge.files.reading import open_channels
+from daw_bridge.files.writing import StemFiles
+from daw_bridge.jobs.job import Result, check_absent, check_outputs
+from daw_bridge.jobs.sources import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from daw_bridge.files.speakers import Speakers
+    from daw_bridge.files.writing import Written
+    from daw_bridge.jobs.job import IsCancelled, Job, Progress
+    from daw_bridge.library.manifest import ModelManifest
+
+
+@dataclass(frozen=True)
+class Running:
+    """A job that has begun.
+
+    Attributes:
+        job: what is asked for.
+        outputs: the file of each result.
+        selection: what it is made of, open.
+        total: how many frames that is; may be an estimate.
+        began: by the clock of :func:`time.perf_counter`.
+        progress: is told how far it is.
+        is_cancelled: says whether to stop.
+    """
+
+    job: Job
+    outputs: dict[str, Path]
+    selection: Selection
+    total: int
+    began: float
+    progress: Progress | None
+    is_cancelled: IsCancelled | None
+
+    def report(self, done: int | None = None) -> None:
+        """Say how far the job is, if that is known, and stop it if it was called off."""
+        if self.progress and done is not None:
+            self.progress(done, max(self.total, done))
+        if self.is_cancelled and self.is_cancelled():
+            raise Cancelled(f"{self.job.source} was cancelled.")
+
+    def files(self, paths: Iterable[Path], channels: int, *, speakers: Speakers = ()) -> StemFiles:
+        """Return files for results, of so many channels each, with the tags of the source."""
+        return StemFiles(
+            list(paths),
+            self.job.output_format,
+            sample_rate_hz=self.selection.mixture.sample_rate_hz,
+            channels=channels,
+            tags_from=self.job.source,
+            speakers=speakers,
+        )
+
+    def result(
+        self,
+        files: StemFiles,
+        written: Written,
+        *,
+        channels: int,
+        provider: str,
+        null_db: float | None,
+    ) -> Result:
+        """Return what came of it, now that its files are written."""
+        return Result(
+            source=self.job.source,
+            outputs=self.outputs,
+            sample_rate_hz=self.selection.mixture.sample_rate_hz,
+            channels=channels,
+            frames=files.frames,
+            provider=provider,
+            elapsed_s=time.perf_counter() - self.began,
+            gain_db=20 * math.log10(written.gain),
+            null_db=null_db,
+        )
+
+
+@contextmanager
+def begin(
+    job: Job,
+    manifest: ModelManifest,
+    progress: Progress | None,
+    is_cancelled: IsCancelled | None,
+) -> Iterator[Running]:
+    """Open a job's source, once it is sure that writing its results destroys nothing.
+
+    Raises:
+        OptionError: two results would be the same file, or what was chosen does not fit.
+        OutputError: a file exists that may not be replaced, or is an input.
+        AudioError: the source cannot be read.
+    """
+    began = time.perf_counter()
+    check_outputs([job], manifest)
+    outputs = job.outputs(manifest)
+    check_absent(job, outputs.values())
+    with open_channels(job.sources) as mixture:
+        selection = Selection(mixture, job.start, job.length)
+        yield Running(job, outputs, selection, selection.frames, began, progress, is_cancelled)
