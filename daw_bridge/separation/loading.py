@@ -9,7 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daw_bridge.errors import ManifestError
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.manifest import (
+    ComplexModel,
+    EnsembleModel,
+    HybridModel,
+    MagnitudeModel,
+    WaveformModel,
+    load_manifest,
+)
 from daw_bridge.library.stages import LowPassFilter
 from daw_bridge.separation import filters
 from daw_bridge.separation.composition import Blend, Cascade, Split
@@ -62,22 +69,32 @@ class Loader:
             ModelError: weights are not to be had, or are not what the manifest says.
             ProviderError: the GPU was asked for and cannot be used.
         """
-        if manifest.segment:
-            masks = self.load(manifest)
-            return Model(manifest, masks, partial(Masking, network=masks, manifest=manifest))
+        match manifest:
+            case MagnitudeModel():
+                masks = self.load(manifest)
+                return Model(manifest, masks, partial(Masking, network=masks, manifest=manifest))
+            case EnsembleModel():
+                raise ManifestError(f"{manifest.name} is an ensemble: open its members instead.")
         signals = self._load_signals(manifest)
         return Model(manifest, signals, partial(Overlapping, network=signals, manifest=manifest))
 
-    def _load_signals(self, manifest: ModelManifest) -> SignalNetwork:
+    def _load_signals(self, manifest: ComplexModel | WaveformModel | HybridModel) -> SignalNetwork:
         (path,) = ensure_networks(manifest)
-        in_turn = manifest.kind != "complex"  # two long passages at a time would take gigabytes
-        options: Any = {"provider": self.provider, "threads": self.threads, "in_turn": in_turn}
-        if manifest.kind == "complex":
-            network: SignalNetwork = SpectralNetwork(OnnxGraph(path, **options), manifest)
-        elif manifest.kind == "hybrid":
-            network = HybridNetwork(OnnxGraph(path, **options, ends=2), manifest)
-        else:
-            network = OnnxNetwork(path, **options)
+        # Two long passages at a time would take gigabytes; those of complex spectra are short.
+        match manifest:
+            case ComplexModel():
+                network: SignalNetwork = SpectralNetwork(
+                    OnnxGraph(path, provider=self.provider, threads=self.threads), manifest
+                )
+            case HybridModel():
+                graph = OnnxGraph(
+                    path, provider=self.provider, threads=self.threads, ends=2, in_turn=True
+                )
+                network = HybridNetwork(graph, manifest)
+            case WaveformModel():
+                network = OnnxNetwork(
+                    path, provider=self.provider, threads=self.threads, in_turn=True
+                )
         if network.stems != len(manifest.stems) - manifest.last_is_rest:
             raise ManifestError(
                 f"{path} gives {network.stems} stems, but the manifest of {manifest.name} names"
@@ -89,9 +106,12 @@ class Loader:
         """Load a model that gives masks, fetching what is not on this machine.
 
         Raises:
-            ModelError: weights are not to be had, or are not what the manifest says.
+            ModelError: weights are not to be had, or are not what the manifest says; or it gives
+                none.
             ProviderError: the GPU was asked for and cannot be used.
         """
+        if not isinstance(manifest, MagnitudeModel):
+            raise ManifestError(f"{manifest.name} is of kind '{manifest.kind}': it gives no masks.")
         if not manifest.stages:
             path = ensure_network(manifest)
             return OnnxNetwork(path, provider=self.provider, threads=self.threads)
@@ -101,7 +121,7 @@ class Loader:
         ]
         return Cascade(splits, manifest.stems)
 
-    def _load_stage(self, manifest: ModelManifest, stage: Stage) -> MaskNetwork:
+    def _load_stage(self, manifest: MagnitudeModel, stage: Stage) -> MaskNetwork:
         networks = [
             self._load_splitter(manifest, splitter, stage.parts) for splitter in stage.splitters
         ]
@@ -110,7 +130,7 @@ class Loader:
         return networks[0]
 
     def _load_splitter(
-        self, manifest: ModelManifest, splitter: Splitter, parts: tuple[str, ...]
+        self, manifest: MagnitudeModel, splitter: Splitter, parts: tuple[str, ...]
     ) -> MaskNetwork:
         if splitter.filter:
             return make_filter(splitter.filter, manifest)
@@ -119,7 +139,7 @@ class Loader:
         return self.load(load_manifest(str(splitter.model)))
 
     def _load_committed(
-        self, manifest: ModelManifest, committed: CommittedNetwork, parts: tuple[str, ...]
+        self, manifest: MagnitudeModel, committed: CommittedNetwork, parts: tuple[str, ...]
     ) -> MaskNetwork:
         path = locate_network(manifest, committed)
         network = OnnxNetwork(path, provider=self.provider, threads=self.threads)
@@ -136,7 +156,7 @@ class Loader:
         return network
 
 
-def make_filter(table: Filter, manifest: ModelManifest) -> MaskNetwork:
+def make_filter(table: Filter, manifest: MagnitudeModel) -> MaskNetwork:
     """Return the filter that a stage of a model describes."""
     if isinstance(table, LowPassFilter):
         bin_hz = manifest.sample_rate_hz / manifest.transform.window_samples

@@ -10,13 +10,13 @@ from daw_bridge.conversion.registry import families
 from daw_bridge.errors import ManifestError, ModelError
 from daw_bridge.library.manifest import (
     ModelManifest,
-    Origin,
     load_components,
     load_manifest,
     load_manifests,
     read_manifest,
 )
 from daw_bridge.library.places import find_model, find_models
+from daw_bridge.library.sources import Origin
 from daw_bridge.library.stages import CommittedNetwork, HarmonicPercussiveFilter
 from tests.mini_model import install_manifest, install_staged
 

@@ -30,7 +30,6 @@ sample_rate_hz = 44100
 channels = 2
 licence = "MIT"
 attribution = "daw-bridge"
-last_is_rest = {last_is_rest}
 {more}
 [[stages]]
 parts = {stems}
@@ -59,8 +58,7 @@ def install(
     text = HEAD.format(
         kind=kind,
         stems=names,
-        last_is_rest=str(last_is_rest).lower(),
-        more=more,
+        more="last_is_rest = true\n" + more if last_is_rest else more,
         digest=sha256_of(folder / "network.onnx"),
     )
     (folder / "manifest.toml").write_text(text, "utf-8")
@@ -205,10 +203,14 @@ def test_a_network_of_another_signature_is_refused(home: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "more", "message"),
     [
-        ("waveform", "", "kind 'waveform' needs 'passage'"),
-        ("magnitude", PASSAGE.format(9, 0), "kind 'magnitude' needs 'segment'"),
+        ("waveform", "", "missing required field `passage`"),
+        ("magnitude", PASSAGE.format(9, 0), "unknown field `passage`.$"),
         ("waveform", PASSAGE.format(300, 150), "longer than the context"),
-        ("waveform", PASSAGE.format(9, 0) + "[bandwidths]\nall = 2\n", "has no 'bandwidths'"),
+        (
+            "waveform",
+            PASSAGE.format(9, 0) + "[bandwidths]\nall = 2\n",
+            "unknown field `bandwidths`.$",
+        ),
     ],
 )
 def test_tables_of_another_kind_are_refused(home: Path, kind: str, more: str, message: str) -> None:
