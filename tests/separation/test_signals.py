@@ -13,6 +13,7 @@ from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.audio import join_stems
 from daw_bridge.errors import DawBridgeError, ManifestError, OptionError
 from daw_bridge.files.hashing import sha256_of
+from daw_bridge.separation.loading import Loader
 from daw_bridge.stft import Stft
 from tests.conftest import level_db, make_noise
 
@@ -225,6 +226,8 @@ def test_what_needs_masks_is_refused(home: Path) -> None:
             separator.separate(make_noise(1000), SeparationOptions(wiener_iterations=1))
         with pytest.raises(OptionError, match="no bandwidth '16k'; it has one only"):
             separator.separate(make_noise(1000), SeparationOptions(bandwidth="16k"))
+        with pytest.raises(ManifestError, match="is of kind 'waveform': it gives no masks"):
+            Loader("cpu").load(separator.manifest)
 
 
 def test_a_centred_last_passage_is_seen_after_what_precedes_it(home: Path) -> None:
