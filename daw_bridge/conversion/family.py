@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from daw_bridge.errors import OptionError, WeightsError, suggestion
 from daw_bridge.library.stems import in_usual_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from daw_bridge.library.activations import Activations
     from daw_bridge.library.manifest import NetworkModel
 
 UNKNOWN = "unknown"
@@ -26,13 +27,14 @@ class ImportWishes:
         stems: their names in the checkpoint's order, or, in families that find stems by name, those
             to be taken; none: as the family names and orders them, and so must the manifest of a
             model that is fetched.
-        options: the family's own, as in a manifest's ``[network]``.
+        activations: what layers end with, in families whose checkpoints do not tell; None: as the
+            configuration says, or the family's published models have it.
         configuration: the file that the checkpoint was trained by.
         trust: code in the checkpoint may be run.
     """
 
     stems: tuple[str, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
+    activations: Activations | None = None
     configuration: Path | None = None
     trust: bool = False
 

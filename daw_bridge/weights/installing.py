@@ -320,10 +320,10 @@ def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], fol
     from daw_bridge.conversion.registry import convert
 
     _log.info("Converting the weights of %s …", manifest.name)
-    options: dict[str, str] = msgspec.to_builtins(manifest.network)
-    family = options.pop("family")
+    origin = manifest.network
+    wishes = ImportWishes(activations=origin.activations if origin else None)
     with _together(manifest, source, files) as path:
-        conversion = convert(path, family, ImportWishes(options=options))
+        conversion = convert(path, origin.family if origin else None, wishes)
     _check_alike(manifest, conversion.model)
     digests = [
         f"{sha256_of(file)}  {part.file}\n" for part, file in zip(source.parts, files, strict=True)

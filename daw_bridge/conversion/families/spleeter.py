@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -177,16 +177,14 @@ def _configure(path: Path, unets: int, wishes: ImportWishes) -> Configuration:
         known = read_configuration(wishes.configuration)
     elif unets in _PUBLISHED:
         known = _PUBLISHED[unets]
-    elif wishes.options:
-        known = Configuration(wishes.stems, DEFAULT_ACTIVATIONS, BANDWIDTHS)
+    elif wishes.activations:
+        known = Configuration(wishes.stems, wishes.activations, BANDWIDTHS)
     else:
         raise WeightsError(
             f"{path} has {unets} U-Nets, whose activations are not known: --config takes the JSON"
             " file that they were trained with."
         )
-    given = {name.removesuffix("_activation"): each for name, each in wishes.options.items()}
-    activations = msgspec.convert({**asdict(known.activations), **given}, Activations)
-    return replace(known, activations=activations)
+    return replace(known, activations=wishes.activations or known.activations)
 
 
 def read_unets(path: Path) -> list[Weights]:

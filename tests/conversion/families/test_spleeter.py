@@ -126,9 +126,8 @@ def test_of_other_numbers_of_unets_somebody_must_tell() -> None:
     told = ImportWishes(configuration=TRAINED / "configuration.json")
     assert convert(TRAINED, None, told).model.stems == STEMS
     assert {"Elu", "Exp"} < operators(convert(TRAINED, None, told))
-    plain = {"encoder_activation": "relu", "decoder_activation": "relu"}
-    options = {**plain, "output_activation": "sigmoid"}
-    by_manifest = operators(convert(TRAINED, None, ImportWishes(STEMS, options)))
+    plain = Activations("relu", "relu", "sigmoid")
+    by_manifest = operators(convert(TRAINED, None, ImportWishes(STEMS, plain)))
     assert {"Relu", "Sigmoid"} < by_manifest
     assert not by_manifest & {"Elu", "Exp", "LeakyRelu"}
     with pytest.raises(OptionError, match=r"makes 3 stems, not drums, rest\.$"):
