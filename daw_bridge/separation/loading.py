@@ -66,7 +66,7 @@ class Loader:
         """Load a model of any kind but ensembles, fetching what is not on this machine.
 
         Raises:
-            ModelError: weights are not to be had, or are not what the manifest says.
+            ModelError: it is one; or weights are not to be had, or are not what the manifest says.
             ProviderError: the GPU was asked for and cannot be used.
         """
         match manifest:
@@ -106,8 +106,8 @@ class Loader:
         """Load a model that gives masks, fetching what is not on this machine.
 
         Raises:
-            ModelError: weights are not to be had, or are not what the manifest says; or it gives
-                none.
+            ModelError: it gives none; or weights are not to be had, or are not what the manifest
+                says.
             ProviderError: the GPU was asked for and cannot be used.
         """
         if not isinstance(manifest, MagnitudeModel):
