@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from daw_bridge.errors import OptionError, WeightsError, suggestion
+from daw_bridge.library.stems import in_usual_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from daw_bridge.library.activations import Activations
+    from daw_bridge.library.manifest import NetworkModel
+
 UNKNOWN = "unknown"
-_RANKS = {"vocals": 0, "drums": 1, "bass": 2, "other": 4}
-"""Where stems come by default; any other is at 3."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,14 @@ class ImportWishes:
         stems: their names in the checkpoint's order, or, in families that find stems by name, those
             to be taken; none: as the family names and orders them, and so must the manifest of a
             model that is fetched.
-        options: the family's own, as in a manifest's ``[network]``.
+        activations: what layers end with, in families whose checkpoints do not tell; None: as the
+            configuration says, or the family's published models have it.
         configuration: the file that the checkpoint was trained by.
         trust: code in the checkpoint may be run.
     """
 
     stems: tuple[str, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
+    activations: Activations | None = None
     configuration: Path | None = None
     trust: bool = False
 
@@ -41,7 +44,7 @@ class ImportWishes:
         Raises:
             OptionError: it has not the one that is wished for, or there are fewer than two.
         """
-        known = sorted(found, key=lambda stem: (_RANKS.get(stem, 3), stem))
+        known = in_usual_order(found)
         for stem in self.stems:
             if stem not in known:
                 raise OptionError(
@@ -55,30 +58,36 @@ class ImportWishes:
         return stems
 
 
-@dataclass(frozen=True, kw_only=True)
+class Unnamed(TypedDict):
+    """The keys of a manifest that nothing in a checkpoint answers."""
+
+    name: str
+    version: str
+    licence: str
+    attribution: str
+
+
+UNNAMED: Unnamed = {"name": "", "version": "", "licence": UNKNOWN, "attribution": UNKNOWN}
+"""What a converter says of a model that whoever brings it will name."""
+
+
+@dataclass(frozen=True)
 class Conversion:
-    """A network, and what its manifest is to say: a field is the key of its name.
+    """A network, and what its manifest is to say.
 
     Attributes:
         network: an ONNX graph with its weights, serialised.
-        tables: the keys that its kind has: ``transform``, ``segment`` or ``passage`` …
+        model: what is known of it; of name and whereabouts nothing yet.
     """
 
     network: bytes
-    summary: str
-    kind: str = "magnitude"
-    stems: tuple[str, ...]
-    sample_rate_hz: int = 44_100
-    channels: int = 2
-    licence: str = UNKNOWN
-    attribution: str = UNKNOWN
-    tables: Mapping[str, Any]
+    model: NetworkModel
 
 
 class Family(Protocol):
     """What the module of a family offers.
 
-    The registry names it, and so does :class:`~daw_bridge.library.manifest.Origin`, by which a
+    The registry names it, and so does :class:`~daw_bridge.library.sources.Origin`, by which a
     manifest says what to fetch; that is all it takes.
 
     A path is that of a file or a folder. Pickles are opened by unpicklers that refuse all but

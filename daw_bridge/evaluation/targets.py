@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daw_bridge.errors import AudioError
+from daw_bridge.library.stems import REST, RESTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-_REST = "other"
-_RESTS = (_REST, "accompaniment")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def match_stems(model_stems: Collection[str], song_stems: Collection[str]) -> tu
     Raises:
         AudioError: model and songs have no stem in common.
     """
-    shared = [stem for stem in model_stems if stem in song_stems and stem not in _RESTS]
+    shared = [stem for stem in model_stems if stem in song_stems and stem not in RESTS]
     if not shared:
         raise AudioError(
             f"There is nothing to compare: the songs have {', '.join(sorted(song_stems))},"
@@ -61,4 +59,4 @@ def _name_rest(model_rest: tuple[str, ...], song_rest: tuple[str, ...]) -> str:
     for rest in (model_rest, song_rest):
         if len(rest) == 1:
             return rest[0]
-    return _REST
+    return REST

@@ -45,27 +45,33 @@ def read_tables(path: Path) -> dict[str, Any]:
 def explain(
     error: msgspec.ValidationError, kinds: Iterable[type[msgspec.Struct]], *others: str
 ) -> str:
-    """Return what msgspec found wrong; a key that is unknown with the known one that is closest."""
+    """Return what msgspec found wrong; an unknown key with the known one that is closest."""
     unknown = re.search("unknown field `(.+?)`", str(error))
-    known = [field for kind in kinds for field in kind.__struct_fields__]
-    return str(error) + (suggestion(unknown[1], [*known, *others]) if unknown else "")
+    known = [*others, *(field for kind in kinds for field in kind.__struct_fields__)]
+    if unknown is None or unknown[1] in known:
+        return str(error)
+    return str(error) + suggestion(unknown[1], known)
 
 
 def to_toml(content: Mapping[str, Any]) -> str:
     """Return tables as TOML.
 
     Args:
-        content: texts, numbers, arrays of these as tuples, tables, and lists of tables.
+        content: texts, numbers, tables, and arrays of these.
     """
-    lines, tables = [], []
+    lines, tables, arrays = [], [], []
     for key, value in content.items():
         if isinstance(value, Mapping):
             tables.append(f"\n[{key}]\n{_lines(value)}")
-        elif isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
-            tables += [f"\n[[{key}]]\n{_lines(table)}" for table in value]
+        elif (
+            value
+            and isinstance(value, (list, tuple))
+            and all(isinstance(each, Mapping) for each in value)
+        ):
+            arrays += [f"\n[[{key}]]\n{_lines(table)}" for table in value]
         else:
             lines.append(f"{key} = {_value(value)}\n")
-    return "".join(lines + tables)
+    return "".join(lines + tables + arrays)
 
 
 def _lines(table: Mapping[str, Any]) -> str:
@@ -73,7 +79,9 @@ def _lines(table: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    """Return one value; TOML's texts, numbers and arrays of these are written as JSON's."""
+    """Return one value; texts and numbers are written as JSON's."""
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{key} = {_value(each)}' for key, each in value.items())} }}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_value, value))}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

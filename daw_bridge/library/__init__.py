@@ -1,7 +1,8 @@
 """What there is on this machine: models, presets, layouts, and what their manifests say.
 
 places       the folders, and what lies in them
-manifest     what a model is          activations  what the layers of some networks end with
+manifest     what a model is, of each kind
+sources      whose weights it runs    activations  what the layers of some networks end with
 stages       what it is made of       members      or the models whose consensus it is
-licences     what a licence of weights allows
+stems        names that mean something            licences     what a licence of weights allows
 """

@@ -14,7 +14,7 @@ from daw_bridge.errors import suggestion
 from daw_bridge.files.tables import Positive, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MIXTURE = "mixture"
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -84,6 +84,11 @@ class Stage(Splitter, frozen=True, kw_only=True):
     def splitters(self) -> tuple[Splitter, ...]:
         """What splits the part: one, or several whose masks are averaged."""
         return self.blend or (self,)
+
+    @property
+    def models(self) -> Iterator[str]:
+        """The names of the models of the library among them."""
+        return (splitter.model for splitter in self.splitters if splitter.model)
 
 
 TABLES = (CommittedNetwork, HarmonicPercussiveFilter, LowPassFilter, Voice, Stage)

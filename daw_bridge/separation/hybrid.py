@@ -5,7 +5,7 @@ A. Défossez, "Hybrid spectrogram and waveform source separation", MDX Workshop 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from daw_bridge.errors import WeightsError
 from daw_bridge.separation.spectral import PARTS, Planes
 
 if TYPE_CHECKING:
-    from daw_bridge.library.manifest import ModelManifest, PassageShape
+    from daw_bridge.library.manifest import HybridModel
     from daw_bridge.separation.network import Graph, StemSignals
     from daw_bridge.stft import Signal
 
@@ -33,9 +33,9 @@ class HybridNetwork:
         WeightsError: the graph is of another signature, or does not fit the manifest.
     """
 
-    def __init__(self, graph: Graph, manifest: ModelManifest) -> None:
+    def __init__(self, graph: Graph, manifest: HybridModel) -> None:
         transform = manifest.transform
-        samples = cast("PassageShape", manifest.passage).samples
+        samples = manifest.passage.samples
         self.provider = graph.provider
         self.concurrent_runs = graph.concurrent_runs
         self._graph = graph

@@ -9,7 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from daw_bridge.errors import ManifestError
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.manifest import (
+    ComplexModel,
+    EnsembleModel,
+    HybridModel,
+    MagnitudeModel,
+    WaveformModel,
+    load_manifest,
+)
 from daw_bridge.library.stages import LowPassFilter
 from daw_bridge.separation import filters
 from daw_bridge.separation.composition import Blend, Cascade, Split
@@ -62,24 +69,28 @@ class Loader:
         """Load a model of any kind but ensembles, fetching what is not on this machine.
 
         Raises:
-            ModelError: weights are not to be had, or are not what the manifest says.
+            ModelError: it is one; or weights are not to be had, or are not what the manifest says.
             ProviderError: the GPU was asked for and cannot be used.
         """
-        if manifest.segment:
-            masks = self.load(manifest)
-            return Model(manifest, masks, partial(Masking, network=masks, manifest=manifest))
+        match manifest:
+            case MagnitudeModel():
+                masks = self.load(manifest)
+                return Model(manifest, masks, partial(Masking, network=masks, manifest=manifest))
+            case EnsembleModel():
+                raise ManifestError(f"{manifest.name} is an ensemble: open its members instead.")
         signals = self._load_signals(manifest)
         return Model(manifest, signals, partial(Overlapping, network=signals, manifest=manifest))
 
-    def _load_signals(self, manifest: ModelManifest) -> SignalNetwork:
+    def _load_signals(self, manifest: ComplexModel | WaveformModel | HybridModel) -> SignalNetwork:
         (path,) = ensure_networks(manifest)
         # Two long passages at a time would take gigabytes; those of complex spectra are short.
-        if manifest.kind == "complex":
-            network: SignalNetwork = SpectralNetwork(self._open_graph(path), manifest)
-        elif manifest.kind == "hybrid":
-            network = HybridNetwork(self._open_graph(path, ends=2, in_turn=True), manifest)
-        else:
-            network = PlainNetwork(self._open_graph(path, in_turn=True))
+        match manifest:
+            case ComplexModel():
+                network: SignalNetwork = SpectralNetwork(self._open_graph(path), manifest)
+            case HybridModel():
+                network = HybridNetwork(self._open_graph(path, ends=2, in_turn=True), manifest)
+            case WaveformModel():
+                network = PlainNetwork(self._open_graph(path, in_turn=True))
         if network.stems != len(manifest.stems) - manifest.last_is_rest:
             raise ManifestError(
                 f"{path} gives {network.stems} stems, but the manifest of {manifest.name} names"
@@ -91,9 +102,12 @@ class Loader:
         """Load a model that gives masks, fetching what is not on this machine.
 
         Raises:
-            ModelError: weights are not to be had, or are not what the manifest says.
+            ModelError: it gives none; or weights are not to be had, or are not what the manifest
+                says.
             ProviderError: the GPU was asked for and cannot be used.
         """
+        if not isinstance(manifest, MagnitudeModel):
+            raise ManifestError(f"{manifest.name} is of kind '{manifest.kind}': it gives no masks.")
         if not manifest.stages:
             return PlainNetwork(self._open_graph(ensure_network(manifest)))
         splits = [
@@ -102,7 +116,7 @@ class Loader:
         ]
         return Cascade(splits, manifest.stems)
 
-    def _load_stage(self, manifest: ModelManifest, stage: Stage) -> MaskNetwork:
+    def _load_stage(self, manifest: MagnitudeModel, stage: Stage) -> MaskNetwork:
         networks = [
             self._load_splitter(manifest, splitter, stage.parts) for splitter in stage.splitters
         ]
@@ -111,7 +125,7 @@ class Loader:
         return networks[0]
 
     def _load_splitter(
-        self, manifest: ModelManifest, splitter: Splitter, parts: tuple[str, ...]
+        self, manifest: MagnitudeModel, splitter: Splitter, parts: tuple[str, ...]
     ) -> MaskNetwork:
         if splitter.filter:
             return make_filter(splitter.filter, manifest)
@@ -120,7 +134,7 @@ class Loader:
         return self.load(load_manifest(str(splitter.model)))
 
     def _load_committed(
-        self, manifest: ModelManifest, committed: CommittedNetwork, parts: tuple[str, ...]
+        self, manifest: MagnitudeModel, committed: CommittedNetwork, parts: tuple[str, ...]
     ) -> MaskNetwork:
         path = locate_network(manifest, committed)
         graph = self._open_graph(path)
@@ -144,7 +158,7 @@ class Loader:
         )
 
 
-def make_filter(table: Filter, manifest: ModelManifest) -> MaskNetwork:
+def make_filter(table: Filter, manifest: MagnitudeModel) -> MaskNetwork:
     """Return the filter that a stage of a model describes."""
     if isinstance(table, LowPassFilter):
         bin_hz = manifest.sample_rate_hz / manifest.transform.window_samples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from daw_bridge.separation.phase import derive
 from daw_bridge.stft import Stft, StreamingInverse
 
 if TYPE_CHECKING:
-    from daw_bridge.library.manifest import ModelManifest, SegmentShape
+    from daw_bridge.library.manifest import MagnitudeModel
     from daw_bridge.separation import framing
     from daw_bridge.separation.network import Magnitudes, MaskNetwork, Masks
     from daw_bridge.separation.options import Plan
@@ -36,8 +36,8 @@ class Masking:
         manifest: the network's.
     """
 
-    def __init__(self, plan: Plan, network: MaskNetwork, manifest: ModelManifest) -> None:
-        segment = cast("SegmentShape", manifest.segment)
+    def __init__(self, plan: Plan, network: MaskNetwork, manifest: MagnitudeModel) -> None:
+        segment = manifest.segment
         stft = Stft(manifest.transform.window_samples, manifest.transform.hop_samples)
         context_frames = segment.context_frames
         overlap_frames = max(round(plan.overlap * segment.frames), 2 * context_frames)

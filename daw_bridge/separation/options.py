@@ -9,6 +9,7 @@ import numpy as np
 
 from daw_bridge.audio import Stems
 from daw_bridge.errors import AudioError, OptionError
+from daw_bridge.library.manifest import SignalModel
 
 if TYPE_CHECKING:
     from daw_bridge.audio import StemBlock
@@ -120,7 +121,7 @@ def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reade
     """
     manifest.check_stems(options.stems)
     manifest.check_bandwidth(options.bandwidth)
-    if options.wiener_iterations and manifest.passage:
+    if options.wiener_iterations and isinstance(manifest, SignalModel):
         raise OptionError(f"Wiener refinement is for models of masks; {manifest.name} has none.")
     if source.channels > manifest.channels and not options.downmix:
         raise AudioError(

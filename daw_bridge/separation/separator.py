@@ -25,7 +25,7 @@ import numpy as np
 
 from daw_bridge.audio import fold_down, join_stems
 from daw_bridge.files.reading import open_audio
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.manifest import EnsembleModel, load_manifest
 from daw_bridge.library.members import Member
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.separation.ensembles import combine
@@ -76,8 +76,13 @@ class Separator:
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
         loader = Loader(provider, threads)
-        members = [load_manifest(member.model) for member in self.manifest.members]
-        self._models = [loader.open(each) for each in members or [self.manifest]]
+        if isinstance(self.manifest, EnsembleModel):
+            self._members, self._rule = self.manifest.members, self.manifest.consensus
+            manifests = [load_manifest(member.model) for member in self._members]
+        else:
+            self._members, self._rule = (Member(model=self.manifest.name),), "mean"
+            manifests = [self.manifest]
+        self._models = [loader.open(manifest) for manifest in manifests]
 
     def __enter__(self) -> Separator:
         return self
@@ -134,7 +139,7 @@ class Separator:
         blocks = source.blocks(start, length)
         if source.channels > plan.channels:
             blocks = fold_down(blocks, source.channels)
-        if self.manifest.members or plan.options.shifts > 1:
+        if isinstance(self.manifest, EnsembleModel) or plan.options.shifts > 1:
             yield from self._vote(plan, source, blocks)
         else:
             yield from self._run(self._models[0], plan, blocks)
@@ -145,16 +150,15 @@ class Separator:
         """Run all members, as often as there are shifts, and yield what they agree on."""
         stems = tuple(plan.stems[index] for index in plan.made)
         options = replace(plan.options, stems=stems)
-        members = self.manifest.members or [Member(model=self.manifest.name)]
         plans, models, weights = [], [], []
-        for model, member in zip(self._models, members, strict=True):
+        for model, member in zip(self._models, self._members, strict=True):
             counts = [member.weight_of(stem) for stem in stems]
             for turn in range(options.shifts if any(counts) else 0):
                 plans.append(make_plan(model.manifest, options, source).delayed(turn))
                 models.append(model)
                 weights.append(counts)
         runs = list(map(self._run, models, plans, tee(blocks, len(plans))))
-        yield from combine(runs, plan, self.manifest.consensus, np.array(weights, np.float32))
+        yield from combine(runs, plan, self._rule, np.array(weights, np.float32))
 
     def _run(
         self, model: Model, plan: Plan, blocks: Iterable[Block]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from daw_bridge.separation.framing import CrossFade, Cut
 
 if TYPE_CHECKING:
-    from daw_bridge.library.manifest import ModelManifest, PassageShape
+    from daw_bridge.library.manifest import SignalModel
     from daw_bridge.separation.framing import Segment
     from daw_bridge.separation.network import SignalNetwork, StemSignals
     from daw_bridge.separation.options import Plan
@@ -25,8 +25,8 @@ class Overlapping:
         manifest: the network's.
     """
 
-    def __init__(self, plan: Plan, network: SignalNetwork, manifest: ModelManifest) -> None:
-        passage = cast("PassageShape", manifest.passage)
+    def __init__(self, plan: Plan, network: SignalNetwork, manifest: SignalModel) -> None:
+        passage = manifest.passage
         given = passage.samples - 2 * passage.context_samples
         overlap = round(plan.overlap * given)
         self.cut = Cut(

@@ -6,7 +6,7 @@ ISMIR 2021.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from daw_bridge.stft import Stft
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from daw_bridge.library.manifest import ModelManifest, PassageShape, Transform
+    from daw_bridge.library.manifest import ComplexModel, Transform
     from daw_bridge.separation.network import Graph, StemSignals
     from daw_bridge.stft import Signal
 
@@ -67,15 +67,14 @@ class SpectralNetwork:
         WeightsError: the graph is of another signature, or does not fit the manifest.
     """
 
-    def __init__(self, graph: Graph, manifest: ModelManifest) -> None:
-        passage = cast("PassageShape", manifest.passage)
+    def __init__(self, graph: Graph, manifest: ComplexModel) -> None:
         self.provider = graph.provider
         self.concurrent_runs = graph.concurrent_runs
         self._graph = graph
         self._channels = manifest.channels
         self._gain = np.float32(manifest.compensation)
         (taken,), (given,) = graph.input_shapes, graph.output_shapes
-        frames = 1 + passage.samples // manifest.transform.hop_samples
+        frames = 1 + manifest.passage.samples // manifest.transform.hop_samples
         planes = PARTS * self._channels
         match taken, given:
             case [_, int(shown), int(bins), int(shown_frames)], [_, int(made), *_] if (

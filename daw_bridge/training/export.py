@@ -21,8 +21,15 @@ from daw_bridge.errors import OutputError, WeightsError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.files.blocks import energy
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.files.tables import to_toml
-from daw_bridge.library.manifest import load_manifest, read_manifest
+from daw_bridge.library.manifest import (
+    MagnitudeModel,
+    SegmentShape,
+    Transform,
+    load_manifest,
+    manifest_text,
+    read_manifest,
+)
+from daw_bridge.library.stages import MIXTURE, CommittedNetwork, Stage
 from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.training.module import SAMPLE_RATE_HZ, STFT, Training
@@ -103,7 +110,7 @@ def _write_model(training: Training, folder: Path, *, half: bool) -> Export:
             _write(_build(training, half=False), file)
             half_db = None
     manifest = folder / "manifest.toml"
-    write_whole(manifest, _manifest(config, file).encode())
+    write_whole(manifest, manifest_text(_describe(config, file)).encode())
     read_manifest(manifest)
     return Export(manifest, parity_db, half_db)
 
@@ -171,32 +178,27 @@ def _difference_db(reference: NDArray[np.float32], other: NDArray[np.float32]) -
     return 10 * math.log10(difference / energy(reference)) if difference else -math.inf
 
 
-def _manifest(config: TrainingConfig, file: Path) -> str:
-    """Return the text of the manifest, the earlier stage included."""
-    stages: list[dict[str, Any]] = []
-    stems = tuple(config.parts)
-    of = "mixture"
+def _describe(config: TrainingConfig, file: Path) -> MagnitudeModel:
+    """Return what is known of the model, the earlier stage included."""
+    of, stems = MIXTURE, config.parts
+    earlier: tuple[Stage, ...] = ()
     if config.before:
         before = load_manifest(config.before.model)
         of = config.before.part
         stems = (*(each for each in before.stems if each != of), *stems)
-        stages.append({"parts": before.stems, "model": before.name})
-    network = {"file": file.name, "sha256": sha256_of(file)}
-    stages.append({"of": of, "parts": tuple(config.parts), "network": network})
-    return to_toml(
-        {
-            "name": config.name,
-            "version": "1.0.0",
-            "summary": f"{', '.join(stems).capitalize()}, by a network of one's own.",
-            "kind": "magnitude",
-            "stems": stems,
-            "sample_rate_hz": SAMPLE_RATE_HZ,
-            "channels": 2,
-            "licence": UNKNOWN,
-            "attribution": UNKNOWN,
-            "bandwidths": {"trained": config.network.bins},
-            "transform": {"window_samples": STFT.window_samples, "hop_samples": STFT.hop_samples},
-            "segment": {"frames": SEGMENT_FRAMES, "multiple_frames": MULTIPLE_FRAMES},
-            "stages": stages,
-        }
+        earlier = (Stage(parts=before.stems, model=before.name),)
+    network = CommittedNetwork(file=file.name, sha256=sha256_of(file))
+    return MagnitudeModel(
+        name=config.name,
+        version="1.0.0",
+        summary=f"{', '.join(stems).capitalize()}, by a network of one's own.",
+        stems=stems,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        channels=2,
+        licence=UNKNOWN,
+        attribution=UNKNOWN,
+        bandwidths={"trained": config.network.bins},
+        transform=Transform(window_samples=STFT.window_samples, hop_samples=STFT.hop_samples),
+        segment=SegmentShape(frames=SEGMENT_FRAMES, multiple_frames=MULTIPLE_FRAMES),
+        stages=(*earlier, Stage(of=of, parts=config.parts, network=network)),
     )

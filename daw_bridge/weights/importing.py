@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.registry import convert
 from daw_bridge.errors import OptionError, OutputError, WeightsError
 from daw_bridge.files.download import downloaded
 from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.files.tables import to_toml
 from daw_bridge.library.licences import warn_of_licence
-from daw_bridge.library.manifest import load_manifest, read_manifest
+from daw_bridge.library.manifest import load_manifest, manifest_text, read_manifest
 from daw_bridge.library.places import cache_folder, data_folder, find_models
+from daw_bridge.library.sources import Source
+from daw_bridge.library.stages import CommittedNetwork, Stage
 from daw_bridge.weights.installing import import_source
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.conversion.family import Conversion
     from daw_bridge.files.download import Progress
-    from daw_bridge.library.manifest import ModelManifest
+    from daw_bridge.library.manifest import ModelManifest, NetworkModel
 
 _NETWORK = "network.onnx"
 _NAME = re.compile(r"\w[\w.+-]*")
@@ -66,12 +69,11 @@ class _Checkpoint:
         return re.sub(r"(\.tar)?\.\w+$", "", name) if self.sha256 else name
 
     @property
-    def sources(self) -> list[dict[str, str]]:
+    def sources(self) -> tuple[Source, ...]:
         """What a manifest says of it."""
         if not self.sha256:
-            return []
-        place = {"url": self.url} if self.url else {}
-        return [{"file": self.path.name, "sha256": self.sha256, **place}]
+            return ()
+        return (Source(file=self.path.name, sha256=self.sha256, url=self.url),)
 
 
 def import_checkpoint(
@@ -143,24 +145,21 @@ def _write(folder: Path, checkpoint: _Checkpoint, conversion: Conversion) -> Non
         with locked(folder), staged(folder) as staging:
             (staging / _NETWORK).write_bytes(conversion.network)
             manifest = staging / "manifest.toml"
-            manifest.write_text(_manifest(folder.name, checkpoint, conversion), "utf-8")
+            described = _describe(folder.name, checkpoint, conversion)
+            manifest.write_text(manifest_text(described), "utf-8")
             read_manifest(manifest)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
 
 
-def _manifest(name: str, checkpoint: _Checkpoint, conversion: Conversion) -> str:
+def _describe(name: str, checkpoint: _Checkpoint, conversion: Conversion) -> NetworkModel:
+    """Return what the manifest of a converted checkpoint says."""
     digest = hashlib.sha256(conversion.network).hexdigest()
-    said = {k: v for k, v in vars(conversion).items() if k not in ("network", "tables")}
-    return to_toml(
-        {
-            "name": name,
-            "version": f"1.0.0+{digest[:_DIGEST_DIGITS]}",  # stems are cached by it
-            **said,
-            **conversion.tables,
-            "sources": checkpoint.sources,
-            "stages": [
-                {"parts": conversion.stems, "network": {"file": _NETWORK, "sha256": digest}}
-            ],
-        }
+    network = CommittedNetwork(file=_NETWORK, sha256=digest)
+    return msgspec.structs.replace(
+        conversion.model,
+        name=name,
+        version=f"1.0.0+{digest[:_DIGEST_DIGITS]}",  # stems are cached by it
+        sources=checkpoint.sources,
+        stages=(Stage(parts=conversion.model.stems, network=network),),
     )

@@ -24,7 +24,7 @@ import zipfile
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -32,15 +32,15 @@ from daw_bridge.errors import ManifestError, WeightsError
 from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.licences import warn_of_licence
-from daw_bridge.library.manifest import load_components, load_manifests
+from daw_bridge.library.manifest import WaveformModel, load_components, load_manifests
 from daw_bridge.library.places import cache_folder, find_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from daw_bridge.conversion.family import Conversion
     from daw_bridge.files.download import Progress
-    from daw_bridge.library.manifest import File, ModelManifest, Source
+    from daw_bridge.library.manifest import ModelManifest, NetworkModel
+    from daw_bridge.library.sources import File, Source
     from daw_bridge.library.stages import CommittedNetwork
 
 _log = logging.getLogger(__name__)
@@ -320,11 +320,11 @@ def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], fol
     from daw_bridge.conversion.registry import convert
 
     _log.info("Converting the weights of %s …", manifest.name)
-    options: dict[str, str] = msgspec.to_builtins(manifest.network)
-    family = options.pop("family")
+    origin = manifest.network
+    wishes = ImportWishes(activations=origin.activations if origin else None)
     with _together(manifest, source, files) as path:
-        conversion = convert(path, family, ImportWishes(options=options))
-    _check_alike(manifest, conversion)
+        conversion = convert(path, origin.family if origin else None, wishes)
+    _check_alike(manifest, conversion.model)
     digests = [
         f"{sha256_of(file)}  {part.file}\n" for part, file in zip(source.parts, files, strict=True)
     ]
@@ -340,18 +340,28 @@ def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], fol
     warn_of_licence(manifest)
 
 
-def _check_alike(manifest: ModelManifest, conversion: Conversion) -> None:
+def _check_alike(manifest: ModelManifest, model: NetworkModel) -> None:
     """Raise :class:`ManifestError` unless a network is the one that a manifest describes."""
-    described: dict[str, Any] = msgspec.to_builtins(manifest)
-    made = {"transform": described["transform"], **conversion.tables, **vars(conversion)}
-    for each in (described, made):
-        each["stems"] = ", ".join(each["stems"])
-    for key in ("stems", "kind", "sample_rate_hz", "channels", "transform"):
-        if made[key] != described[key]:
+    described = _signature(manifest)
+    for key, made in _signature(model).items():
+        if made != described[key]:
             raise ManifestError(
                 f"This is another network than that of {manifest.name}, whose manifest has {key}"
-                f" {described[key]}, not {made[key]}; --name makes a model of its own of it."
+                f" {described[key]}, not {made}; --name makes a model of its own of it."
             )
+
+
+def _signature(model: ModelManifest | NetworkModel) -> dict[str, object]:
+    """Return the keys of a manifest that hold of one network only, and their values."""
+    signature = {
+        "stems": ", ".join(model.stems),
+        "kind": model.kind,
+        "sample_rate_hz": model.sample_rate_hz,
+        "channels": model.channels,
+    }
+    if isinstance(model, WaveformModel):  # transforms nothing
+        return signature
+    return {**signature, "transform": msgspec.to_builtins(model.transform)}
 
 
 @contextmanager

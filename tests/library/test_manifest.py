@@ -4,19 +4,24 @@ import re
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+import msgspec
 import pytest
 
 from daw_bridge.conversion.registry import families
 from daw_bridge.errors import ManifestError, ModelError
+from daw_bridge.files.tables import read_tables
 from daw_bridge.library.manifest import (
+    HybridModel,
+    MagnitudeModel,
     ModelManifest,
-    Origin,
     load_components,
     load_manifest,
     load_manifests,
+    manifest_text,
     read_manifest,
 )
 from daw_bridge.library.places import find_model, find_models
+from daw_bridge.library.sources import Origin
 from daw_bridge.library.stages import CommittedNetwork, HarmonicPercussiveFilter
 from tests.mini_model import install_manifest, install_staged
 
@@ -116,6 +121,23 @@ def test_every_shipped_manifest_is_valid_and_has_a_model_card() -> None:
     assert "spleeter-2stems" in [manifest.name for manifest in manifests]
     for path in find_models().values():
         assert path.with_name("README.md").stat().st_size > 500
+
+
+def test_the_type_of_a_model_is_its_kind() -> None:
+    models = load_manifests()
+    assert {model.kind: type(model) for model in models} == {
+        "magnitude": MagnitudeModel,
+        "hybrid": HybridModel,
+    }
+
+
+@pytest.mark.parametrize("name", find_models())
+def test_a_manifest_is_read_as_it_was_written(name: str, tmp_path: Path) -> None:
+    manifest = load_manifest(name)
+    path = tmp_path / "manifest.toml"
+    path.write_text(manifest_text(manifest), "utf-8")
+    assert msgspec.convert(read_tables(path), ModelManifest) == manifest
+    assert not set(read_tables(path)) - set(read_tables(find_model(name)))
 
 
 def test_the_users_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

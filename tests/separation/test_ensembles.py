@@ -15,6 +15,7 @@ from daw_bridge.audio import join_stems
 from daw_bridge.errors import ManifestError, OptionError
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.manifest import load_manifest
+from daw_bridge.separation.loading import Loader
 from daw_bridge.weights.installing import are_intact
 from tests.conftest import level_db, make_noise
 
@@ -202,7 +203,7 @@ def test_who_has_no_say_is_not_run(members: Path) -> None:
         (['model = "loud"\nweight = { drums = 1 }'], "", "no member has a weight for 'vocals'"),
         (['model = "loud"\nweight = 2'], "median", "a median counts all alike"),
         (['model = "loud"'], "mode", "mode"),
-        ([], "", "kind 'ensemble' needs 'members'"),
+        ([], "", "missing required field `members`"),
     ],
 )
 def test_a_broken_ensemble_is_refused(
@@ -210,6 +211,12 @@ def test_a_broken_ensemble_is_refused(
 ) -> None:
     with pytest.raises(ManifestError, match=message):
         load_manifest(install_ensemble(members, *members_said, rule=rule))
+
+
+def test_an_ensemble_has_no_network_to_open(members: Path) -> None:
+    manifest = load_manifest(install_ensemble(members, 'model = "loud"'))
+    with pytest.raises(ManifestError, match="together is an ensemble: open its members instead"):
+        Loader("cpu").open(manifest)
 
 
 def test_an_ensemble_has_no_ensembles(members: Path) -> None:

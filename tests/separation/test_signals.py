@@ -13,6 +13,7 @@ from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.audio import join_stems
 from daw_bridge.errors import DawBridgeError, ManifestError, OptionError
 from daw_bridge.files.hashing import sha256_of
+from daw_bridge.separation.loading import Loader
 from daw_bridge.stft import Stft
 from tests.conftest import level_db, make_noise
 
@@ -30,7 +31,6 @@ sample_rate_hz = 44100
 channels = 2
 licence = "MIT"
 attribution = "daw-bridge"
-last_is_rest = {last_is_rest}
 {more}
 [[stages]]
 parts = {stems}
@@ -59,8 +59,7 @@ def install(
     text = HEAD.format(
         kind=kind,
         stems=names,
-        last_is_rest=str(last_is_rest).lower(),
-        more=more,
+        more="last_is_rest = true\n" + more if last_is_rest else more,
         digest=sha256_of(folder / "network.onnx"),
     )
     (folder / "manifest.toml").write_text(text, "utf-8")
@@ -205,10 +204,14 @@ def test_a_network_of_another_signature_is_refused(home: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "more", "message"),
     [
-        ("waveform", "", "kind 'waveform' needs 'passage'"),
-        ("magnitude", PASSAGE.format(9, 0), "kind 'magnitude' needs 'segment'"),
+        ("waveform", "", "missing required field `passage`"),
+        ("magnitude", PASSAGE.format(9, 0), "unknown field `passage`.$"),
         ("waveform", PASSAGE.format(300, 150), "longer than the context"),
-        ("waveform", PASSAGE.format(9, 0) + "[bandwidths]\nall = 2\n", "has no 'bandwidths'"),
+        (
+            "waveform",
+            PASSAGE.format(9, 0) + "[bandwidths]\nall = 2\n",
+            "unknown field `bandwidths`.$",
+        ),
     ],
 )
 def test_tables_of_another_kind_are_refused(home: Path, kind: str, more: str, message: str) -> None:
@@ -223,6 +226,8 @@ def test_what_needs_masks_is_refused(home: Path) -> None:
             separator.separate(make_noise(1000), SeparationOptions(wiener_iterations=1))
         with pytest.raises(OptionError, match="no bandwidth '16k'; it has one only"):
             separator.separate(make_noise(1000), SeparationOptions(bandwidth="16k"))
+        with pytest.raises(ManifestError, match="is of kind 'waveform': it gives no masks"):
+            Loader("cpu").load(separator.manifest)
 
 
 def test_a_centred_last_passage_is_seen_after_what_precedes_it(home: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 from daw_bridge import Separator
 from daw_bridge.errors import ManifestError, ModelError, WeightsError
 from daw_bridge.files import download
-from daw_bridge.library.manifest import load_manifest, load_manifests
+from daw_bridge.library.manifest import MagnitudeModel, load_manifest, load_manifests
 from daw_bridge.library.places import find_model
 from daw_bridge.weights import installing as weights
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
@@ -108,6 +108,8 @@ def test_the_shipped_manifest_says_what_its_converter_does(
     fetched = load_manifest(NAME)
     for key in ("kind", "stems", "sample_rate_hz", "channels", "bandwidths", "transform"):
         assert getattr(fetched, key) == getattr(imported, key)
+    assert isinstance(fetched, MagnitudeModel)
+    assert isinstance(imported, MagnitudeModel)
     assert fetched.segment == imported.segment
     assert fetched.wiener_epsilon == imported.wiener_epsilon
     noise = make_noise(44_100)

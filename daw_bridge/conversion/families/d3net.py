@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from daw_bridge.conversion.checkpoints.nnabla_files import has_names, import_extra, read_parameters
-from daw_bridge.conversion.family import Conversion, expecting
+from daw_bridge.conversion.family import UNNAMED, Conversion, expecting
 from daw_bridge.conversion.graphs.graph import MAGNITUDES, GraphBuilder
 from daw_bridge.errors import OptionError
+from daw_bridge.library.manifest import MagnitudeModel, SegmentShape, Transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -97,22 +98,24 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
     with expecting("D3Net", path):
         return Conversion(
             network=build_d3net(nets).SerializeToString(),
-            summary=f"{', '.join(stems).capitalize()}, by D3Net.",
-            stems=stems,
-            channels=nets[0].channels,
-            tables={
-                "wiener_epsilon": 1e-10,
-                "bandwidths": {"full": nets[0].bins},
-                "transform": {
-                    "window_samples": nets[0].window_samples,
-                    "hop_samples": nets[0].window_samples // 4,
-                },
-                "segment": {
-                    "frames": 256,
-                    "multiple_frames": 2 ** max(net.depth for net in nets),
-                    "context_frames": 32,
-                },
-            },
+            model=MagnitudeModel(
+                **UNNAMED,
+                summary=f"{', '.join(stems).capitalize()}, by D3Net.",
+                stems=stems,
+                sample_rate_hz=44_100,
+                channels=nets[0].channels,
+                wiener_epsilon=1e-10,
+                bandwidths={"full": nets[0].bins},
+                transform=Transform(
+                    window_samples=nets[0].window_samples,
+                    hop_samples=nets[0].window_samples // 4,
+                ),
+                segment=SegmentShape(
+                    frames=256,
+                    multiple_frames=2 ** max(net.depth for net in nets),
+                    context_frames=32,
+                ),
+            ),
         )
 
 

@@ -19,13 +19,15 @@ import numpy as np
 from onnx import TensorProto
 
 from daw_bridge.conversion.checkpoints.demucs_packages import read_file, read_package
-from daw_bridge.conversion.family import Conversion
+from daw_bridge.conversion.family import UNNAMED, Conversion
 from daw_bridge.conversion.graphs.dconv import add_dconv
 from daw_bridge.conversion.graphs.graph import GraphBuilder
 from daw_bridge.conversion.graphs.layers import Layers, Value
 from daw_bridge.conversion.graphs.recurrent import add_lstm, stack_all_gates
-from daw_bridge.conversion.graphs.waveforms import SAMPLES, rest_last, signal_model
+from daw_bridge.conversion.graphs.waveforms import SAMPLES, signal_model
 from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.library.manifest import PassageShape, WaveformModel
+from daw_bridge.library.stems import rest_last
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,15 +106,15 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
     ordered = tuple(stems[index] for index in order)
     return Conversion(
         network=signal_model(graph, signals, order, samples=samples).SerializeToString(),
-        summary=f"{', '.join(ordered).capitalize()}, by Demucs.",
-        kind="waveform",
-        stems=ordered,
-        sample_rate_hz=settings.samplerate,
-        channels=network.channels,
-        tables={
-            "overlap": 0.25,
-            "passage": {"samples": samples, "context_samples": context},
-        },
+        model=WaveformModel(
+            **UNNAMED,
+            summary=f"{', '.join(ordered).capitalize()}, by Demucs.",
+            stems=ordered,
+            sample_rate_hz=settings.samplerate,
+            channels=network.channels,
+            overlap=0.25,
+            passage=PassageShape(samples=samples, context_samples=context),
+        ),
     )
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from daw_bridge.conversion.checkpoints.demucs_packages import find_bag, read_package
-from daw_bridge.conversion.family import Conversion
+from daw_bridge.conversion.family import UNNAMED, Conversion
 from daw_bridge.conversion.graphs.graph import GraphBuilder
 from daw_bridge.conversion.graphs.hybrid_unet import Hybrid, add_hybrid
 from daw_bridge.conversion.graphs.layers import Layers, Value
 from daw_bridge.conversion.graphs.recurrent import stack_all_gates
-from daw_bridge.conversion.graphs.waveforms import rest_last
 from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.library.manifest import HybridModel, PassageShape, Transform
+from daw_bridge.library.stems import rest_last
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,16 +87,16 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
         raise WeightsError(f"{path} cannot be rebuilt: {str(error).rstrip('.')}.") from error
     return Conversion(
         network=network.SerializeToString(),
-        summary=f"{', '.join(stems).capitalize()}, by Hybrid Demucs.",
-        kind="hybrid",
-        stems=stems,
-        sample_rate_hz=first.samplerate,
-        channels=first.audio_channels,
-        tables={
-            "overlap": 0.25,
-            "transform": {"window_samples": first.nfft, "hop_samples": first.hop_samples},
-            "passage": {"samples": first.samples, "centred": True},
-        },
+        model=HybridModel(
+            **UNNAMED,
+            summary=f"{', '.join(stems).capitalize()}, by Hybrid Demucs.",
+            stems=stems,
+            sample_rate_hz=first.samplerate,
+            channels=first.audio_channels,
+            overlap=0.25,
+            transform=Transform(window_samples=first.nfft, hop_samples=first.hop_samples),
+            passage=PassageShape(samples=first.samples, centred=True),
+        ),
     )
 
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import onnx
 
-from daw_bridge.conversion.family import Conversion
+from daw_bridge.conversion.family import UNNAMED, Conversion
 from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.library.manifest import ComplexModel, PassageShape, Transform
+from daw_bridge.library.stems import complement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +28,6 @@ _STEM = "primary_stem"
 _HOP_SAMPLES = 1024
 _DIMENSIONS = 4  # batch, planes, bins, time frames
 _PLANES = 4  # two channels, real and imaginary
-_RESTS = {"vocals": "instrumental", "instrumental": "vocals"}
 
 
 def recognises(path: Path) -> bool:
@@ -62,23 +63,22 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
     if planes != _PLANES or not (0 < bins <= window // 2 + 1 and frames > 1):
         raise WeightsError(f"{path} takes {planes} planes of {bins} bins and {frames} frames.")
     primary = str(told.get(_STEM, "vocals")).lower()
-    stems = wishes.stems or (primary, _RESTS.get(primary, "rest"))
+    stems = wishes.stems or (primary, complement(primary))
     if len(stems) != 2:
         raise OptionError(f"{path} makes one stem and leaves one, not {', '.join(stems)}.")
     return Conversion(
         network=path.read_bytes(),
-        summary=f"{stems[0].capitalize()} and what they leave, by an MDX-Net.",
-        kind="complex",
-        stems=stems,
-        tables={
-            "last_is_rest": True,
-            "compensation": gain,
-            "transform": {"window_samples": window, "hop_samples": _HOP_SAMPLES},
-            "passage": {
-                "samples": (frames - 1) * _HOP_SAMPLES,
-                "context_samples": window // 2,
-            },
-        },
+        model=ComplexModel(
+            **UNNAMED,
+            summary=f"{stems[0].capitalize()} and what they leave, by an MDX-Net.",
+            stems=stems,
+            sample_rate_hz=44_100,
+            channels=2,
+            last_is_rest=True,
+            compensation=gain,
+            transform=Transform(window_samples=window, hop_samples=_HOP_SAMPLES),
+            passage=PassageShape(samples=(frames - 1) * _HOP_SAMPLES, context_samples=window // 2),
+        ),
     )
 
 

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from daw_bridge.conversion.checkpoints.torch_files import read_torch_file
-from daw_bridge.conversion.family import Conversion, expecting
+from daw_bridge.conversion.family import UNNAMED, Conversion, expecting
 from daw_bridge.conversion.graphs.graph import MAGNITUDES, GraphBuilder
 from daw_bridge.conversion.graphs.recurrent import add_lstm, stack_gates
 from daw_bridge.errors import WeightsError
+from daw_bridge.library.manifest import MagnitudeModel, SegmentShape, Transform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,21 +89,23 @@ def describe(
     """
     first = next(iter(targets.values()))
     window_samples = 2 * (first.bins - 1)
+    name = "X-UMX" if crossed else "Open-Unmix"
     return Conversion(
         network=build_openunmix([*targets.values()], crossed=crossed).SerializeToString(),
-        summary=f"{', '.join(targets).capitalize()}, by {'X-UMX' if crossed else 'Open-Unmix'}.",
-        stems=tuple(targets),
-        sample_rate_hz=int(settings.get("sample_rate", 44100)),
-        channels=first.channels,
-        tables={
-            "wiener_epsilon": 1e-10,
-            "bandwidths": {"full": first.bins},
-            "transform": {
-                "window_samples": window_samples,
-                "hop_samples": int(settings.get("nhop", window_samples // 4)),
-            },
-            "segment": {"frames": 900, "multiple_frames": 1, "context_frames": 150},
-        },
+        model=MagnitudeModel(
+            **UNNAMED,
+            summary=f"{', '.join(targets).capitalize()}, by {name}.",
+            stems=tuple(targets),
+            sample_rate_hz=int(settings.get("sample_rate", 44100)),
+            channels=first.channels,
+            wiener_epsilon=1e-10,
+            bandwidths={"full": first.bins},
+            transform=Transform(
+                window_samples=window_samples,
+                hop_samples=int(settings.get("nhop", window_samples // 4)),
+            ),
+            segment=SegmentShape(frames=900, multiple_frames=1, context_frames=150),
+        ),
     )
 
 

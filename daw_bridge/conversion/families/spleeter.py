@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +15,11 @@ import msgspec
 
 from daw_bridge.conversion.checkpoints.tensorflow import list_variables, read_latest
 from daw_bridge.conversion.checkpoints.torch_files import read_torch_file
-from daw_bridge.conversion.family import Conversion
+from daw_bridge.conversion.family import UNNAMED, Conversion
 from daw_bridge.conversion.graphs.unet import DEPTH, NORM_ARRAYS, build_separate_unets
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.activations import DEFAULT_ACTIVATIONS, Activations
+from daw_bridge.library.manifest import MagnitudeModel, SegmentShape, Transform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -158,13 +159,16 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
     graph = build_separate_unets(unets, activations=configuration.activations)
     return Conversion(
         network=graph.SerializeToString(),
-        summary=f"{', '.join(stems).capitalize()}, by Spleeter's network.",
-        stems=stems,
-        tables={
-            "bandwidths": configuration.bandwidths,
-            "transform": {"window_samples": 4096, "hop_samples": 1024},
-            "segment": {"frames": 512, "multiple_frames": 2**DEPTH},
-        },
+        model=MagnitudeModel(
+            **UNNAMED,
+            summary=f"{', '.join(stems).capitalize()}, by Spleeter's network.",
+            stems=stems,
+            sample_rate_hz=44_100,
+            channels=2,
+            bandwidths=dict(configuration.bandwidths),
+            transform=Transform(window_samples=4096, hop_samples=1024),
+            segment=SegmentShape(frames=512, multiple_frames=2**DEPTH),
+        ),
     )
 
 
@@ -173,16 +177,14 @@ def _configure(path: Path, unets: int, wishes: ImportWishes) -> Configuration:
         known = read_configuration(wishes.configuration)
     elif unets in _PUBLISHED:
         known = _PUBLISHED[unets]
-    elif wishes.options:
-        known = Configuration(wishes.stems, DEFAULT_ACTIVATIONS, BANDWIDTHS)
+    elif wishes.activations:
+        known = Configuration(wishes.stems, wishes.activations, BANDWIDTHS)
     else:
         raise WeightsError(
             f"{path} has {unets} U-Nets, whose activations are not known: --config takes the JSON"
             " file that they were trained with."
         )
-    given = {name.removesuffix("_activation"): each for name, each in wishes.options.items()}
-    activations = msgspec.convert({**asdict(known.activations), **given}, Activations)
-    return replace(known, activations=activations)
+    return replace(known, activations=wishes.activations or known.activations)
 
 
 def read_unets(path: Path) -> list[Weights]:

@@ -19,11 +19,13 @@ import msgspec
 import numpy as np
 
 from daw_bridge.conversion.checkpoints.tensorflow import list_variables, read_latest
-from daw_bridge.conversion.family import Conversion
+from daw_bridge.conversion.family import UNNAMED, Conversion
 from daw_bridge.conversion.graphs.graph import GraphBuilder
 from daw_bridge.conversion.graphs.layers import Layers, Value
-from daw_bridge.conversion.graphs.waveforms import SAMPLES, rest_last, signal_model
+from daw_bridge.conversion.graphs.waveforms import SAMPLES, signal_model
 from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.library.manifest import PassageShape, WaveformModel
+from daw_bridge.library.stems import rest_last
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,15 +128,16 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
     stems = tuple(settings.source_names[index] for index in rest_last(settings.source_names))
     return Conversion(
         network=build_waveunet(net, settings, window).SerializeToString(),
-        summary=f"{', '.join(stems).capitalize()}, by Wave-U-Net.",
-        kind="waveform",
-        stems=stems,
-        sample_rate_hz=settings.expected_sr,
-        tables={
-            "overlap": 0.0,
-            "last_is_rest": len(stems) > net.outputs,
-            "passage": {"samples": window.passage, "context_samples": window.context},
-        },
+        model=WaveformModel(
+            **UNNAMED,
+            summary=f"{', '.join(stems).capitalize()}, by Wave-U-Net.",
+            stems=stems,
+            sample_rate_hz=settings.expected_sr,
+            channels=_CHANNELS,
+            overlap=0.0,
+            last_is_rest=len(stems) > net.outputs,
+            passage=PassageShape(samples=window.passage, context_samples=window.context),
+        ),
     )
 
 

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 
 SAMPLES = "samples"
 _SIGNALS = "signals"
-_RESTS = ("other", "accompaniment")
-
-
-def rest_last(stems: Sequence[str]) -> list[int]:
-    """Return the order of stems in which what is left when the others are known comes last."""
-    return sorted(range(len(stems)), key=lambda index: stems[index] in _RESTS)
 
 
 def signal_model(

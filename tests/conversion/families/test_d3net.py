@@ -15,6 +15,7 @@ from daw_bridge.conversion.families.d3net import convert
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.registry import families
 from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.library.manifest import MagnitudeModel
 from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.stft import Stft
@@ -68,8 +69,8 @@ def estimate(network: PlainNetwork) -> np.ndarray:
 def test_stems_are_what_the_reference_gives(folder: Path, home: Path) -> None:
     manifest = import_checkpoint(str(folder))
     assert manifest.stems == STEMS
+    assert isinstance(manifest, MagnitudeModel)
     assert (manifest.bandwidths, manifest.channels) == ({"full": SEEN_BINS}, 2)
-    assert manifest.segment
     assert manifest.segment.multiple_frames == 4
     ours = estimate(
         PlainNetwork(OnnxGraph(home / "models" / "d3net-mss" / "network.onnx", provider="cpu"))
@@ -112,7 +113,7 @@ def test_a_stem_of_another_name_needs_a_configuration(folder: Path) -> None:
     configuration = folder / "choir.yml"
     configuration.write_text("band_split_idxs: [256]", "utf-8")
     converted = convert(folder, ImportWishes(configuration=configuration))
-    assert converted.stems == ("choir", "other")
+    assert converted.model.stems == ("choir", "other")
     assert len(converted.network) == len(published)
 
 
@@ -142,7 +143,7 @@ def test_bands_that_cannot_be_halved_are_refused(folder: Path) -> None:
 
 
 def test_stems_are_picked_and_ordered(folder: Path) -> None:
-    assert convert(folder, ImportWishes(("bass", "vocals"))).stems == ("bass", "vocals")
+    assert convert(folder, ImportWishes(("bass", "vocals"))).model.stems == ("bass", "vocals")
     with pytest.raises(OptionError, match=r"holds no vocal .did you mean 'vocals'"):
         convert(folder, ImportWishes(("vocal", "bass")))
     (folder / "bass.h5").unlink()

@@ -14,6 +14,7 @@ from daw_bridge.conversion.families.openunmix import build_openunmix, find_targe
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.files.hashing import sha256_of
+from daw_bridge.library.manifest import MagnitudeModel
 from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
@@ -163,6 +164,7 @@ def test_a_folder_of_targets_is_imported_as_a_model(home: Path) -> None:
     (folder / "separator.json").write_text(json.dumps(settings), "utf-8")
     manifest = import_checkpoint(str(folder))
     assert manifest.stems == ("vocals", "other")
+    assert isinstance(manifest, MagnitudeModel)
     assert (manifest.sample_rate_hz, manifest.wiener_epsilon) == (16000, 1e-10)
     assert (manifest.transform.window_samples, manifest.transform.hop_samples) == (32, 16)
     with Separator("tiny", provider="cpu") as separator:

@@ -116,7 +116,7 @@ def test_archives_like_the_published_ones_tell_enough(
 ) -> None:
     archive = mini_model.write_archive(tmp_path, map(mini_model.make_weights, range(len(stems))))
     conversion = convert(archive, None, ImportWishes())
-    assert conversion.stems == stems
+    assert conversion.model.stems == stems
     assert operators(conversion) & {"LeakyRelu", "Relu", "Elu", "Sigmoid", "Exp"} == activating
 
 
@@ -124,11 +124,10 @@ def test_of_other_numbers_of_unets_somebody_must_tell() -> None:
     with pytest.raises(WeightsError, match=r"has 3 U-Nets, whose activations.*--config takes"):
         convert(TRAINED, None, ImportWishes(stems=STEMS))
     told = ImportWishes(configuration=TRAINED / "configuration.json")
-    assert convert(TRAINED, None, told).stems == STEMS
+    assert convert(TRAINED, None, told).model.stems == STEMS
     assert {"Elu", "Exp"} < operators(convert(TRAINED, None, told))
-    plain = {"encoder_activation": "relu", "decoder_activation": "relu"}
-    options = {**plain, "output_activation": "sigmoid"}
-    by_manifest = operators(convert(TRAINED, None, ImportWishes(STEMS, options)))
+    plain = Activations("relu", "relu", "sigmoid")
+    by_manifest = operators(convert(TRAINED, None, ImportWishes(STEMS, plain)))
     assert {"Relu", "Sigmoid"} < by_manifest
     assert not by_manifest & {"Elu", "Exp", "LeakyRelu"}
     with pytest.raises(OptionError, match=r"makes 3 stems, not drums, rest\.$"):

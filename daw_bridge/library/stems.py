@@ -1,0 +1,30 @@
+"""The names of stems that mean something wherever they come up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+REST = "other"
+RESTS = (REST, "accompaniment")
+"""What is left when the other stems are known, whichever these are."""
+
+_RANKS = {"vocals": 0, "drums": 1, "bass": 2, REST: 4}
+_COMPLEMENTS = {"vocals": "instrumental", "instrumental": "vocals"}
+
+
+def in_usual_order(stems: Iterable[str]) -> list[str]:
+    """Return stems as they come by default: vocals, drums, bass, then by name, ``other`` last."""
+    return sorted(stems, key=lambda stem: (_RANKS.get(stem, 3), stem))
+
+
+def rest_last(stems: Sequence[str]) -> list[int]:
+    """Return the order of stems in which what is left when the others are known comes last."""
+    return sorted(range(len(stems)), key=lambda index: stems[index] in RESTS)
+
+
+def complement(stem: str) -> str:
+    """Return what to call all but one stem."""
+    return _COMPLEMENTS.get(stem, "rest")
