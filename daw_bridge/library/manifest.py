@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import msgspec
 
 from daw_bridge.errors import ManifestError, ModelError, OptionError, suggestion
-from daw_bridge.files.tables import Natural, Positive, explain, read_tables
+from daw_bridge.files.flaws import to_struct
+from daw_bridge.files.tables import Natural, Positive, open_toml
 from daw_bridge.library.activations import Activation, Activations, OutputActivation
 from daw_bridge.library.members import Member, Rule, check_members
 from daw_bridge.library.places import find_model, find_models
-from daw_bridge.library.stages import TABLES, ManifestTable, Stage, check_stages
+from daw_bridge.library.stages import ManifestTable, Stage, check_stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -257,30 +258,13 @@ def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
         ManifestError: the file is no TOML; a key is unknown, missing or of the wrong kind; or
             stages do not fit together.
     """
-    try:
-        manifest = msgspec.convert(read_tables(path), ModelManifest)
-    except msgspec.ValidationError as error:
-        kinds = (
-            ModelManifest,
-            Transform,
-            SegmentShape,
-            PassageShape,
-            Origin,
-            Source,
-            Member,
-            *TABLES,
-        )
-        raise ManifestError(f"{path}: {explain(error, kinds)}.") from error
-    except ValueError as error:
-        raise ManifestError(f"{error}.") from error
-    try:
+    with open_toml(path, ManifestError) as tables:
+        manifest = to_struct(tables, ModelManifest)
         _check(manifest, path.parent)
         for stage in manifest.stages:
             _check_models(manifest, stage, (*above, manifest.name))
         for member in manifest.members:
             _check_member(manifest, member, (*above, manifest.name))
-    except ValueError as error:
-        raise ManifestError(f"{path}: {error}.") from error
     return manifest
 
 

@@ -86,9 +86,6 @@ class Stage(Splitter, frozen=True, kw_only=True):
         return self.blend or (self,)
 
 
-TABLES = (CommittedNetwork, HarmonicPercussiveFilter, LowPassFilter, Voice, Stage)
-
-
 def check_stages(stages: Iterable[Stage], stems: tuple[str, ...]) -> None:
     """Check that stages are a tree from the mixture to the stems.
 

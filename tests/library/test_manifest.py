@@ -33,7 +33,11 @@ def edited(tmp_path: Path, before: str, after: str) -> Path:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("hop_samples", "hop_sample", "unknown field `hop_sample`.*did you mean 'hop_samples'"),
+        (
+            "hop_samples",
+            "hop_sample",
+            "line 17, transform.hop_sample: is no key .did you mean 'hop_samples'",
+        ),
         ("hop_samples = 1024", "hop_samples = 1000", "hop_samples"),
         ("frames = 512", "frames = 0", "segment.frames"),
         ("frames = 512", "frames = 512\ncontext_frames = 256", "leave nothing of a segment"),
