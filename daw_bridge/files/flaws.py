@@ -93,8 +93,10 @@ def _replace(tables: Any, key: Key, value: Any) -> Any:
 def _flaw_of(reason: str, key: Key, tables: Any, kind: Any) -> FlawError:
     """Return what msgspec says in the words of TOML, with the names that could be meant."""
     if match := re.fullmatch(r"Object contains unknown field `(.*)`", reason, re.DOTALL):
-        known = list(_free_keys(key, tables, kind))
-        hint = suggestion(match[1], known) or f"; there are also {', '.join(known) or 'no others'}"
+        table = reduce(getitem, key, tables)
+        known = list(_keys(key, table, kind))
+        others = ", ".join(name for name in known if name not in table) or "no others"
+        hint = suggestion(match[1], known) or f"; there are also {others}"
         return FlawError(f"is no key{hint}", *key, match[1])
     if match := re.fullmatch(r"Object missing required field `(.*)`", reason):
         return FlawError("is missing", *key, match[1])
@@ -107,12 +109,11 @@ def _flaw_of(reason: str, key: Key, tables: Any, kind: Any) -> FlawError:
     return FlawError(reason[0].lower() + reason[1:], *key)
 
 
-def _free_keys(key: Key, tables: Any, kind: Any) -> Iterator[str]:
-    """Yield the keys that a table may have and has not; of a tagged union, those of its tag."""
-    table = reduce(getitem, key, tables)
+def _keys(key: Key, table: Any, kind: Any) -> Iterator[str]:
+    """Yield the keys that a table at a key may have; in a tagged union, those of its tag."""
     for each in _types_at(key, inspect.type_info(kind)):
         if isinstance(each, inspect.StructType) and each.tag in (None, table.get(each.tag_field)):
-            yield from (field.name for field in each.fields if field.name not in table)
+            yield from (field.name for field in each.fields)
 
 
 def _texts(key: Key, kind: Any) -> Iterator[str]:

@@ -34,6 +34,13 @@ def test_a_users_layout_goes_before_one_that_ships(
     assert load_layout("mine").channels == load_layout("5.0").channels == ("L", "R", "C")
     with pytest.raises(PresetError, match="did you mean 'mine'"):
         load_layout("mein")
+    (folder / "mine.toml").write_text(text.format("mine", "5.1").replace("channels", "chanels"))
+    with pytest.raises(PresetError, match=r"line 4, chanels: is no key .did you mean 'channels'"):
+        load_layout("mine")
+    (folder / "5.0.toml").write_text(text.format("5.0", "5.1").replace('"C"', '"Top"'))
+    (folder / "mine.toml").write_text(text.format("mine", "5.0"))
+    with pytest.raises(PresetError, match=r"5\.0\.toml, line 4, channels.3.: there is no 'Top'"):
+        load_layout("mine")
     (folder / "mine.toml").write_text(text.format("mine", "mine"))
     with pytest.raises(PresetError, match="like itself"):
         load_layout("mine")
