@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import platformdirs
 
 from daw_bridge.errors import ModelError, PresetError, suggestion
-from daw_bridge.files.tables import open_toml
 
 if TYPE_CHECKING:
     from daw_bridge.errors import DawBridgeError
@@ -103,6 +102,8 @@ find_layouts, find_layout = _LAYOUTS.find_all, _LAYOUTS.find
 
 def read_summary(path: Path) -> str:
     """Return what a preset or layout is for, as it says; empty where it does not."""
+    from daw_bridge.files.tables import open_toml  # Only here: --help does without msgspec.
+
     with suppress(PresetError), open_toml(path, PresetError) as tables:
         return str(tables.get("summary", ""))
     return ""
