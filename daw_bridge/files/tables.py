@@ -1,25 +1,32 @@
-"""TOML → frozen, validated tables; and tables → TOML."""
+"""TOML → tables, with the file, line and key of what is wrong with them; and tables → TOML."""
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Mapping
+from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from daw_bridge.errors import suggestion
+from daw_bridge.files.flaws import spell
+from daw_bridge.files.lines import line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from daw_bridge.errors import DawBridgeError
+    from daw_bridge.files.lines import Key
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_MAX_DEPTH = 32
 
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -30,27 +37,50 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A TOML table whose keys are its fields, all of them and no others."""
 
 
-def read_tables(path: Path) -> dict[str, Any]:
-    """Parse a TOML file.
+@contextmanager
+def open_toml(path: Path, kind: type[DawBridgeError]) -> Iterator[dict[str, Any]]:
+    """Parse a TOML file; what is found wrong with its tables meanwhile is told with its place.
 
-    Raises:
-        ValueError: it cannot be read, or is no TOML; the message is a sentence without its stop.
+        with open_toml(path, PresetError) as tables:
+            return to_struct(tables, Preset)
+
+    Args:
+        path: the file.
+        kind: the error that is raised if it cannot be read, is no TOML, or has a flaw: a FlawError
+            becomes ``FILE, line N, key: sentence.``, any other ValueError ``FILE: sentence.``
     """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+        text = path.read_text("utf-8")
+        tables = parse_toml(text)
+    except OSError as error:
+        raise kind(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise kind(f"{path} cannot be read: it is no TOML: {error}.") from error
+    except RecursionError as error:
+        raise kind(f"{path} cannot be read: it nests more than {_MAX_DEPTH} tables.") from error
+    try:
+        yield tables
+    except ValueError as error:
+        key: Key = getattr(error, "key", ())
+        place = f", line {line_of(key, text)}, {spell(key)}" if key else ""
+        raise kind(f"{path}{place}: {error}.") from error
 
 
-def explain(
-    error: msgspec.ValidationError, kinds: Iterable[type[msgspec.Struct]], *others: str
-) -> str:
-    """Return what msgspec found wrong; an unknown key with the known one that is closest."""
-    unknown = re.search("unknown field `(.+?)`", str(error))
-    known = [*others, *(field for kind in kinds for field in kind.__struct_fields__)]
-    if unknown is None or unknown[1] in known:
-        return str(error)
-    return str(error) + suggestion(unknown[1], known)
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the tables of a TOML text.
+
+    Raises:
+        ValueError: it is no TOML.
+        RecursionError: it nests deeper than what later looks at it may have to follow.
+    """
+    tables = tomllib.loads(text)
+    layer: list[Any] = [tables]
+    for _ in range(_MAX_DEPTH):
+        inner = (each.values() if isinstance(each, dict) else each for each in layer)
+        layer = [each for each in chain.from_iterable(inner) if isinstance(each, (dict, list))]
+    if layer:
+        raise RecursionError
+    return tables
 
 
 def to_toml(content: Mapping[str, Any]) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
 
 from daw_bridge.errors import ManifestError, ModelError, OptionError, suggestion
-from daw_bridge.files.tables import Natural, Positive, explain, read_tables, to_toml
+from daw_bridge.files.flaws import to_struct
+from daw_bridge.files.tables import Natural, Positive, open_toml, to_toml
 from daw_bridge.library.members import Member, Rule, check_members
 from daw_bridge.library.places import find_model, find_models
 from daw_bridge.library.sources import Origin, Source
-from daw_bridge.library.stages import TABLES, CommittedNetwork, ManifestTable, Stage, check_stages
+from daw_bridge.library.stages import CommittedNetwork, ManifestTable, Stage, check_stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -251,11 +252,6 @@ ModelManifest: TypeAlias = (
 )
 """A model of any kind; its type is what the key ``kind`` says."""
 
-_TABLES = (
-    *get_args(ModelManifest),
-    *(Transform, SegmentShape, PassageShape, Origin, Source, Member, *TABLES),
-)
-
 
 def load_manifest(name: str) -> ModelManifest:
     """Return the manifest of a model of the library.
@@ -290,17 +286,10 @@ def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
         ManifestError: the file is no TOML; a key is unknown, missing or of the wrong kind; or
             stages do not fit together.
     """
-    try:
-        manifest: ModelManifest = msgspec.convert(read_tables(path), ModelManifest)
-    except msgspec.ValidationError as error:
-        raise ManifestError(f"{path}: {explain(error, _TABLES)}.") from error
-    except ValueError as error:
-        raise ManifestError(f"{error}.") from error
-    try:
+    with open_toml(path, ManifestError) as tables:
+        manifest: ModelManifest = to_struct(tables, ModelManifest)
         manifest.check(path.parent)
         _check_components(manifest, (*above, manifest.name))
-    except ValueError as error:
-        raise ManifestError(f"{path}: {error}.") from error
     return manifest
 
 

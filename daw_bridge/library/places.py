@@ -14,19 +14,17 @@ place.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import platformdirs
 
 from daw_bridge.errors import ModelError, PresetError, suggestion
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+if TYPE_CHECKING:
+    from daw_bridge.errors import DawBridgeError
 
 HOME_VARIABLE = "DAW_BRIDGE_HOME"
 DEFAULT_MODEL = "spleeter-2stems"
@@ -49,86 +47,66 @@ def state_folder() -> Path:
     return home / "state" if home else platformdirs.user_state_path(_APP_NAME, appauthor=False)
 
 
-def find_models() -> dict[str, Path]:
-    """Return each known model's name with the path of its manifest, sorted by name."""
-    manifests = {
-        manifest.parent.name: manifest
-        for folder in (_shipped_folder(), data_folder())
-        for manifest in (folder / "models").glob("*/manifest.toml")
-    }
-    return dict(sorted(manifests.items()))
+class Shelf(NamedTuple):
+    """One kind of what the library has.
 
-
-def find_model(name: str) -> Path:
-    """Return the path of a model's manifest.
-
-    Raises:
-        ModelError: no model has this name.
+    Attributes:
+        kind: what one is called.
+        folder: where they lie, in the package's and in the user's folder.
+        error: what is raised where there is none of a name.
+        inside: the file that is found, where each is a folder; empty: each is a TOML file.
+        command: what lists them; empty: they are few enough to be named.
     """
-    models = find_models()
-    if name not in models:
-        raise ModelError(
-            f"There is no model '{name}'{suggestion(name, models)};"
-            f" `stemtool models list --available` shows the {len(models)} there are."
-        )
-    return models[name]
+
+    kind: str
+    folder: str
+    error: type[DawBridgeError]
+    inside: str = ""
+    command: str = ""
+
+    def find_all(self) -> dict[str, Path]:
+        """Return the name and the path of each, sorted by name."""
+        found = {
+            path.parent.name if self.inside else path.stem: path
+            for root in (_shipped_folder(), data_folder())
+            for path in (root / self.folder).glob(f"*/{self.inside}" if self.inside else "*.toml")
+        }
+        return dict(sorted(found.items()))
+
+    def find(self, name: str) -> Path:
+        """Return the path of the one with a name.
+
+        Raises:
+            ModelError: no model has this name.
+            PresetError: no preset or layout has.
+        """
+        found = self.find_all()
+        if name not in found:
+            listed = f"`{self.command}` shows the {len(found)} there are"
+            if not self.command:
+                own = data_folder() / self.folder
+                listed = f"there are {', '.join(found)}, and yours go into {own}"
+            hint = suggestion(name, found)
+            raise self.error(f"There is no {self.kind} '{name}'{hint}; {listed}.")
+        return found[name]
 
 
-def find_presets() -> dict[str, Path]:
-    """Return each known preset's name with its path, sorted by name."""
-    return _find_tables("effects")
+_MODELS = Shelf("model", "models", ModelError, "manifest.toml", "stemtool models list --available")
+_PRESETS = Shelf("preset", "presets/effects", PresetError, command="stemtool presets list")
+_LAYOUTS = Shelf("layout", "presets/layouts", PresetError)
 
-
-def find_preset(name: str) -> Path:
-    """Return the path of a preset.
-
-    Raises:
-        PresetError: no preset has this name.
-    """
-    presets = find_presets()
-    if name not in presets:
-        raise PresetError(
-            f"There is no preset '{name}'{suggestion(name, presets)};"
-            f" `stemtool presets list` shows the {len(presets)} there are."
-        )
-    return presets[name]
-
-
-def find_layouts() -> dict[str, Path]:
-    """Return each known loudspeaker layout's name with its path, sorted by name."""
-    return _find_tables("layouts")
-
-
-def find_layout(name: str) -> Path:
-    """Return the path of a loudspeaker layout.
-
-    Raises:
-        PresetError: no layout has this name.
-    """
-    layouts = find_layouts()
-    if name not in layouts:
-        raise PresetError(
-            f"There is no layout '{name}'{suggestion(name, layouts)}; there are"
-            f" {', '.join(layouts)}, and yours go into {data_folder() / 'presets' / 'layouts'}."
-        )
-    return layouts[name]
+find_models, find_model = _MODELS.find_all, _MODELS.find
+find_presets, find_preset = _PRESETS.find_all, _PRESETS.find
+find_layouts, find_layout = _LAYOUTS.find_all, _LAYOUTS.find
 
 
 def read_summary(path: Path) -> str:
     """Return what a preset or layout is for, as it says; empty where it does not."""
-    with suppress(OSError, ValueError):
-        return str(tomllib.loads(path.read_text("utf-8")).get("summary", ""))
+    from daw_bridge.files.tables import open_toml  # Only here: --help does without msgspec.
+
+    with suppress(PresetError), open_toml(path, PresetError) as tables:
+        return str(tables.get("summary", ""))
     return ""
-
-
-def _find_tables(kind: str) -> dict[str, Path]:
-    """Return the name and the path of each file of a kind of preset, sorted by name."""
-    presets = {
-        path.stem: path
-        for folder in (_shipped_folder(), data_folder())
-        for path in (folder / "presets" / kind).glob("*.toml")
-    }
-    return dict(sorted(presets.items()))
 
 
 def _home() -> Path | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from daw_bridge.files.tables import Positive  # noqa: TC001 - msgspec reads annotations
+from daw_bridge.files.tables import Positive
 from daw_bridge.library.activations import Activation, Activations, OutputActivation
 from daw_bridge.library.stages import ManifestTable
 

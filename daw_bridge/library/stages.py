@@ -91,9 +91,6 @@ class Stage(Splitter, frozen=True, kw_only=True):
         return (splitter.model for splitter in self.splitters if splitter.model)
 
 
-TABLES = (CommittedNetwork, HarmonicPercussiveFilter, LowPassFilter, Voice, Stage)
-
-
 def check_stages(stages: Iterable[Stage], stems: tuple[str, ...]) -> None:
     """Check that stages are a tree from the mixture to the stems.
 

@@ -20,6 +20,7 @@ import pedalboard
 
 from daw_bridge.errors import PresetError, suggestion
 from daw_bridge.files.blocks import BLOCK_FRAMES, Fifo
+from daw_bridge.files.flaws import FlawError
 from daw_bridge.rendering.stretching import PitchTempo
 
 if TYPE_CHECKING:
@@ -47,14 +48,6 @@ _HOSTS = {"ExternalPlugin", "PluginContainer"}
 _PITCH_SHIFT = "PitchShift"
 
 
-class FlawError(Exception):
-    """Something about an effect cannot be used; ``key`` is where it is said."""
-
-    def __init__(self, key: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.key = key
-
-
 class Parameter(NamedTuple):
     """A parameter of an effect: its name, its Python type in words, and its default in words."""
 
@@ -74,24 +67,24 @@ class Parameter(NamedTuple):
             if value not in members:
                 known = ", ".join(members)
                 hint = suggestion(str(value), members)
-                raise FlawError(self.name, f"there is no {value!r}{hint}; there are {known}")
+                raise FlawError(f"there is no {value!r}{hint}; there are {known}", self.name)
             return members[str(value)]
         if "str" in self.type:
             return str(find_file(value, folder, key=self.name))
         if self.type == "bool":
             if not isinstance(value, bool):
-                raise FlawError(self.name, f"is true or false, not {value!r}")
+                raise FlawError(f"is true or false, not {value!r}", self.name)
             return value
         return self._take_number(value)
 
     def _take_number(self, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise FlawError(self.name, f"is a number, not {value!r}")
+            raise FlawError(f"is a number, not {value!r}", self.name)
         low, high = next(
             (limits for ending, *limits in _LIMITS if self.name.endswith(ending)), _NO_LIMITS
         )
         if not (math.isfinite(value) and low <= value <= high):
-            raise FlawError(self.name, f"is from {low:g} to {high:g}, not {value:g}")
+            raise FlawError(f"is from {low:g} to {high:g}, not {value:g}", self.name)
         return float(value)
 
 
@@ -122,12 +115,12 @@ def find_file(value: object, folder: Path, *, key: str) -> Path:
         FlawError: it is not there, or leads elsewhere.
     """
     if not isinstance(value, str):
-        raise FlawError(key, f"is the name of a file, not {value!r}")
+        raise FlawError(f"is the name of a file, not {value!r}", key)
     name = Path(value)
     if name.is_absolute() or ".." in name.parts:
-        raise FlawError(key, f"'{value}' leads out of the preset's folder; put the file there")
+        raise FlawError(f"'{value}' leads out of the preset's folder; put the file there", key)
     if not (folder / name).exists():
-        raise FlawError(key, f"there is no file {folder / name}")
+        raise FlawError(f"there is no file {folder / name}", key)
     return folder / name
 
 
@@ -158,13 +151,11 @@ class Effect(msgspec.Struct, frozen=True):
         types = effect_types()
         name = said.pop("effect", None)
         if not isinstance(name, str):
-            raise FlawError("", 'an effect says { effect = "Reverb", … } or { plugin = "FILE", … }')
+            raise FlawError('an effect says { effect = "Reverb", … } or { plugin = "FILE", … }')
         if name not in types:
-            raise FlawError(
-                "effect",
-                f"there is no effect '{name}'{suggestion(name, types)}; there are"
-                f" {', '.join(types)}",
-            )
+            known = ", ".join(types)
+            hint = suggestion(name, types)
+            raise FlawError(f"there is no effect '{name}'{hint}; there are {known}", "effect")
         effect = cls(name, dict(_take_parameters(types[name], said, folder)))
         effect._try(types[name])
         return effect
@@ -199,14 +190,32 @@ class Effect(msgspec.Struct, frozen=True):
         try:
             self.make()
         except (ValueError, TypeError, RuntimeError) as error:
-            changed = [*self.parameters, ""]
+            changed = [*self.parameters][:1]
             for name in self.parameters:
                 try:
                     kind.factory(**{name: self.parameters[name]})
                 except (ValueError, TypeError, RuntimeError):
                     changed = [name]
             sentence = str(error).splitlines()[0].rstrip(".")
-            raise FlawError(changed[0], sentence) from error
+            raise FlawError(sentence, *changed) from error
+
+
+def take_effects(table: object, name: str, folder: Path, *at: str) -> None:
+    """Put effects in the place of what a table at a key says about them under a name, if it does.
+
+    Raises:
+        FlawError: an effect cannot be used.
+    """
+    if not isinstance(table, dict) or name not in table:
+        return
+    if not isinstance(table[name], list):
+        raise FlawError('is a list of effects, [{ effect = "Reverb" }, …]', *at, name)
+    for number, said in enumerate(table[name]):
+        try:
+            effect = Effect.parse(said if isinstance(said, dict) else {}, folder)
+        except FlawError as flaw:
+            raise FlawError(str(flaw), *at, name, number, *flaw.key) from flaw
+        table[name][number] = effect
 
 
 class EffectChain:
@@ -266,11 +275,11 @@ def _take_parameters(
         if name not in kind.parameters:
             known = ", ".join(kind.parameters) or "none"
             hint = suggestion(name, kind.parameters)
-            raise FlawError(name, f"{kind.name} has no parameter '{name}'{hint}; it has {known}")
+            raise FlawError(f"{kind.name} has no parameter '{name}'{hint}; it has {known}", name)
         yield name, kind.parameters[name].take(value, folder)
     for name, parameter in kind.parameters.items():
         if not parameter.default and name not in said:
-            raise FlawError("effect", f"{kind.name} needs '{name}'")
+            raise FlawError(f"{kind.name} needs '{name}'", "effect")
 
 
 def _leaves(kind: type[pedalboard.Plugin]) -> Iterator[type[pedalboard.Plugin]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from daw_bridge.errors import OptionError, PresetError
+from daw_bridge.files.flaws import FlawError, to_struct
 from daw_bridge.files.speakers import BACKS, FRONTS, SIDES, Speaker, Speakers
-from daw_bridge.files.tables import Share, Table, explain, read_tables
+from daw_bridge.files.tables import Share, Table, open_toml
 from daw_bridge.library.places import find_layout
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Layout(Table, frozen=True):
     Attributes:
         name: also its file's.
         summary: what it is for.
+        like: the layout that says all that this one does not.
         channels: the loudspeakers' names, in the order of their bits in a channel mask.
         stems: by a stem's name; ``default`` is for those that are not named.
         lfe: None: the LFE is silent.
@@ -79,6 +81,7 @@ class Layout(Table, frozen=True):
     channels: tuple[Literal["L", "R", "C", "LFE", "Lb", "Rb", "Ls", "Rs"], ...]
     stems: dict[str, Placement]
     lfe: Lfe | None = None
+    like: str | None = None
 
     @property
     def speakers(self) -> Speakers:
@@ -99,18 +102,26 @@ def load_layout(name: str) -> Layout:
     return read_layout(find_layout(name))
 
 
-def read_layout(path: Path) -> Layout:
-    """Parse and validate one layout.
+def read_layout(path: Path, *, followed: tuple[Path, ...] = ()) -> Layout:
+    """Parse and validate one layout, and the one that it is like.
+
+    Args:
+        path: the layout.
+        followed: the layouts that are like this one, which it cannot be like in turn.
 
     Raises:
         PresetError: it cannot be read, or a key or the order of channels breaks the rules.
     """
-    try:
-        layout = msgspec.convert(_read_table(path), Layout)
-    except msgspec.ValidationError as error:
-        reason = explain(error, (Layout, Placement, Lfe), "like")
-        raise PresetError(f"{path}: {reason}.") from error
-    _check(layout, path)
+    with open_toml(path, PresetError) as tables:
+        if path in followed:
+            raise FlawError("a layout is not like itself; let it be like another", "like")
+        known = {}
+        if like := tables.get("like"):
+            known = msgspec.to_builtins(
+                read_layout(find_layout(str(like)), followed=(*followed, path))
+            )
+        layout = to_struct(known | tables, Layout)
+        _check(layout, path)
     return layout
 
 
@@ -152,32 +163,19 @@ def change_layout(
     )
 
 
-def _read_table(path: Path, followed: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Return what a file says, and what the layout that it is like says of all else."""
-    try:
-        table = read_tables(path)
-    except ValueError as error:
-        raise PresetError(f"{error}.") from error
-    if path in followed:
-        raise PresetError(f"{path} is like itself; let it be like another layout.")
-    if like := table.pop("like", None):
-        table = _read_table(find_layout(str(like)), (*followed, path)) | table
-    return table
-
-
 def _check(layout: Layout, path: Path) -> None:
-    """Raise :class:`PresetError` for what the types of its fields do not say."""
+    """Raise :class:`FlawError` for what the types of its fields do not say."""
     speakers = layout.speakers
     if layout.name != path.stem:
-        raise PresetError(f"{path}: name '{layout.name}' is not the name of its file.")
+        raise FlawError(f"'{layout.name}' is not the name of its file", "name")
     if list(speakers) != sorted(set(speakers)):
         order = ", ".join(each.name or "" for each in Speaker)
-        raise PresetError(f"{path}: channels come once each, in the order {order}.")
+        raise FlawError(f"they come once each, in the order {order}", "channels")
     for pair in (FRONTS, BACKS, SIDES):
         present = sum(bool(each & pair) for each in speakers)
         if present == 1 or (pair is FRONTS and not present):
-            raise PresetError(f"{path}: left and right channels come in pairs, L and R among them.")
+            raise FlawError("left and right come in pairs, L and R among them", "channels")
     if len(speakers) < 3:
-        raise PresetError(f"{path}: L and R are stereo; add the channels to mix up to.")
+        raise FlawError("L and R are stereo; add the channels to mix up to", "channels")
     if _DEFAULT_STEM not in layout.stems:
-        raise PresetError(f"{path}: [stems.{_DEFAULT_STEM}] is missing.")
+        raise FlawError("is missing", "stems", _DEFAULT_STEM)

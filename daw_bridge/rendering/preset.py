@@ -15,27 +15,20 @@ A stem that a preset names must be there; what goes for any stem is said in ``re
 from __future__ import annotations
 
 import re
-import sys
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from daw_bridge.errors import PresetError, suggestion
+from daw_bridge.files.flaws import FlawError, to_struct
+from daw_bridge.files.tables import Table, open_toml
 from daw_bridge.library.places import find_preset, find_presets
-from daw_bridge.rendering.effects import Effect, FlawError
+from daw_bridge.rendering.effects import Effect, take_effects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-_Key = tuple[str | int, ...]
-_Table = TypeVar("_Table", bound="_Checked")
 
 _TEMPI = (0.25, 4.0)
 _SEMITONES = 24.0
@@ -51,11 +44,7 @@ TruePeakDb = Annotated[float, msgspec.Meta(ge=-40, le=0)]
 _WITH_LOUDNESS_DB = -1.0
 
 
-class _Checked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table whose keys are its fields and no others."""
-
-
-class StemSettings(_Checked, frozen=True):
+class StemSettings(Table, frozen=True):
     """What becomes of a stem, in this order.
 
     Attributes:
@@ -83,7 +72,7 @@ class StemSettings(_Checked, frozen=True):
         )
 
 
-class Preset(_Checked, frozen=True):
+class Preset(Table, frozen=True):
     """A remix as data.
 
     Attributes:
@@ -101,7 +90,7 @@ class Preset(_Checked, frozen=True):
 
     name: str = ""
     summary: str = ""
-    stems: dict[str, StemSettings] = {}
+    stems: dict[str, StemSettings] = msgspec.field(default_factory=dict)
     rest: StemSettings = StemSettings()
     solo: tuple[str, ...] = ()
     bus: tuple[Effect, ...] = ()
@@ -182,18 +171,14 @@ def say(
     """
     chains = chains or {}
     said = {name: value for name, value in others.items() if value is not None}
+    said["stems"] = {
+        stem: {**stems.get(stem, {}), "chain": chains.get(stem, ())} for stem in {**stems, **chains}
+    }
     try:
-        preset = _parse_table(said, Preset, (), folder=Path())
-        settings = {
-            stem: msgspec.structs.replace(
-                _parse_table({**stems.get(stem, {})}, StemSettings, (stem,), folder=Path()),
-                chain=chains.get(stem, ()),
-            )
-            for stem in {**stems, **chains}
-        }
-    except _FlawAt as flaw:
-        raise PresetError(f"{' '.join(map(str, flaw.key))}: {flaw}.") from flaw
-    return msgspec.structs.replace(preset, stems=settings)
+        return to_struct(said, Preset)
+    except FlawError as flaw:
+        key = " ".join(map(str, flaw.key)).removeprefix("stems ")
+        raise PresetError(f"{key}: {flaw}.") from flaw
 
 
 def say_in_words(*, gain: str, pan: str, width: str, mute: Iterable[str], **others: Any) -> Preset:
@@ -246,11 +231,15 @@ def read_preset(path: Path) -> Preset:
     Raises:
         PresetError: the file is no TOML, or a key is unknown, missing or of the wrong kind.
     """
-    text, table = _read_toml(path)
-    try:
-        return _parse_preset(table, path)
-    except _FlawAt as flaw:
-        raise PresetError(_locate(flaw, path, text)) from flaw
+    with open_toml(path, PresetError) as tables:
+        if "name" in tables:
+            raise FlawError("is that of the file; leave it out", "name")
+        take_effects(tables, "bus", path.parent)
+        take_effects(tables.get("rest"), "chain", path.parent, "rest")
+        stems = tables.get("stems")
+        for stem, settings in stems.items() if isinstance(stems, dict) else ():
+            take_effects(settings, "chain", path.parent, "stems", stem)
+        return to_struct({**tables, "name": path.stem}, Preset)
 
 
 def read_chain(path: Path) -> tuple[Effect, ...]:
@@ -259,115 +248,6 @@ def read_chain(path: Path) -> tuple[Effect, ...]:
     Raises:
         PresetError: the file is no TOML, or breaks the rules.
     """
-    text, table = _read_toml(path)
-    try:
-        return _parse_table(table, StemSettings, (), folder=path.parent).chain
-    except _FlawAt as flaw:
-        raise PresetError(_locate(flaw, path, text)) from flaw
-
-
-class _FlawAt(Exception):  # noqa: N818 - never leaves this file
-    """What is wrong, and at which key."""
-
-    def __init__(self, key: _Key, sentence: str) -> None:
-        super().__init__(sentence)
-        self.key = key
-
-
-def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    try:
-        text = path.read_text("utf-8")
-        return text, tomllib.loads(text)
-    except FileNotFoundError as error:
-        raise PresetError(f"There is no file {path}.") from error
-    except OSError as error:
-        raise PresetError(f"{path} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PresetError(f"{path} is no TOML: {error}.") from error
-
-
-def _parse_preset(table: dict[str, Any], path: Path) -> Preset:
-    folder = path.parent
-    if "name" in table:
-        raise _FlawAt(("name",), "is that of the file; leave it out")
-    parts: dict[str, Any] = {"name": path.stem}
-    stems = table.pop("stems", {})
-    if not isinstance(stems, dict):
-        raise _FlawAt(("stems",), "is a table with a table for each stem")
-    parts["stems"] = {
-        stem: _parse_table(settings, StemSettings, ("stems", stem), folder=folder)
-        for stem, settings in stems.items()
-    }
-    if "rest" in table:
-        parts["rest"] = _parse_table(table.pop("rest"), StemSettings, ("rest",), folder=folder)
-    scalars = _parse_table(table, Preset, (), folder=folder)
-    return msgspec.structs.replace(scalars, **parts)
-
-
-def _parse_table(table: object, kind: type[_Table], at: _Key, *, folder: Path) -> _Table:
-    """Turn a table of a TOML file into a validated object."""
-    if not isinstance(table, dict):
-        raise _FlawAt(at, "is a table")
-    fields = kind.__struct_fields__
-    chains = {name: table[name] for name in ("chain", "bus") if name in table and name in fields}
-    plain = {name: value for name, value in table.items() if name not in chains}
-    try:
-        parsed = msgspec.convert(plain, kind)
-    except msgspec.ValidationError as error:
-        raise _flaw_of(str(error), kind, at) from error
-    effects = {name: _parse_chain(chain, (*at, name), folder) for name, chain in chains.items()}
-    return msgspec.structs.replace(parsed, **effects)
-
-
-def _parse_chain(chain: object, at: _Key, folder: Path) -> tuple[Effect, ...]:
-    if not isinstance(chain, list):
-        raise _FlawAt(at, 'is a list of effects, [{ effect = "Reverb" }, …]')
-    effects = []
-    for number, table in enumerate(chain):
-        try:
-            effects.append(Effect.parse(table if isinstance(table, dict) else {}, folder))
-        except FlawError as flaw:
-            key = (*at, number, flaw.key) if flaw.key else (*at, number)
-            raise _FlawAt(key, str(flaw)) from flaw
-    return tuple(effects)
-
-
-def _flaw_of(message: str, kind: type[_Checked], at: _Key) -> _FlawAt:
-    """Read msgspec's sentence: what it expected, and where."""
-    reason, _, place = message.partition(" - at `$.")
-    if unknown := re.search("unknown field `(.+?)`", reason):
-        known = [name for name in kind.__struct_fields__ if name != "name"]
-        hint = suggestion(unknown[1], known)
-        return _FlawAt((*at, unknown[1]), f"is no key{hint}; there are {', '.join(known)}")
-    return _FlawAt((*at, place.rstrip("`")), reason[0].lower() + reason[1:])
-
-
-def _locate(flaw: _FlawAt, path: Path, text: str) -> str:
-    """Return the sentence about a flaw, with the line and the key in their file."""
-    line = _line_of(flaw.key, text)
-    key = "".join(f"[{each + 1}]" if isinstance(each, int) else f".{each}" for each in flaw.key)
-    return f"{path}, line {line}, {key[1:]}: {flaw}."
-
-
-def _line_of(key: _Key, text: str) -> int:
-    """Return the first line with which a TOML file says something about a key."""
-    lines = text.splitlines()
-    for count in range(1, len(lines) + 1):
-        for ending in ("", "\n]", "\n]}"):
-            try:
-                table = tomllib.loads("\n".join(lines[:count]) + ending)
-            except tomllib.TOMLDecodeError:
-                continue
-            if _has(table, key):
-                return count
-            break
-    return _line_of(key[:-1], text) if key else 1
-
-
-def _has(table: Any, key: _Key) -> bool:
-    for each in key:
-        try:
-            table = table[each]
-        except (KeyError, IndexError, TypeError):
-            return False
-    return True
+    with open_toml(path, PresetError) as tables:
+        take_effects(tables, "chain", path.parent)
+        return to_struct(tables, StemSettings).chain

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from daw_bridge.errors import OptionError
-from daw_bridge.files.tables import Natural, Positive, Share, Table, explain, read_tables
+from daw_bridge.files.flaws import FlawError, to_struct
+from daw_bridge.files.tables import Natural, Positive, Share, Table, open_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 CHECKPOINT_SUFFIX = ".ckpt"
 
@@ -177,19 +178,14 @@ def read_config(path: Path, *, overrides: Mapping[str, object] | None = None) ->
     Raises:
         OptionError: the file is no TOML, or a key is unknown, missing or of the wrong kind.
     """
-    try:
-        tables = read_tables(path)
+    with open_toml(path, OptionError) as tables:
         for name, value in (overrides or {}).items():
-            table, _, key = name.rpartition(".")
-            (tables.setdefault(table, {}) if table else tables)[key] = value
-        config = msgspec.convert(tables, TrainingConfig)
-    except msgspec.ValidationError as error:
-        kinds = (TrainingConfig, Data, NetworkConfig, Before, Teacher, Optimiser, Augmentation)
-        raise OptionError(f"{path}: {explain(error, kinds)}.") from error
-    except ValueError as error:
-        raise OptionError(f"{error}.") from error
-    config = _locate(config, path.absolute().parent)
-    _check(config, path)
+            at, _, key = name.rpartition(".")
+            table = tables.setdefault(at, {}) if at else tables
+            if isinstance(table, dict):
+                table[key] = value
+        config = _locate(to_struct(tables, TrainingConfig), path.absolute().parent)
+        _check(config)
     return config
 
 
@@ -210,27 +206,27 @@ def _locate(config: TrainingConfig, folder: Path) -> TrainingConfig:
     )
 
 
-def _check(config: TrainingConfig, path: Path) -> None:
+def _check(config: TrainingConfig) -> None:
+    """Raise :class:`ValueError` for what the types of its fields do not say."""
     if not config.stems:
-        raise OptionError(f"{path}: [stems] names no stem.")
+        raise FlawError("names no stem", "stems")
     if not config.data.train:
-        raise OptionError(f"{path}: data.train names no folder of songs; --data does too.")
+        raise FlawError("names no folder of songs; --data does too", "data", "train")
     for source in (*config.data.train, *config.data.validation):
         if not Path(source).exists():
-            raise OptionError(f"{path}: there is no data set {source}.")
-    _check_network(config, path)
+            raise ValueError(f"there is no data set {source}")
+    _check_network(config.network, config.stems)
 
 
-def _check_network(config: TrainingConfig, path: Path) -> None:
-    network, count = config.network, len(config.stems)
-    if network.rest and count != 1:
-        raise OptionError(f"{path}: network.rest takes one stem, not {count}.")
-    if count == 1 and not network.rest:
-        raise OptionError(f"{path}: one stem leaves something; name it with network.rest.")
-    for stem in config.stems:
+def _check_network(network: NetworkConfig, stems: Collection[str]) -> None:
+    if network.rest and len(stems) != 1:
+        raise FlawError(f"takes one stem, not {len(stems)}", "network", "rest")
+    if len(stems) == 1 and not network.rest:
+        raise FlawError("one stem leaves something; name it with network.rest", "stems")
+    for stem in stems:
         if not re.fullmatch(r"[\w-]+", stem):
-            raise OptionError(f"{path}: the stem '{stem}' has more than letters, digits, - and _.")
-    if network.rest in config.stems:
-        raise OptionError(f"{path}: network.rest has the name of a stem, '{network.rest}'.")
+            raise FlawError("a stem's name has letters, digits, - and _ only", "stems", stem)
+    if network.rest in stems:
+        raise FlawError(f"has the name of a stem, '{network.rest}'", "network", "rest")
     if network.start_stem and not network.start:
-        raise OptionError(f"{path}: network.start_stem needs network.start.")
+        raise FlawError("needs network.start", "network", "start_stem")

@@ -34,6 +34,13 @@ def test_a_users_layout_goes_before_one_that_ships(
     assert load_layout("mine").channels == load_layout("5.0").channels == ("L", "R", "C")
     with pytest.raises(PresetError, match="did you mean 'mine'"):
         load_layout("mein")
+    (folder / "mine.toml").write_text(text.format("mine", "5.1").replace("channels", "chanels"))
+    with pytest.raises(PresetError, match=r"line 4, chanels: is no key .did you mean 'channels'"):
+        load_layout("mine")
+    (folder / "5.0.toml").write_text(text.format("5.0", "5.1").replace('"C"', '"Top"'))
+    (folder / "mine.toml").write_text(text.format("mine", "5.0"))
+    with pytest.raises(PresetError, match=r"5\.0\.toml, line 4, channels.3.: there is no 'Top'"):
+        load_layout("mine")
     (folder / "mine.toml").write_text(text.format("mine", "mine"))
     with pytest.raises(PresetError, match="like itself"):
         load_layout("mine")
@@ -48,17 +55,21 @@ def test_a_name_cannot_lead_out_of_the_folder(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (("name =", "title ="), "unknown field `title`"),
+        (("name =", "title ="), "line 1, title: is no key"),
         (('"5.1"', '"5.2"'), "not the name of its file"),
         (("center = 1", "center = 1.5"), "<= 1.0"),
-        (("center =", "centre ="), "did you mean 'center'"),
+        (
+            ("center =", "centre ="),
+            "line 17, stems.vocals.centre: is no key (did you mean 'center'?",
+        ),
         (("surround_db = 6", "surround_db = 30"), "<= 20.0"),
         (('"L", "R"', '"R", "L"'), "in the order L, R, C"),
         (('"Ls", "Rs"', '"Ls"'), "in pairs"),
         (('"L", "R", "C", "LFE", "Ls", "Rs"', '"C", "LFE", "Ls", "Rs"'), "L and R among them"),
         ((', "C", "LFE", "Ls", "Rs"', ""), "L and R are stereo"),
-        (('"Rs"', '"Top"'), "Invalid enum value 'Top'"),
+        (('"Rs"', '"Top"'), "line 3, channels[6]: there is no 'Top'"),
         (("[stems.default]", "[stems.rest]"), "default"),
+        (("summary =", "lik = '5.0'\nsummary ="), "line 2, lik: is no key (did you mean 'like'?)."),
         (("[lfe]", "[lfe"), "cannot be read"),
         (("crossover_hz = 100", "crossover_hz = 900"), "<= 200.0"),
     ],

@@ -203,7 +203,7 @@ def test_who_has_no_say_is_not_run(members: Path) -> None:
         (['model = "loud"\nweight = { drums = 1 }'], "", "no member has a weight for 'vocals'"),
         (['model = "loud"\nweight = 2'], "median", "a median counts all alike"),
         (['model = "loud"'], "mode", "mode"),
-        ([], "", "missing required field `members`"),
+        ([], "", "members: is missing"),
     ],
 )
 def test_a_broken_ensemble_is_refused(

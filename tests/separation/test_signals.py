@@ -204,13 +204,13 @@ def test_a_network_of_another_signature_is_refused(home: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "more", "message"),
     [
-        ("waveform", "", "missing required field `passage`"),
-        ("magnitude", PASSAGE.format(9, 0), "unknown field `passage`.$"),
+        ("waveform", "", "passage: is missing"),
+        ("magnitude", PASSAGE.format(9, 0), "passage: is no key"),
         ("waveform", PASSAGE.format(300, 150), "longer than the context"),
         (
             "waveform",
             PASSAGE.format(9, 0) + "[bandwidths]\nall = 2\n",
-            "unknown field `bandwidths`.$",
+            "bandwidths: is no key",
         ),
     ],
 )
