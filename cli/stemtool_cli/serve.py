@@ -10,7 +10,7 @@ import click
 
 from daw_bridge.errors import OptionError
 from daw_bridge.library.places import DEFAULT_MODEL
-from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings
+from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings, Traffic
 from daw_bridge.serving.limits import Limits
 
 _MEGABYTE = 1 << 20
@@ -64,19 +64,19 @@ _MEGABYTE = 1 << 20
     show_default=True, help="Jobs of one client that wait.",
 )  # fmt: skip
 @click.option(
-    "--max-datagram", type=click.IntRange(512, 65507), default=Limits.datagram_bytes,
+    "--max-datagram", type=click.IntRange(512, 65507), default=Traffic.datagram_bytes,
     show_default=True, help="Bytes in a UDP packet.",
 )  # fmt: skip
 @click.option(
-    "--max-message", type=click.IntRange(512), default=Limits.message_bytes, show_default=True,
+    "--max-message", type=click.IntRange(512), default=Traffic.message_bytes, show_default=True,
     help="Bytes in a TCP packet.",
 )  # fmt: skip
 @click.option(
-    "--max-connections", type=click.IntRange(1), default=Limits.connections, show_default=True,
+    "--max-connections", type=click.IntRange(1), default=Traffic.connections, show_default=True,
     help="TCP connections at a time.",
 )  # fmt: skip
 @click.option(
-    "--max-transfers", type=click.IntRange(1), default=Limits.transfer_bytes // _MEGABYTE,
+    "--max-transfers", type=click.IntRange(1), default=Limits.upload_bytes // _MEGABYTE,
     show_default=True, metavar="MB", help="Size of all uploads together.",
 )  # fmt: skip
 @click.option(
@@ -109,12 +109,14 @@ def serve(**choices: Any) -> None:
     limits = Limits(
         queue=choices["max_queue"],
         queue_per_client=choices["max_queue_per_client"],
+        upload_bytes=choices["max_transfers"] * _MEGABYTE,
+        job_seconds=choices["max_job_time"],
+        keep_days=choices["keep_days"],
+    )
+    traffic = Traffic(
         datagram_bytes=choices["max_datagram"],
         message_bytes=choices["max_message"],
         connections=choices["max_connections"],
-        transfer_bytes=choices["max_transfers"] * _MEGABYTE,
-        job_seconds=choices["max_job_time"],
-        keep_days=choices["keep_days"],
     )
     said = {name: value for name in ("roots", "state") if (value := choices[name])}
     settings = ServerSettings(
@@ -127,6 +129,7 @@ def serve(**choices: Any) -> None:
         provider=choices["provider"],
         threads=choices["threads"],
         limits=limits,
+        traffic=traffic,
         **said,
     )
     serve_osc(settings)

@@ -132,11 +132,13 @@ class Kind(NamedTuple):
 
     Attributes:
         summary: what it does, in a sentence.
+        phase: what it is doing while it runs, in a word.
         make: turns a task into a job, or raises :class:`OptionError`.
         run: runs the job.
     """
 
     summary: str
+    phase: str
     make: Callable[[Task], Job]
     run: Callable[..., Result]
 
@@ -247,13 +249,14 @@ def _with_maker(run: Callable[..., Result]) -> Callable[..., Result]:
 
 
 KINDS: Mapping[str, Kind] = {
-    "separate": Kind("Separate audio into stems.", make_separate_job, run_separate),
+    "separate": Kind("Separate audio into stems.", "separating", make_separate_job, run_separate),
     "remix": Kind(
         "Mix the stems of audio anew, through effects.",
+        "remixing",
         make_remix_job,
         _with_maker(run_remix),
     ),
-    "upmix": Kind("Mix stereo up to surround.", make_upmix_job, _with_maker(run_upmix)),
+    "upmix": Kind("Mix stereo up to surround.", "upmixing", make_upmix_job, _with_maker(run_upmix)),
 }
 
 
