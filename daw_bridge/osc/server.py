@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,11 +23,12 @@ from daw_bridge.osc.messages import FRAME_HEADER, decode
 from daw_bridge.osc.methods import Methods
 from daw_bridge.osc.peers import SLOW_SECONDS, stream_peer
 from daw_bridge.osc.settings import SERVER_FILE
-from daw_bridge.serving.dispatcher import Dispatcher, Lane
+from daw_bridge.serving.dispatcher import Dispatcher
 from daw_bridge.serving.folders import Folders
+from daw_bridge.serving.housekeeping import keep_house
+from daw_bridge.serving.lanes import make_lanes
 from daw_bridge.serving.store import Store
 from daw_bridge.serving.uploads import Uploads
-from daw_bridge.workers.process import WorkerProcess
 from daw_bridge.workers.worker import WorkerSettings
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
     from daw_bridge.osc.peers import Peer
     from daw_bridge.osc.settings import ServerSettings
 
-_NICENESS = 5
 _IDLE_SECONDS = 600.0
-_SECONDS_BETWEEN_PRUNINGS = 3600.0
 _SECONDS_FOR_OLD_SERVER = 3.0
 _PORTS_TRIED = 20
 
@@ -110,7 +108,14 @@ class Server:
         default = settings.models[0]
         self._manifests = sorted(load_manifests(), key=lambda each: each.name != default)
         self._uploads = Uploads(folders.uploads, settings.limits.upload_bytes)
-        self._lanes = [self._make_lane(number) for number in range(settings.jobs)]
+        workers = WorkerSettings(
+            models=settings.models,
+            roots=tuple(map(str, folders.roots)),
+            locks=str(folders.locks),
+            provider=settings.provider,
+            threads=settings.threads,
+        )
+        self._lanes = make_lanes(workers, settings.jobs)
         self._datagrams = Datagrams()
         self._audience = Audience(self._datagrams)
         self._dispatcher = Dispatcher(
@@ -142,7 +147,10 @@ class Server:
         """
         await asyncio.gather(*(lane.worker.start() for lane in self._lanes))
         self._port = await self._listen()
-        self._housekeeping = asyncio.create_task(self._keep_house())
+        days = self._settings.limits.keep_days
+        self._housekeeping = asyncio.create_task(
+            keep_house(self._store, self._folders, self._uploads, days=days)
+        )
         self._dispatcher.recover()
         return self._port
 
@@ -271,37 +279,6 @@ class Server:
             log.exception("error of ours", address=message.address)
             reason = f"The server failed on an error of its own, {type(error).__name__}."
             peer.refuse(DawBridgeError(reason), message.address)
-
-    # --- workers and old things
-
-    def _make_lane(self, number: int) -> Lane:
-        """Return a worker's lane; the first of several is kept for short jobs.
-
-        The others stand back behind it, so that a selection is quick beside an hour-long set.
-        """
-        settings = WorkerSettings(
-            models=self._settings.models,
-            roots=tuple(map(str, self._folders.roots)),
-            locks=str(self._folders.locks),
-            provider=self._settings.provider,
-            threads=self._settings.threads,
-            niceness=_NICENESS if number else 0,
-        )
-        say = partial(log.info, "worker says", worker=number)
-        only_short = number == 0 and self._settings.jobs > 1
-        return Lane(WorkerProcess(settings, lambda text: say(text=text)), only_short)
-
-    async def _keep_house(self) -> None:
-        """Forget, from time to time, what is old."""
-        while True:
-            self._prune(self._settings.limits.keep_days * 86_400)
-            await asyncio.sleep(_SECONDS_BETWEEN_PRUNINGS)
-
-    def _prune(self, seconds: float) -> None:
-        for job in self._store.prune(seconds):
-            shutil.rmtree(self._folders.results_of(job), ignore_errors=True)
-        self._uploads.prune(seconds)
-        self._folders.prune_locks(seconds)
 
 
 def _on_signals(act: Callable[[], None]) -> None:

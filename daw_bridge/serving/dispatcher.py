@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -41,9 +40,9 @@ from daw_bridge.workers.worker import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from daw_bridge.serving.lanes import Lane
     from daw_bridge.serving.limits import Limits
     from daw_bridge.serving.store import Record, State, Store
-    from daw_bridge.workers.process import WorkerProcess
     from daw_bridge.workers.task import Task
 
 _MAX_DEATHS = 2
@@ -66,18 +65,6 @@ class Listener(Protocol):
     def progressed(self, record: Record, fraction: float) -> None:
         """So much of a job is done, 0 … 1."""
         ...
-
-
-@dataclass
-class Lane:
-    """A worker and what it is doing."""
-
-    worker: WorkerProcess
-    only_short: bool = False
-    record: Record | None = None
-    run: asyncio.Task[None] | None = None
-    is_cancelled: bool = False
-    insistence: asyncio.Task[None] | None = None
 
 
 class Dispatcher:

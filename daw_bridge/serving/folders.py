@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from typing import TYPE_CHECKING
 
 from daw_bridge.workers.confinement import confine
@@ -47,9 +46,3 @@ class Folders:
             ConfinementError: it leads out of the roots, or nowhere.
         """
         return confine(path, self.roots)
-
-    def prune_locks(self, seconds: float) -> None:
-        """Remove locks that are older."""
-        for lock in self.locks.iterdir():
-            if lock.stat().st_mtime < time.time() - seconds:
-                lock.unlink(missing_ok=True)

@@ -16,11 +16,11 @@ import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.errors import BusyError, ConfinementError, OptionError
-from daw_bridge.serving.dispatcher import Dispatcher, Lane
+from daw_bridge.serving.dispatcher import Dispatcher
 from daw_bridge.serving.folders import Folders
+from daw_bridge.serving.lanes import make_lanes
 from daw_bridge.serving.limits import Limits
 from daw_bridge.serving.store import Record, Store
-from daw_bridge.workers.process import WorkerProcess
 from daw_bridge.workers.task import Task
 from daw_bridge.workers.worker import WorkerSettings
 
@@ -55,17 +55,15 @@ async def serving(root: Path, ear: Ear, limits: Limits) -> AsyncIterator[Dispatc
     settings = WorkerSettings(
         (MODEL,), tuple(map(str, folders.roots)), str(folders.locks), provider="cpu"
     )
-    worker = WorkerProcess(settings, print)
+    lanes = make_lanes(settings, 1)
     with closing(Store(folders.jobs)) as store:
-        dispatcher = Dispatcher(
-            store, [Lane(worker)], roots=folders.roots, limits=limits, listener=ear
-        )
+        dispatcher = Dispatcher(store, lanes, roots=folders.roots, limits=limits, listener=ear)
         dispatcher.recover()
         try:
             yield dispatcher
         finally:
             await dispatcher.close(finish=False)
-            await worker.kill()
+            await lanes[0].worker.kill()
 
 
 @pytest.fixture
