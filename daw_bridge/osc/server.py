@@ -103,19 +103,10 @@ class Server:
     def __init__(self, settings: ServerSettings, folders: Folders, store: Store) -> None:
         self._settings = settings
         self._traffic = settings.traffic
-        self._folders = folders
-        self._store = store
         default = settings.models[0]
         self._manifests = sorted(load_manifests(), key=lambda each: each.name != default)
-        self._uploads = Uploads(folders.uploads, settings.limits.upload_bytes)
-        workers = WorkerSettings(
-            models=settings.models,
-            roots=tuple(map(str, folders.roots)),
-            locks=str(folders.locks),
-            provider=settings.provider,
-            threads=settings.threads,
-        )
-        self._lanes = make_lanes(workers, settings.jobs)
+        uploads = Uploads(folders.uploads, settings.limits.upload_bytes)
+        self._lanes = make_lanes(_tell_workers(settings, folders), settings.jobs)
         self._datagrams = Datagrams()
         self._audience = Audience(self._datagrams)
         self._dispatcher = Dispatcher(
@@ -129,11 +120,13 @@ class Server:
             settings,
             manifests=self._manifests,
             folders=folders,
-            uploads=self._uploads,
+            uploads=uploads,
             dispatcher=self._dispatcher,
             audience=self._audience,
             datagrams=self._datagrams,
         )
+        days = settings.limits.keep_days
+        self._keep_house = partial(keep_house, store, folders, uploads, days=days)
         self._connections: set[StreamWriter] = set()
         self._sockets = ExitStack()
         self._port = 0
@@ -147,10 +140,7 @@ class Server:
         """
         await asyncio.gather(*(lane.worker.start() for lane in self._lanes))
         self._port = await self._listen()
-        days = self._settings.limits.keep_days
-        self._housekeeping = asyncio.create_task(
-            keep_house(self._store, self._folders, self._uploads, days=days)
-        )
+        self._housekeeping = asyncio.create_task(self._keep_house())
         self._dispatcher.recover()
         return self._port
 
@@ -279,6 +269,17 @@ class Server:
             log.exception("error of ours", address=message.address)
             reason = f"The server failed on an error of its own, {type(error).__name__}."
             peer.refuse(DawBridgeError(reason), message.address)
+
+
+def _tell_workers(settings: ServerSettings, folders: Folders) -> WorkerSettings:
+    """Return what the workers are told of the server's settings."""
+    return WorkerSettings(
+        models=settings.models,
+        roots=tuple(map(str, folders.roots)),
+        locks=str(folders.locks),
+        provider=settings.provider,
+        threads=settings.threads,
+    )
 
 
 def _on_signals(act: Callable[[], None]) -> None:
