@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
-import structlog
 
 from daw_bridge.errors import (
     BusyError,
@@ -67,8 +66,6 @@ FEATURES = ":udp:tcp:cancel:progress:transfer:"
 _LISTED = 100
 _HELLO_FIRST = f"Say {HELLO.address} with the server's token first."
 _ID = re.compile(r"[^\x00-\x1f\x7f/]{1,128}")
-
-log = structlog.get_logger()
 
 
 class Methods:
