@@ -6,15 +6,17 @@ import json
 import secrets
 import socket
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from daw_bridge.errors import DawBridgeError, OptionError
 from daw_bridge.files.containers import BITS, CONTAINERS
 from daw_bridge.osc.settings import DEFAULT_HOST, is_loopback
+from daw_bridge.serving.status import note_failure
 from stemtool_cli.options import read_seconds, show_progress
 from stemtool_cli.serve import read_token
 
@@ -26,6 +28,88 @@ if TYPE_CHECKING:
     from daw_bridge.osc.client import Client, JobStatus
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class _Server(NamedTuple):
+    """Which server is meant.
+
+    Attributes:
+        to: HOST:PORT; None: the one that runs here.
+        token_file: has the token that it wants to hear.
+    """
+
+    to: str | None
+    token_file: Path | None
+
+    @property
+    def address(self) -> tuple[str, int | None]:
+        """The host, and the port if it was said."""
+        if not self.to:
+            return DEFAULT_HOST, None
+        host, colon, port = self.to.rpartition(":")
+        if not colon or not port.isdecimal():
+            raise OptionError(f"'{self.to}' is no HOST:PORT, such as 127.0.0.1:9880.")
+        return host.strip("[]"), int(port)
+
+    def connect(self) -> Client:
+        """Return a connection to it."""
+        from daw_bridge.osc.client import Client  # keeps --help quick
+
+        name = f"stemtool@{socket.gethostname()}"
+        return Client(*self.address, token=read_token(self.token_file), name=name)
+
+
+class _Wish(NamedTuple):
+    """What is asked of the server for each file, as the options of ``send`` say it."""
+
+    model: str
+    stems: str | None
+    start: float
+    length: float | None
+    container: str | None
+    bits: str | None
+    label: str | None
+    others: tuple[str, ...]
+    overwrite: bool
+    upload: bool
+    quiet: bool
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What the protocol calls options."""
+        said = {
+            "stems": self.stems,
+            "format": self.container,
+            "bits": self.bits,
+            "label": self.label,
+            "overwrite": "1" if self.overwrite else None,
+        }
+        options = {name: value for name, value in said.items() if value}
+        for text in self.others:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise OptionError(f"--set takes KEY=VALUE, not '{text}'.")
+            options[name] = value
+        return options
+
+
+def _gathering(
+    **kinds: type[_Server | _Wish],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command objects in place of the options that are named as their fields."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def gather(**said: Any) -> None:
+            objects = {
+                name: kind(**{field: said.pop(field) for field in kind._fields})
+                for name, kind in kinds.items()
+            }
+            command(**said, **objects)
+
+        return gather
+
+    return decorate
 
 
 def _server_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -54,7 +138,7 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
     "--start", type=read_seconds, default="0", metavar="TIME", help="Where to start: 83.5, 1:23.5."
 )
 @click.option("--length", type=read_seconds, metavar="TIME", help="How much. Default: to the end.")
-@click.option("--format", type=click.Choice(CONTAINERS), help="Default: wav.")
+@click.option("--format", "container", type=click.Choice(CONTAINERS), help="Default: wav.")
 @click.option("--bits", type=click.Choice(BITS), help="For wav and flac. Default: 24.")
 @click.option("--label", metavar="TEXT", help="Name the files 'TEXT – STEM'.")  # noqa: RUF001
 @click.option(
@@ -69,7 +153,10 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
 @_server_options
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def send(files: tuple[Path, ...], **choices: Any) -> None:
+@_gathering(server=_Server, wish=_Wish)
+def send(
+    *, files: tuple[Path, ...], output: Path, as_json: bool, server: _Server, wish: _Wish
+) -> None:
     """Have FILES separated by a running server, and wait for it.
 
     The server has its models loaded, so that a selection takes a fraction of a second. Where it
@@ -84,22 +171,22 @@ def send(files: tuple[Path, ...], **choices: Any) -> None:
     """
     failures = 0
     for file in files:
-        folder = choices["output"] / file.stem if len(files) > 1 else choices["output"]
+        folder = output / file.stem if len(files) > 1 else output
         job = f"stemtool-{secrets.token_hex(8)}"
         try:
-            stems = _send(file, folder, job, choices)
+            paths = _send(file, folder, job, server, wish)
         except DawBridgeError as error:
-            _note_failure(folder, job, error)
+            note_failure(folder, job, error)
             if len(files) == 1:
                 raise
             click.echo(f"stemtool: {error}", err=True)
             failures += 1
             continue
-        if choices["as_json"]:
-            paths = {stem: str(path) for stem, path in stems.items()}
-            click.echo(json.dumps({"source": str(file), "outputs": paths}))
-        elif not choices["quiet"]:
-            click.echo("\n".join(map(str, stems.values())))
+        if as_json:
+            outputs = {stem: str(path) for stem, path in paths.items()}
+            click.echo(json.dumps({"source": str(file), "outputs": outputs}))
+        elif not wish.quiet:
+            click.echo("\n".join(map(str, paths.values())))
     if failures:
         raise click.exceptions.Exit(1)
 
@@ -108,7 +195,8 @@ def send(files: tuple[Path, ...], **choices: Any) -> None:
 @_server_options
 @click.option("--watch", is_flag=True, help="Keep looking until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(*, watch: bool, as_json: bool, **choices: Any) -> None:
+@_gathering(server=_Server)
+def status(*, server: _Server, watch: bool, as_json: bool) -> None:
     """Show the jobs of a running server.
 
     These are the ones that wait, run, or ended lately.
@@ -122,7 +210,7 @@ def status(*, watch: bool, as_json: bool, **choices: Any) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    with _connect(choices) as client:
+    with server.connect() as client:
         if as_json:
             click.echo(json.dumps([job._asdict() for job in client.jobs()], indent=2))
         elif not watch:
@@ -134,55 +222,39 @@ def status(*, watch: bool, as_json: bool, **choices: Any) -> None:
                     live.update(_tabulate(client.jobs()))
 
 
-def _connect(choices: dict[str, Any]) -> Client:
-    from daw_bridge.osc.client import Client  # keeps --help quick
-
-    host, port = _parse_address(choices["to"])
-    name = f"stemtool@{socket.gethostname()}"
-    return Client(host, port, token=read_token(choices["token_file"]), name=name)
-
-
-def _parse_address(text: str | None) -> tuple[str, int | None]:
-    if not text:
-        return DEFAULT_HOST, None
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal():
-        raise OptionError(f"'{text}' is no HOST:PORT, such as 127.0.0.1:9880.")
-    return host.strip("[]"), int(port)
-
-
-def _send(file: Path, folder: Path, job: str, choices: dict[str, Any]) -> dict[str, Path]:
+def _send(file: Path, folder: Path, job: str, server: _Server, wish: _Wish) -> dict[str, Path]:
     """Have one file separated; return its stems."""
     from daw_bridge.files.reading import open_audio
 
     with open_audio(file) as reader:
         rate = reader.sample_rate_hz
-    length = choices["length"]
-    host, _ = _parse_address(choices["to"])
-    is_remote = choices["upload"] or not is_loopback(host)
-    options = _protocol_options(choices)
-    bar = show_progress(file.name, quiet=choices["quiet"])
-    with _connect(choices) as client, _called_off_if_interrupted(job, choices), bar as progress:
+    host, _ = server.address
+    is_remote = wish.upload or not is_loopback(host)
+    options = wish.options
+    bar = show_progress(file.name, quiet=wish.quiet)
+    with server.connect() as client, _called_off_if_interrupted(job, server), bar as progress:
         stems = client.run(
             "separate",
             [client.upload(file) if is_remote else file.resolve()],
             "" if is_remote else folder.resolve(),
-            model=choices["model"],
-            start=round(choices["start"] * rate),
-            length=None if length is None else round(length * rate),
+            model=wish.model,
+            start=round(wish.start * rate),
+            length=None if wish.length is None else round(wish.length * rate),
             options=options,
             job=job,
             progress=progress and (lambda fraction: progress(round(100 * fraction), 100)),
         )
-        return _fetch(client, job, stems, folder, choices) if is_remote else stems
+        if is_remote:
+            stems = _fetch(client, job, stems, folder, overwrite=wish.overwrite)
+        return stems
 
 
 def _fetch(
-    client: Client, job: str, stems: dict[str, Path], folder: Path, choices: dict[str, Any]
+    client: Client, job: str, stems: dict[str, Path], folder: Path, *, overwrite: bool
 ) -> dict[str, Path]:
     fetched = {stem: folder / path.name for stem, path in stems.items()}
     for path in fetched.values():
-        if path.exists() and not choices["overwrite"]:
+        if path.exists() and not overwrite:
             raise OptionError(f"{path} exists; --overwrite replaces it.")
     for stem, path in fetched.items():
         client.download(job, stem, path)
@@ -190,40 +262,13 @@ def _fetch(
 
 
 @contextmanager
-def _called_off_if_interrupted(job: str, choices: dict[str, Any]) -> Iterator[None]:
+def _called_off_if_interrupted(job: str, server: _Server) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        with _connect(choices) as client:  # the other connection may be within a message
+        with server.connect() as client:  # the other connection may be within a message
             client.cancel(job)
         raise
-
-
-def _note_failure(folder: Path, job: str, error: DawBridgeError) -> None:
-    """Leave a status file where the server could not, for scripts that see nothing else."""
-    from daw_bridge.serving.codes import code_of
-    from daw_bridge.serving.status import STATUS_NAME, write_status
-    from daw_bridge.serving.store import Record
-    from daw_bridge.workers.task import Task
-
-    with suppress(OSError):
-        if f"job={job}" in (folder / STATUS_NAME).read_text("utf-8").splitlines():
-            return
-    task = Task(job, "separate", "", (), str(folder))
-    write_status(Record(task, "", state="failed", code=code_of(error), message=str(error)))
-
-
-def _protocol_options(choices: dict[str, Any]) -> dict[str, str]:
-    names = ("stems", "format", "bits", "label")
-    options = {name: choices[name] for name in names if choices[name]}
-    if choices["overwrite"]:
-        options["overwrite"] = "1"
-    for text in choices["others"]:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise OptionError(f"--set takes KEY=VALUE, not '{text}'.")
-        options[name] = value
-    return options
 
 
 def _tabulate(jobs: Sequence[JobStatus]) -> Table:

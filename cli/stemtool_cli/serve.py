@@ -9,7 +9,7 @@ import click
 
 from daw_bridge.errors import OptionError
 from daw_bridge.library.places import DEFAULT_MODEL
-from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings
+from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings, Traffic
 from daw_bridge.serving.limits import Limits
 from stemtool_cli.options import gathered, provider_options
 
@@ -62,19 +62,19 @@ _MEGABYTE = 1 << 20
 )  # fmt: skip
 @click.option(
     "--max-datagram", "datagram_bytes", type=click.IntRange(512, 65507),
-    default=Limits.datagram_bytes, show_default=True, help="Bytes in a UDP packet.",
+    default=Traffic.datagram_bytes, show_default=True, help="Bytes in a UDP packet.",
 )  # fmt: skip
 @click.option(
-    "--max-message", "message_bytes", type=click.IntRange(512), default=Limits.message_bytes,
+    "--max-message", "message_bytes", type=click.IntRange(512), default=Traffic.message_bytes,
     show_default=True, help="Bytes in a TCP packet.",
 )  # fmt: skip
 @click.option(
-    "--max-connections", "connections", type=click.IntRange(1), default=Limits.connections,
+    "--max-connections", "connections", type=click.IntRange(1), default=Traffic.connections,
     show_default=True, help="TCP connections at a time.",
 )  # fmt: skip
 @click.option(
-    "--max-transfers", "transfer_bytes", type=click.IntRange(1),
-    default=Limits.transfer_bytes // _MEGABYTE, show_default=True, metavar="MB",
+    "--max-transfers", "upload_bytes", type=click.IntRange(1),
+    default=Limits.upload_bytes // _MEGABYTE, show_default=True, metavar="MB",
     callback=lambda _, __, megabytes: megabytes * _MEGABYTE,
     help="Size of all uploads together.",
 )  # fmt: skip
@@ -89,7 +89,7 @@ _MEGABYTE = 1 << 20
 )  # fmt: skip
 @click.option("--log-json", is_flag=True, help="Log JSON instead of key=value, a line an event.")
 @click.option("-v", "--verbose", is_flag=True, help="Also log what is refused.")
-@gathered(limits=Limits, settings=ServerSettings)
+@gathered(limits=Limits, traffic=Traffic, settings=ServerSettings)
 def serve(*, settings: ServerSettings, log_json: bool, verbose: bool) -> None:
     """Serve separation to DAWs and other programs, over OSC.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from daw_bridge.errors import OptionError
 from daw_bridge.workers.task import KINDS
@@ -20,21 +20,15 @@ if TYPE_CHECKING:
 
 Argument: TypeAlias = "str | int | float | bytes"
 
-REPLY = "/stems/reply"
-DONE = "/stems/done"
-ERROR = "/stems/error"
-PROGRESS = "/stems/progress"
-STEM = "/stems/stem"
-SYNCED = "/stems/synced"
-DATA = "/stems/data"
+MAJOR, MINOR = 1, 0
+"""The version of the protocol; only another major one is refused."""
 
 _NUMBERS = "ihfd"
 _TYPE_NAMES = {"s": "a string", "b": "a blob", **dict.fromkeys(_NUMBERS, "a number")}
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One argument of a method."""
+class Parameter(NamedTuple):
+    """One argument of a message."""
 
     type: str
     name: str
@@ -63,32 +57,33 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Method:
-    """A request.
+class Form:
+    """What a message looks like.
 
     Attributes:
         address: its OSC address.
-        signature: its arguments.
-        answer: what comes back when all is well.
-        summary: what it does.
-        tcp_only: audio does not travel in datagrams.
+        signature: its arguments; a text in quotes is always that text.
     """
 
     address: str
     signature: str
-    answer: str
-    summary: str
-    tcp_only: bool = False
 
-    @property
-    def name(self) -> str:
-        """The last part of the address."""
-        return self.address.rpartition("/")[2]
+    def __str__(self) -> str:
+        return f"{self.address} {self.signature}".rstrip()
 
-    @property
-    def parameters(self) -> list[Parameter]:
-        """What the signature says."""
-        return [Parameter.parse(text) for text in self.signature.split()]
+    def parameters(self, count: int) -> list[Parameter]:
+        """Return what the signature says of so many arguments.
+
+        Raises:
+            OptionError: they are too few or too many.
+        """
+        parameters = [Parameter.parse(text) for text in self.signature.split()]
+        required = sum(not parameter.is_optional for parameter in parameters)
+        if parameters and parameters[-1].repeats:
+            parameters += parameters[-1:] * (count - len(parameters))
+        if not required <= count <= len(parameters):
+            raise OptionError(f"{self.address} takes {self.signature or 'no arguments'}.")
+        return parameters[:count]
 
     def take(self, arguments: Sequence[object]) -> list[Argument]:
         """Return arguments in the types of the signature.
@@ -96,106 +91,136 @@ class Method:
         Raises:
             OptionError: there are too few or too many, or one has another type.
         """
-        parameters = self.parameters
-        required = sum(not parameter.is_optional for parameter in parameters)
-        if parameters and parameters[-1].repeats:
-            parameters += parameters[-1:] * (len(arguments) - len(parameters))
-        if not required <= len(arguments) <= len(parameters):
-            raise OptionError(f"{self.address} takes {self.signature or 'no arguments'}.")
-        return [
-            parameter.take(value) for parameter, value in zip(parameters, arguments, strict=False)
-        ]
+        parameters = self.parameters(len(arguments))
+        return [each.take(value) for each, value in zip(parameters, arguments, strict=True)]
 
 
-_JOB = "s:job s:model s:out_dir d:start d:length s:options s:path…"
-_QUEUED = f'{REPLY} s:"{{}}" s:job s:state'
+@dataclass(frozen=True)
+class Answer(Form):
+    """What comes back when all is well; ``when`` is said after it on the page."""
+
+    when: str = ""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}{self.when}"
+
+
+@dataclass(frozen=True)
+class Method(Form):
+    """A request.
+
+    Attributes:
+        summary: what it does.
+        answers: what comes back when all is well, one after the other.
+        tcp_only: audio does not travel in datagrams.
+    """
+
+    summary: str
+    answers: tuple[Form, ...]
+    tcp_only: bool = False
+
+
+def _asking(
+    name: str,
+    signature: str,
+    summary: str,
+    reply: str,
+    *then: Form,
+    when: str = "",
+    tcp_only: bool = False,
+) -> Method:
+    """Return a method whose reply repeats its address and goes on as told."""
+    address = f"/stems/{name}"
+    answer = Answer(REPLY.address, f's:"{address}" {reply}', when)
+    return Method(address, signature, summary, (answer, *then), tcp_only)
+
+
+def _listing(name: str, row: str, summary: str) -> Method:
+    """Return a method that is answered with rows, and then with their number."""
+    end = Form(DONE.address, f's:"/stems/{name}" i:count s:""')
+    return _asking(name, "", summary, row, end, when=", one each")
+
+
+REPLY = Form("/stems/reply", "s:address …")
+DONE = Form("/stems/done", "s:job i:count s:outcome_path")
+ERROR = Form("/stems/error", "s:address s:job i:code s:message")
+PROGRESS = Form("/stems/progress", "s:job f:fraction s:phase")
+STEM = Form("/stems/stem", "s:job i:index i:count s:name s:path")
+SYNCED = Form("/stems/synced", "i:number")
+
+EVENTS: Mapping[str, Form] = {
+    event.address: event for event in (PROGRESS, STEM, DONE, ERROR, REPLY, SYNCED)
+}
+"""What the server says; it never answers these, so two servers cannot talk for ever."""
+
+HELLO = _asking(
+    "hello",
+    "s:client i:major i:minor s:reply_url [s:token]",
+    "Say who you are; where answers go, if not to where you send from; and the token.",
+    "s:version i:major i:minor s:features",
+)
+MODELS = _listing(
+    "models",
+    "s:name i:sample_rate s:stems_csv s:licence",
+    "Which models there are; the first is the default.",
+)
+PRESETS = _listing("presets", "s:name s:summary", "Which presets there are.")
+JOBS: Mapping[str, Method] = {
+    name: _asking(
+        name,
+        "s:job s:model s:out_dir d:start d:length s:options s:path…",
+        kind.summary,
+        "s:job s:state",
+    )
+    for name, kind in KINDS.items()
+}
+"""By kind of job."""
+STATUS = _asking(
+    "status",
+    "s:job",
+    "Where a job is.",
+    "s:job s:state f:progress s:message s:out_dir",
+)
+LIST = _listing(
+    "list",
+    "s:job s:state f:progress s:client s:out_dir",
+    "The jobs that wait, run, or ended lately, oldest first.",
+)
+CANCEL = _asking("cancel", "s:job", "Call a job off; nothing of it stays.", "s:job s:state")
+SYNC = Method(
+    "/stems/sync", "i:number", "Answered when all that came before it was taken in.", (SYNCED,)
+)
+PUT = _asking(
+    "put",
+    "s:transfer s:name h:size s:sha256",
+    "Announce audio. What came of it before a broken connection need not come again.",
+    "s:transfer h:received",
+    tcp_only=True,
+)
+DATA = _asking(
+    "data",
+    "s:transfer h:offset b:bytes",
+    "The announced audio, piece by piece; a job names it as path transfer:NAME.",
+    "s:transfer h:size",
+    when=", once all is there and has the right hash",
+    tcp_only=True,
+)
+PIECE = Answer(DATA.address, "s:job/stem h:offset b:bytes", " until all is there")
+GET = _asking(
+    "get",
+    "s:job s:stem [h:offset]",
+    "Fetch a stem.",
+    "s:job s:stem h:size s:sha256",
+    PIECE,
+    tcp_only=True,
+)
 
 METHODS: Mapping[str, Method] = {
     method.address: method
-    for method in [
-        Method(
-            "/stems/hello",
-            "s:client i:major i:minor s:reply_url [s:token]",
-            f'{REPLY} s:"/stems/hello" s:version i:major i:minor s:features',
-            "Say who you are; where answers go, if not to where you send from; and the token.",
-        ),
-        Method(
-            "/stems/models",
-            "",
-            f'{REPLY} s:"/stems/models" s:name i:sample_rate s:stems_csv s:licence, one each,'
-            f' then {DONE} s:"/stems/models" i:count s:""',
-            "Which models there are; the first is the default.",
-        ),
-        Method(
-            "/stems/presets",
-            "",
-            f'{REPLY} s:"/stems/presets" s:name s:summary, one each,'
-            f' then {DONE} s:"/stems/presets" i:count s:""',
-            "Which presets there are.",
-        ),
-        *(
-            Method(f"/stems/{name}", _JOB, _QUEUED.format(f"/stems/{name}"), kind.summary)
-            for name, kind in KINDS.items()
-        ),
-        Method(
-            "/stems/status",
-            "s:job",
-            f'{REPLY} s:"/stems/status" s:job s:state f:progress s:message s:out_dir',
-            "Where a job is.",
-        ),
-        Method(
-            "/stems/list",
-            "",
-            f'{REPLY} s:"/stems/list" s:job s:state f:progress s:client s:out_dir, one each,'
-            f' then {DONE} s:"/stems/list" i:count s:""',
-            "The jobs that wait, run, or ended lately, oldest first.",
-        ),
-        Method(
-            "/stems/cancel",
-            "s:job",
-            f'{REPLY} s:"/stems/cancel" s:job s:state',
-            "Call a job off; nothing of it stays.",
-        ),
-        Method(
-            "/stems/sync",
-            "i:number",
-            f"{SYNCED} i:number",
-            "Answered when all that came before it was taken in.",
-        ),
-        Method(
-            "/stems/put",
-            "s:transfer s:name h:size s:sha256",
-            f'{REPLY} s:"/stems/put" s:transfer h:received',
-            "Announce audio. What came of it before a broken connection need not come again.",
-            tcp_only=True,
-        ),
-        Method(
-            DATA,
-            "s:transfer h:offset b:bytes",
-            f'{REPLY} s:"{DATA}" s:transfer h:size, once all is there and has the right hash',
-            "The announced audio, piece by piece; a job names it as path transfer:NAME.",
-            tcp_only=True,
-        ),
-        Method(
-            "/stems/get",
-            "s:job s:stem [h:offset]",
-            f'{REPLY} s:"/stems/get" s:job s:stem h:size s:sha256,'
-            f" then {DATA} s:job/stem h:offset b:bytes until all is there",
-            "Fetch a stem.",
-            tcp_only=True,
-        ),
-    ]
-}
-
-EVENTS: Mapping[str, str] = {
-    PROGRESS: "s:job f:fraction s:phase",
-    STEM: "s:job i:index i:count s:name s:path",
-    DONE: "s:job i:count s:manifest_path",
-    ERROR: "s:address s:job i:code s:message",
-    REPLY: "s:address …",
-    SYNCED: "i:number",
-}
-"""What the server says; it never answers these, so two servers cannot talk for ever."""
+    for method in (
+        HELLO, MODELS, PRESETS, *JOBS.values(), STATUS, LIST, CANCEL, SYNC, PUT, DATA, GET,
+    )
+}  # fmt: skip
 
 _WILDCARDS = re.compile(r"[?*\[\]{}]")
 

@@ -25,19 +25,36 @@ from daw_bridge.files.atomic import part_of
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.places import state_folder
 from daw_bridge.osc import transfer
-from daw_bridge.osc.addresses import DATA, DONE, ERROR, METHODS, PROGRESS, REPLY, STEM
-from daw_bridge.osc.messages import FRAME_HEADER, Message, decode, encode, frame
+from daw_bridge.osc.addresses import (
+    CANCEL,
+    DATA,
+    DONE,
+    ERROR,
+    GET,
+    HELLO,
+    JOBS,
+    LIST,
+    MAJOR,
+    MINOR,
+    MODELS,
+    PIECE,
+    PRESETS,
+    PROGRESS,
+    PUT,
+    REPLY,
+    STEM,
+)
+from daw_bridge.osc.messages import FRAME_HEADER, Message, decode, fill, frame
 from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_FILE
 from daw_bridge.serving.codes import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from daw_bridge.osc.addresses import Argument
+    from daw_bridge.osc.addresses import Argument, Method
 
 Result = TypeVar("Result")
 
-_VERSION = (1, 0)
 _SECONDS_OF_SILENCE = 60.0
 _ATTEMPTS = 6
 _SECONDS_BETWEEN_ATTEMPTS = 0.5
@@ -85,7 +102,7 @@ class Client:
         name: str = "",
     ) -> None:
         self._address = (host, find_port() if port is None else port)
-        self._hello = (name, *_VERSION, "", token)
+        self._hello = (name, MAJOR, MINOR, "", token)
         self._crossed = 0  # bytes of a transfer
         self._socket: socket.socket
         self._connect()
@@ -102,22 +119,19 @@ class Client:
 
     def models(self) -> dict[str, tuple[str, ...]]:
         """Return the server's models and their stems."""
-        return {
-            str(name): tuple(str(stems).split(","))
-            for name, _, stems, _ in self._list("/stems/models")
-        }
+        return {str(name): tuple(str(stems).split(",")) for name, _, stems, _ in self._list(MODELS)}
 
     def presets(self) -> dict[str, str]:
         """Return the server's presets, with what each is for."""
-        return {str(name): str(summary) for name, summary in self._list("/stems/presets")}
+        return {str(name): str(summary) for name, summary in self._list(PRESETS)}
 
     def jobs(self) -> list[JobStatus]:
         """Return the jobs that wait, run, or ended lately."""
-        return [JobStatus(*row) for row in self._list("/stems/list")]
+        return [JobStatus(*row) for row in self._list(LIST)]
 
     def cancel(self, job: str) -> str:
         """Call a job off and return its state."""
-        state: str = self._ask("/stems/cancel", job)[1]
+        state: str = self._ask(CANCEL, job)[1]
         return state
 
     def run(  # noqa: PLR0913 - a job has that many sides
@@ -136,7 +150,7 @@ class Client:
         """Have a job done and wait for it.
 
         Args:
-            kind: ``separate`` or ``remix``.
+            kind: ``separate``, ``remix`` or ``upmix``.
             sources: the file, or mono files that are its channels; or what :meth:`upload` gave.
             folder: where the results go; empty: the server keeps them for :meth:`download`.
             model: the model; empty: the server's default.
@@ -161,6 +175,7 @@ class Client:
 
     separate = partialmethod(run, "separate")
     remix = partialmethod(run, "remix")
+    upmix = partialmethod(run, "upmix")
 
     def upload(self, path: Path) -> str:
         """Send a file and return the source to name it by.
@@ -173,9 +188,7 @@ class Client:
 
         def send() -> None:
             size = path.stat().st_size
-            self._crossed = received = int(
-                self._ask("/stems/put", name, path.name, size, digest)[1]
-            )
+            self._crossed = received = int(self._ask(PUT, name, path.name, size, digest)[1])
             for offset, piece in transfer.read_pieces(path, received):
                 self._send(DATA, name, offset, piece)
             if received < size:
@@ -207,10 +220,10 @@ class Client:
         """Append to a file what is missing of a stem; return the hash of the whole."""
         with part.open("ab") as file:
             self._crossed = file.tell()
-            _, _, size, digest = self._ask("/stems/get", job, stem, file.tell())
+            _, _, size, digest = self._ask(GET, job, stem, file.tell())
             while file.tell() < int(size):
                 message = self._receive()
-                if message.address == DATA:
+                if message.address == PIECE.address:
                     file.write(message.arguments[2])  # type: ignore[arg-type]
         return str(digest)
 
@@ -218,42 +231,48 @@ class Client:
         self, kind: str, job: str, progress: Callable[[float], None] | None, *request: Argument
     ) -> dict[str, Path]:
         """Ask for a job, or find it again, and gather its results."""
-        self._ask(f"/stems/{kind}", job, *request)
+        self._ask(JOBS[kind], job, *request)
         stems: dict[str, Path] = {}
         while True:
             address, arguments = self._receive()
-            if address == ERROR and arguments[1] == job:
-                raise error_of(int(arguments[2]), str(arguments[3]))  # type: ignore[call-overload]
+            if address == ERROR.address and arguments[1] == job:
+                raise _error_in(arguments)
             if arguments[0] != job:
                 continue
-            if address == PROGRESS and progress:
-                progress(float(arguments[1]))  # type: ignore[arg-type]
-            elif address == STEM:
-                stems[str(arguments[3])] = Path(str(arguments[4]))
-            elif address == DONE:
+            if address == PROGRESS.address and progress:
+                _, fraction, _ = PROGRESS.take(arguments)
+                progress(float(fraction))
+            elif address == STEM.address:
+                _, _, _, stem, path = STEM.take(arguments)
+                stems[str(stem)] = Path(str(path))
+            elif address == DONE.address:
                 return stems
 
-    def _list(self, address: str) -> list[list[Any]]:
+    def _list(self, method: Method) -> list[list[Any]]:
         """Ask for a list and return its rows."""
-        self._send(address)
+        self._send(method)
         rows: list[list[Any]] = []
-        while (message := self._receive()).address != DONE or message.arguments[0] != address:
-            if message.address == REPLY and message.arguments[0] == address:
-                rows.append(message.arguments[1:])
-        return rows
-
-    def _ask(self, address: str, *arguments: Argument) -> list[Any]:
-        """Send a request and return its reply's arguments after the address."""
-        self._send(address, *arguments)
-        return self._reply_to(address)
-
-    def _reply_to(self, address: str) -> list[Any]:
         while True:
-            message = self._receive()
-            if message.address == REPLY and message.arguments[0] == address:
-                return message.arguments[1:]
-            if message.address == ERROR and message.arguments[0] in (address, ""):
-                raise error_of(int(message.arguments[2]), str(message.arguments[3]))  # type: ignore[call-overload]
+            address, arguments = self._receive()
+            if arguments[0] != method.address:
+                continue
+            if address == DONE.address:
+                return rows
+            if address == REPLY.address:
+                rows.append(arguments[1:])
+
+    def _ask(self, method: Method, *arguments: Argument) -> list[Any]:
+        """Send a request and return its reply's arguments after the address."""
+        self._send(method, *arguments)
+        return self._reply_to(method)
+
+    def _reply_to(self, method: Method) -> list[Any]:
+        while True:
+            address, arguments = self._receive()
+            if address == REPLY.address and arguments[0] == method.address:
+                return arguments[1:]
+            if address == ERROR.address and arguments[0] in (method.address, ""):
+                raise _error_in(arguments)
 
     def _again_if_lost(self, work: Callable[[], Result]) -> Result:
         """Do what can be done again, and connect anew where the connection breaks.
@@ -279,17 +298,14 @@ class Client:
         with self._lost_if_broken():
             self._socket = socket.create_connection(self._address, timeout=_SECONDS_OF_SILENCE)
         try:
-            self._ask("/stems/hello", *self._hello)
+            self._ask(HELLO, *self._hello)
         except DawBridgeError:
             self.close()
             raise
 
-    def _send(self, address: str, *arguments: Argument) -> None:
-        parameters = METHODS[address].parameters
-        parameters += parameters[-1:] * (len(arguments) - len(parameters))
-        types = "".join(parameter.type for parameter in parameters[: len(arguments)])
+    def _send(self, method: Method, *arguments: Argument) -> None:
         with self._lost_if_broken():
-            self._socket.sendall(frame(encode(address, types, *arguments)))
+            self._socket.sendall(frame(fill(method, *arguments)))
 
     def _receive(self) -> Message:
         with self._lost_if_broken():
@@ -325,6 +341,12 @@ def find_port() -> int:
         lines = (state_folder() / SERVER_FILE).read_text("utf-8").splitlines()
         return int(dict(line.split("=", 1) for line in lines)["port"])
     return DEFAULT_PORT
+
+
+def _error_in(arguments: Sequence[object]) -> DawBridgeError:
+    """Return what the server says has gone wrong."""
+    _, _, code, sentence = ERROR.take(arguments)
+    return error_of(int(code), str(sentence))
 
 
 def _escape(value: str) -> str:

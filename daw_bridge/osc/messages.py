@@ -13,14 +13,14 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from pythonosc.osc_message import OscMessage, ParseError
-from pythonosc.osc_message_builder import OscMessageBuilder
+from pythonosc.osc_message_builder import BuildError, OscMessageBuilder
 
 from daw_bridge.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from daw_bridge.osc.addresses import Argument
+    from daw_bridge.osc.addresses import Argument, Form
 
 MAX_ARGUMENTS = 64
 FRAME_HEADER = struct.Struct(">I")
@@ -49,6 +49,19 @@ def encode(address: str, types: str = "", *arguments: Argument) -> bytes:
     for letter, argument in zip(types, arguments, strict=True):
         builder.add_arg(argument, letter)
     return builder.build().dgram
+
+
+def fill(form: Form, *arguments: Argument) -> bytes:
+    """Return the packet of a message of the table.
+
+    Raises:
+        TypeError: the arguments do not fit the form.
+    """
+    try:
+        types = "".join(parameter.type for parameter in form.parameters(len(arguments)))
+        return encode(form.address, types, *arguments)
+    except (BuildError, OptionError) as error:
+        raise TypeError(f"Not {form}: {arguments!r:.200} ({error})") from error
 
 
 def frame(packet: bytes) -> bytes:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import structlog
 
-from daw_bridge.errors import OptionError
 from daw_bridge.osc.addresses import ERROR
-from daw_bridge.osc.messages import encode
-from daw_bridge.osc.settings import is_loopback
+from daw_bridge.osc.messages import fill, frame
 from daw_bridge.serving.codes import code_of
 
 if TYPE_CHECKING:
-    from asyncio import DatagramTransport
-    from collections.abc import Awaitable, Callable
+    from asyncio import StreamWriter
+    from collections.abc import Awaitable, Callable, Sequence
 
     from daw_bridge.errors import DawBridgeError
-    from daw_bridge.osc.addresses import Argument
+    from daw_bridge.osc.addresses import Argument, Form, Method
 
-_MAX_REMEMBERED = 1_024
+SLOW_SECONDS = 60.0
+"""How long a TCP client may take over a message, either way."""
+
+_UNREAD_BYTES = 4 << 20
 
 log = structlog.get_logger()
+
+
+async def _at_once() -> None:
+    """Wait for nobody: a datagram is gone when it is sent."""
 
 
 class Peer:
@@ -34,93 +39,74 @@ class Peer:
         host: their IP address.
         post: sends a packet back to them.
         url: where they can be reached after a restart; empty: nowhere.
+        drained: waits until they have taken in what was sent.
 
     Attributes:
         is_stream: whether they came by TCP.
         is_authorised: whether they know the token.
-        drained: waits until they have taken in what was sent.
     """
 
-    def __init__(self, name: str, host: str, post: Callable[[bytes], None], *, url: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        post: Callable[[bytes], None],
+        *,
+        url: str,
+        drained: Callable[[], Awaitable[None]] = _at_once,
+    ) -> None:
         self.name = name
         self.host = host
         self.url = url
         self.is_stream = not url
         self.is_authorised = False
-        self.drained: Callable[[], Awaitable[None]]
+        self.drained = drained
         self._post = post
 
-    def send(self, address: str, types: str = "", *arguments: Argument) -> None:
-        """Send a message; who cannot take it does not get it."""
-        self._post(encode(address, types, *arguments))
+    def tell(self, form: Form, *arguments: Argument) -> None:
+        """Send a message of the table; who cannot take it does not get it.
+
+        Raises:
+            TypeError: the arguments do not fit the form.
+        """
+        self._post(fill(form, *arguments))
+
+    def reply(self, method: Method, *arguments: Argument) -> None:
+        """Answer a request."""
+        self.tell(method.answers[0], method.address, *arguments)
+
+    def reply_each(self, method: Method, rows: Sequence[tuple[Argument, ...]]) -> None:
+        """Answer a request with a reply for each row, and then with their number."""
+        for row in rows:
+            self.reply(method, *row)
+        self.tell(method.answers[1], method.address, len(rows), "")
 
     def refuse(self, error: DawBridgeError, address: str = "", job: str = "") -> None:
         """Say what stands against a request."""
         log.debug("refused", client=self.name, address=address, job=job, reason=str(error))
-        self.send(ERROR, "ssis", address, job, code_of(error), str(error))
+        self.tell(ERROR, address, job, code_of(error), str(error))
 
     def divert(self, other: Peer) -> None:
         """Have all answers go where another's go from now on."""
         self.url, self._post = other.url, other._post
 
 
-class Datagrams:
-    """The UDP side: peers are remembered by their address, the latest so many."""
-
-    def __init__(self, transport: DatagramTransport) -> None:
-        self._transport = transport
-        self._peers: OrderedDict[tuple[str, int], Peer] = OrderedDict()
-
-    def peer(self, host: str, port: int) -> Peer:
-        """Return who sends from an address."""
-        peer = self._peers.pop((host, port), None)
-        if peer is None:
-            url = self.url(host, port)
-            peer = Peer(f"{host}:{port}", host, self.post_to(host, port), url=url)
-            while len(self._peers) >= _MAX_REMEMBERED:
-                self._peers.popitem(last=False)
-        self._peers[host, port] = peer
-        return peer
-
-    def peer_at(self, url: str) -> Peer:
-        """Return a peer that is known by nothing but the URL it can be reached at."""
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or 0
-        return Peer(f"{host}:{port}", host, self.post_to(host, port), url=url)
-
-    def diverted(self, peer: Peer, url: str) -> Peer:
-        """Return the one who listens on another UDP port of a peer's machine.
-
-        Raises:
-            OptionError: the URL names another machine, or no port.
-        """
-        return self.peer_at(self.url(peer.host, _port_of(url, peer.host)))
-
-    def post_to(self, host: str, port: int) -> Callable[[bytes], None]:
-        """Return what sends packets to an address."""
-
-        def post(packet: bytes) -> None:
-            if not self._transport.is_closing():
-                self._transport.sendto(packet, (host, port))
-
-        return post
-
-    @staticmethod
-    def url(host: str, port: int) -> str:
-        """Return an address as OSC URLs write it."""
-        return f"osc.udp://[{host}]:{port}" if ":" in host else f"osc.udp://{host}:{port}"
+def stream_peer(writer: StreamWriter) -> Peer:
+    """Return who is at the other end of a TCP connection."""
+    host, port = writer.get_extra_info("peername")[:2]
+    post, drained = partial(_post, writer), partial(_drain, writer)
+    return Peer(f"{host}:{port}", host, post, url="", drained=drained)
 
 
-def _port_of(url: str, own_host: str) -> int:
-    """Return the port of a reply URL, which may only name the machine it comes from."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise OptionError(f"{url!r:.80} is no URL: {error}.") from error
-    if parts.scheme != "osc.udp" or not port:
-        raise OptionError(f"{url!r:.80} is no reply URL; write osc.udp://:PORT.")
-    is_own = host in (None, own_host) or (is_loopback(host or "") and is_loopback(own_host))
-    if not is_own:
-        raise OptionError(f"{url!r:.80} names another machine than yours, {own_host}.")
-    return port
+def _post(writer: StreamWriter, packet: bytes) -> None:
+    """Send a packet to a connection; one that does not read what it is sent is cut."""
+    if writer.is_closing():
+        return
+    if writer.transport.get_write_buffer_size() > _UNREAD_BYTES:
+        writer.transport.abort()
+        return
+    writer.write(frame(packet))
+
+
+async def _drain(writer: StreamWriter) -> None:
+    await asyncio.wait_for(writer.drain(), SLOW_SECONDS)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
-import time
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,30 +17,29 @@ from daw_bridge.errors import BusyError, DawBridgeError, OptionError, ServerErro
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.library.manifest import load_manifests
 from daw_bridge.osc.addresses import EVENTS
-from daw_bridge.osc.messages import FRAME_HEADER, decode, frame
+from daw_bridge.osc.audience import Audience
+from daw_bridge.osc.datagrams import Datagrams
+from daw_bridge.osc.messages import FRAME_HEADER, decode
 from daw_bridge.osc.methods import Methods
-from daw_bridge.osc.peers import Datagrams, Peer
+from daw_bridge.osc.peers import SLOW_SECONDS, stream_peer
 from daw_bridge.osc.settings import SERVER_FILE
-from daw_bridge.osc.transfer import Transfers
-from daw_bridge.serving.dispatcher import Dispatcher, Lane
+from daw_bridge.serving.dispatcher import Dispatcher
+from daw_bridge.serving.folders import Folders
+from daw_bridge.serving.housekeeping import keep_house
+from daw_bridge.serving.lanes import make_lanes
 from daw_bridge.serving.store import Store
-from daw_bridge.workers.process import WorkerProcess
+from daw_bridge.serving.uploads import Uploads
 from daw_bridge.workers.worker import WorkerSettings
 
 if TYPE_CHECKING:
-    from asyncio import DatagramTransport, StreamReader, StreamWriter
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
-    from pathlib import Path
+    from asyncio import StreamReader, StreamWriter
+    from collections.abc import Awaitable, Callable, Iterator
 
     from daw_bridge.osc.messages import Message
+    from daw_bridge.osc.peers import Peer
     from daw_bridge.osc.settings import ServerSettings
 
-_NICENESS = 5
 _IDLE_SECONDS = 600.0
-_SLOW_SECONDS = 60.0
-_UNREAD_BYTES = 4 << 20
-_UDP_BUFFER_BYTES = 4 << 20
-_SECONDS_BETWEEN_PRUNINGS = 3600.0
 _SECONDS_FOR_OLD_SERVER = 3.0
 _PORTS_TRIED = 20
 
@@ -56,8 +53,7 @@ def serve(settings: ServerSettings) -> None:
         ServerError: the port or the state folder is taken.
         DawBridgeError: a model cannot be loaded, …
     """
-    for folder in ("locks", "results", "transfers"):
-        (settings.state / folder).mkdir(parents=True, exist_ok=True)
+    folders = Folders(settings.state, settings.roots)
     settings.state.chmod(0o700)
     with ExitStack() as stack:
         try:
@@ -66,9 +62,9 @@ def serve(settings: ServerSettings) -> None:
             raise ServerError(
                 f"Another server keeps its jobs in {settings.state}; --state names another folder."
             ) from error
-        store = Store(settings.state / "jobs.sqlite")
+        store = Store(folders.jobs)
         stack.callback(store.close)
-        asyncio.run(_serve(Server(settings, store), settings))
+        asyncio.run(_serve(Server(settings, folders, store), settings))
 
 
 async def _serve(server: Server, settings: ServerSettings) -> None:
@@ -100,32 +96,37 @@ class Server:
 
     Args:
         settings: how to serve.
+        folders: where jobs read and write.
         store: what is remembered of jobs.
     """
 
-    def __init__(self, settings: ServerSettings, store: Store) -> None:
+    def __init__(self, settings: ServerSettings, folders: Folders, store: Store) -> None:
         self._settings = settings
-        self._limits = settings.limits
-        self._store = store
+        self._traffic = settings.traffic
         default = settings.models[0]
         self._manifests = sorted(load_manifests(), key=lambda each: each.name != default)
-        self._results = (settings.state / "results").resolve()
-        uploads = (settings.state / "transfers").resolve()
-        self._transfers = Transfers(uploads, self._limits.transfer_bytes)
-        roots = (*(root.resolve() for root in settings.roots), self._results, uploads)
+        uploads = Uploads(folders.uploads, settings.limits.upload_bytes)
+        self._lanes = make_lanes(_tell_workers(settings, folders), settings.jobs)
+        self._datagrams = Datagrams()
+        self._audience = Audience(self._datagrams)
+        self._dispatcher = Dispatcher(
+            store,
+            self._lanes,
+            roots=folders.roots,
+            limits=settings.limits,
+            listener=self._audience,
+        )
         self._methods = Methods(
             settings,
             manifests=self._manifests,
-            roots=roots,
-            results=self._results,
-            store=store,
-            transfers=self._transfers,
+            folders=folders,
+            uploads=uploads,
+            dispatcher=self._dispatcher,
+            audience=self._audience,
+            datagrams=self._datagrams,
         )
-        self._lanes = [self._make_lane(number, roots) for number in range(settings.jobs)]
-        self._dispatcher = Dispatcher(
-            store, self._lanes, roots=roots, limits=self._limits, listener=self._methods
-        )
-        self._methods.dispatcher = self._dispatcher
+        days = settings.limits.keep_days
+        self._keep_house = partial(keep_house, store, folders, uploads, days=days)
         self._connections: set[StreamWriter] = set()
         self._sockets = ExitStack()
         self._port = 0
@@ -162,16 +163,6 @@ class Server:
         lines |= {f"model:{each.name}": ",".join(each.stems) for each in self._manifests}
         return "".join(f"{key}={value}\n" for key, value in lines.items())
 
-    def take_datagram(self, packet: bytes, host: str, port: int) -> None:
-        """Answer a UDP packet."""
-        peer = self._methods.datagrams.peer(host, port)
-        if len(packet) > self._limits.datagram_bytes:
-            reason = f"A datagram has at most {self._limits.datagram_bytes} bytes; use TCP."
-            peer.refuse(OptionError(reason))
-            return
-        for message in self._decode(packet, peer):
-            self._take(message, peer)
-
     # --- sockets
 
     async def _listen(self) -> int:
@@ -183,7 +174,7 @@ class Server:
                 port: int = tcp.sockets[0].getsockname()[1]
                 with ExitStack() as on_failure:
                     on_failure.callback(tcp.close)
-                    transport = await self._open_udp(host, port)
+                    await self._datagrams.open(host, port, self._take_datagram)
                     on_failure.pop_all()
             except OSError as error:
                 if wanted:
@@ -193,27 +184,14 @@ class Server:
                     ) from error
                 continue
             self._sockets.callback(tcp.close)
-            self._sockets.callback(transport.close)
-            self._methods.datagrams = Datagrams(transport)
+            self._sockets.callback(self._datagrams.close)
             return port
         raise ServerError(f"No port of {host} is free for both UDP and TCP.")
 
-    async def _open_udp(self, host: str, port: int) -> DatagramTransport:
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(
-            lambda: _DatagramProtocol(self), local_addr=(host, port)
-        )
-        udp: socket.socket = transport.get_extra_info("socket")
-        with suppress(OSError):
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER_BYTES)
-        return transport
-
     async def _serve_connection(self, reader: StreamReader, writer: StreamWriter) -> None:
-        host, port = writer.get_extra_info("peername")[:2]
-        peer = Peer(f"{host}:{port}", host, partial(_post, writer), url="")
-        peer.drained = partial(_drain, writer)
-        if len(self._connections) >= self._limits.connections:
-            peer.refuse(BusyError(f"{self._limits.connections} connections are open."))
+        peer = stream_peer(writer)
+        if len(self._connections) >= self._traffic.connections:
+            peer.refuse(BusyError(f"{self._traffic.connections} connections are open."))
             writer.close()
             return
         self._connections.add(writer)
@@ -227,7 +205,7 @@ class Server:
             log.debug("connection lost", client=peer.name)
         finally:
             self._connections.discard(writer)
-            self._methods.left(peer)
+            self._audience.left(peer)
             writer.close()
 
     async def _read_packet(self, reader: StreamReader, peer: Peer) -> bytes:
@@ -237,16 +215,25 @@ class Server:
                 header = await asyncio.wait_for(reader.readexactly(4), _IDLE_SECONDS)
                 break
             except asyncio.TimeoutError:
-                if not self._methods.awaits(peer):
+                if not self._audience.awaits(peer):
                     return b""
         (size,) = FRAME_HEADER.unpack(header)
-        if not 0 < size <= self._limits.message_bytes:
-            reason = f"A TCP message has 1 to {self._limits.message_bytes} bytes, not {size}."
+        if not 0 < size <= self._traffic.message_bytes:
+            reason = f"A TCP message has 1 to {self._traffic.message_bytes} bytes, not {size}."
             peer.refuse(OptionError(reason))
             return b""
-        return await asyncio.wait_for(reader.readexactly(size), _SLOW_SECONDS)
+        return await asyncio.wait_for(reader.readexactly(size), SLOW_SECONDS)
 
     # --- messages
+
+    def _take_datagram(self, packet: bytes, peer: Peer) -> None:
+        """Answer a UDP packet."""
+        if len(packet) > self._traffic.datagram_bytes:
+            reason = f"A datagram has at most {self._traffic.datagram_bytes} bytes; use TCP."
+            peer.refuse(OptionError(reason))
+            return
+        for message in self._decode(packet, peer):
+            self._take(message, peer)
 
     def _decode(self, packet: bytes, peer: Peer) -> list[Message]:
         try:
@@ -283,61 +270,16 @@ class Server:
             reason = f"The server failed on an error of its own, {type(error).__name__}."
             peer.refuse(DawBridgeError(reason), message.address)
 
-    # --- workers and old things
 
-    def _make_lane(self, number: int, roots: Sequence[Path]) -> Lane:
-        """Return a worker's lane; the first of several is kept for short jobs.
-
-        The others stand back behind it, so that a selection is quick beside an hour-long set.
-        """
-        settings = WorkerSettings(
-            models=self._settings.models,
-            roots=tuple(map(str, roots)),
-            locks=str(self._settings.state / "locks"),
-            provider=self._settings.provider,
-            threads=self._settings.threads,
-            niceness=_NICENESS if number else 0,
-        )
-        say = partial(log.info, "worker says", worker=number)
-        only_short = number == 0 and self._settings.jobs > 1
-        return Lane(WorkerProcess(settings, lambda text: say(text=text)), only_short)
-
-    async def _keep_house(self) -> None:
-        """Forget, from time to time, what is old."""
-        while True:
-            self._prune(self._limits.keep_days * 86_400)
-            await asyncio.sleep(_SECONDS_BETWEEN_PRUNINGS)
-
-    def _prune(self, seconds: float) -> None:
-        for job in self._store.prune(seconds):
-            shutil.rmtree(self._methods.own_folder(job), ignore_errors=True)
-        self._transfers.prune(seconds)
-        for lock in (self._settings.state / "locks").iterdir():
-            if lock.stat().st_mtime < time.time() - seconds:
-                lock.unlink(missing_ok=True)
-
-
-class _DatagramProtocol(asyncio.DatagramProtocol):
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Hand a packet on."""
-        self._server.take_datagram(data, *addr[:2])
-
-
-def _post(writer: StreamWriter, packet: bytes) -> None:
-    """Send a packet to a connection; one that does not read what it is sent is cut."""
-    if writer.is_closing():
-        return
-    if writer.transport.get_write_buffer_size() > _UNREAD_BYTES:
-        writer.transport.abort()
-        return
-    writer.write(frame(packet))
-
-
-async def _drain(writer: StreamWriter) -> None:
-    await asyncio.wait_for(writer.drain(), _SLOW_SECONDS)
+def _tell_workers(settings: ServerSettings, folders: Folders) -> WorkerSettings:
+    """Return what the workers are told of the server's settings."""
+    return WorkerSettings(
+        models=settings.models,
+        roots=tuple(map(str, folders.roots)),
+        locks=str(folders.locks),
+        provider=settings.provider,
+        threads=settings.threads,
+    )
 
 
 def _on_signals(act: Callable[[], None]) -> None:

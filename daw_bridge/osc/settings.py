@@ -24,6 +24,21 @@ _MIN_TOKEN_LENGTH = 16
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """What may come through the sockets; more gets an error.
+
+    Attributes:
+        datagram_bytes: size of a UDP packet.
+        message_bytes: size of a TCP packet.
+        connections: TCP connections at a time.
+    """
+
+    datagram_bytes: int = 16_384
+    message_bytes: int = 1 << 20
+    connections: int = 256
+
+
+@dataclass(frozen=True)
 class ServerSettings:
     """How to serve.
 
@@ -34,11 +49,12 @@ class ServerSettings:
         token: what clients must know; empty: nothing.
         models: what is loaded before the port opens; the first is the default model.
         jobs: how many run at a time. Where it is two or more, one worker is for short jobs.
-        state: where jobs and transfers are kept.
+        state: where jobs and uploads are kept.
         on_exit: what becomes of running jobs when the server is asked to leave.
         provider: as :class:`~daw_bridge.Separator` takes it.
         threads: as :class:`~daw_bridge.Separator` takes it.
         limits: what clients can use up.
+        traffic: what they can send at a time.
 
     Raises:
         OptionError: others can reach the address and there is no token, or it is too short.
@@ -55,6 +71,7 @@ class ServerSettings:
     provider: Provider = "auto"
     threads: int | None = None
     limits: Limits = field(default_factory=Limits)
+    traffic: Traffic = field(default_factory=Traffic)
 
     def __post_init__(self) -> None:
         if not self.token and not is_loopback(self.host):

@@ -1,6 +1,8 @@
 """The life of jobs, whoever asks for them and however they ask.
 
-dispatcher   taken in, queued, run, retried, reported       queue    whose turn it is
-store        on disk, so that none is lost                  status   as a file, for scripts
-codes        errors by number                               limits   what clients can use up
+dispatcher    taken in, queued, run, retried, reported     queue    whose turn it is
+lanes         the workers and what each is doing            status   as a file, for scripts
+store         on disk, so that none is lost                 uploads  audio that clients send
+folders       where they read and write                     limits   what clients can use up
+housekeeping  what is old is forgotten                      codes    errors by number
 """

@@ -1,10 +1,21 @@
-"""The life of a job: taken in, queued, run, retried, reported, and never lost."""
+"""The life of a job: taken in, queued, run, retried, reported, and never lost.
+
+A front end, whatever it speaks, has a :class:`Listener` of its own and calls, on one event loop:
+
+    recover()               once: take up what an earlier server left
+    accept(record)          take a job in, or raise what stands against it
+    refuse(record, error)   then: say so in the job's folder
+    cancel(record)          call a job off; the listener hears when it is over
+    find(job)               a job's record by its name
+    active(), latest(count) the jobs that run or wait; also those that ended lately
+    progress(record)        how much of a job is done
+    close(finish=…)         last: end what runs, or keep it for the next server
+"""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,8 +23,14 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import structlog
 
-from daw_bridge.errors import BusyError, Cancelled, DawBridgeError, OutputError, WorkerDiedError
-from daw_bridge.serving.codes import code_of
+from daw_bridge.errors import (
+    BusyError,
+    Cancelled,
+    DawBridgeError,
+    OptionError,
+    OutputError,
+    WorkerDiedError,
+)
 from daw_bridge.serving.queue import FairQueue
 from daw_bridge.serving.status import restore_status, write_status
 from daw_bridge.workers.confinement import check_task, sweep
@@ -23,9 +40,9 @@ from daw_bridge.workers.worker import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from daw_bridge.serving.lanes import Lane
     from daw_bridge.serving.limits import Limits
     from daw_bridge.serving.store import Record, State, Store
-    from daw_bridge.workers.process import WorkerProcess
     from daw_bridge.workers.task import Task
 
 _MAX_DEATHS = 2
@@ -42,24 +59,12 @@ class Listener(Protocol):
     """Who is told what becomes of jobs."""
 
     def changed(self, record: Record) -> None:
-        """A job has a new state."""
+        """A job has a new state, which is on the disk; the first comes from within ``accept``."""
         ...
 
     def progressed(self, record: Record, fraction: float) -> None:
         """So much of a job is done, 0 … 1."""
         ...
-
-
-@dataclass
-class Lane:
-    """A worker and what it is doing."""
-
-    worker: WorkerProcess
-    only_short: bool = False
-    record: Record | None = None
-    run: asyncio.Task[None] | None = None
-    is_cancelled: bool = False
-    insistence: asyncio.Task[None] | None = None
 
 
 class Dispatcher:
@@ -99,16 +104,17 @@ class Dispatcher:
         """Return the jobs that run or wait."""
         return [*(lane.record for lane in self._lanes if lane.record), *self._queue]
 
+    def latest(self, count: int) -> list[Record]:
+        """Return the newest jobs and all that run or wait, oldest first."""
+        records = {record.task.job: record for record in self._store.latest(count)}
+        return list((records | {record.task.job: record for record in self.active()}).values())
+
     def find(self, job: str) -> Record | None:
         """Return a job's record, None where there is none."""
         for record in self.active():
             if record.task.job == job:
                 return record
         return self._store.find(job)
-
-    def is_used(self, folder: str) -> bool:
-        """Return whether a job that runs or waits has its results in a folder."""
-        return any(record.task.folder == folder for record in self.active())
 
     def recover(self) -> None:
         """Queue again what was waiting or running when the last server ended."""
@@ -121,15 +127,25 @@ class Dispatcher:
                 continue
             record.state = "queued"
             self._queue.push(record)
-        self.dispatch()
+        self._dispatch()
 
-    def accept(self, record: Record) -> None:
+    def accept(self, record: Record) -> Record:
         """Queue a job; once this returns, it is not lost.
 
+        Returns:
+            its record; the one of before where the very same was asked for before.
+
         Raises:
+            OptionError: another job has its name.
             BusyError: there is no room for it, or another job is at work in its folder.
             DawBridgeError: it cannot be run; see :func:`check_task`.
         """
+        if known := self.find(record.task.job):
+            if known.task != record.task:
+                raise OptionError(
+                    f"There is another job {record.task.job}; give this one another name."
+                )
+            return known
         self._check_room(record)
         check_task(record.task, self._roots)
         self._check_folder(record.task)
@@ -137,7 +153,14 @@ class Dispatcher:
         self._store.save(record)
         self._tell(record)
         self._queue.push(record)
-        self.dispatch()
+        self._dispatch()
+        return record
+
+    def refuse(self, record: Record, error: DawBridgeError) -> None:
+        """Say in a job's folder why it was not taken in, unless another job is at work there."""
+        if not self._is_used(record.task.folder):
+            record.fail(error)
+            write_status(record)
 
     def cancel(self, record: Record) -> None:
         """Call a job off; one that runs ends at its next block."""
@@ -150,7 +173,7 @@ class Dispatcher:
                 lane.worker.cancel(record.task.job)
                 lane.insistence = asyncio.create_task(_insist(lane, record))
 
-    def dispatch(self) -> None:
+    def _dispatch(self) -> None:
         """Give idle workers something to do."""
         if not self._is_open:
             return
@@ -199,7 +222,7 @@ class Dispatcher:
         finally:
             self._progress.pop(record.task.job, None)
             lane.record = None
-            self.dispatch()
+            self._dispatch()
 
     def _retry(self, lane: Lane, record: Record, error: WorkerDiedError) -> None:
         """Queue a job again whose worker died, unless it seems to be the job's doing."""
@@ -224,8 +247,8 @@ class Dispatcher:
         self._listener.progressed(record, fraction)
 
     def _fail(self, record: Record, error: DawBridgeError) -> None:
-        record.code, record.message = code_of(error), str(error)
-        self._change(record, "cancelled" if isinstance(error, Cancelled) else "failed")
+        record.fail(error)
+        self._change(record, record.state)
 
     def _change(self, record: Record, state: State) -> None:
         record.state = state
@@ -249,9 +272,13 @@ class Dispatcher:
                 f"{self._limits.queue_per_client} jobs of yours are waiting; ask again later."
             )
 
+    def _is_used(self, folder: str) -> bool:
+        """Return whether a job that runs or waits has its results in a folder."""
+        return any(record.task.folder == folder for record in self.active())
+
     def _check_folder(self, task: Task) -> None:
         """Make a task's folder, which no other task may be using."""
-        if self.is_used(task.folder):
+        if self._is_used(task.folder):
             raise BusyError(f"Another job is at work in {task.folder}.")
         try:
             Path(task.folder).mkdir(parents=True, exist_ok=True)
@@ -281,8 +308,7 @@ async def _insist(lane: Lane, record: Record) -> None:
 def _read_outcome(task: Task) -> Outcome | None:
     """Return what came of a task if its results were complete when the server was killed."""
     try:
-        manifest = (Path(task.folder) / OUTCOME_NAME).read_bytes()
-        outcome = msgspec.json.decode(manifest, type=Outcome)
+        outcome = msgspec.json.decode((Path(task.folder) / OUTCOME_NAME).read_bytes(), type=Outcome)
     except (OSError, msgspec.DecodeError):
         return None
     is_whole = all(Path(path).exists() for path in outcome.stems.values())

@@ -12,19 +12,13 @@ class Limits:
     Attributes:
         queue: jobs that wait.
         queue_per_client: jobs of one client that wait.
-        datagram_bytes: size of a UDP packet.
-        message_bytes: size of a TCP packet.
-        connections: TCP connections at a time.
-        transfer_bytes: size of all uploads together.
+        upload_bytes: size of all uploads together.
         job_seconds: time that a job may take.
         keep_days: how long what is over is remembered.
     """
 
     queue: int = 1_000
     queue_per_client: int = 200
-    datagram_bytes: int = 16_384
-    message_bytes: int = 1 << 20
-    connections: int = 256
-    transfer_bytes: int = 8 << 30
+    upload_bytes: int = 8 << 30
     job_seconds: float = 6 * 3600
     keep_days: float = 7

@@ -1,4 +1,4 @@
-"""A job's status file, for scripts of DAWs that can send OSC but not receive it."""
+"""A job's status file, for scripts that can ask but cannot be told."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daw_bridge.files.atomic import remove_parts, write_whole
+from daw_bridge.serving.codes import code_of
 
 if TYPE_CHECKING:
+    from daw_bridge.errors import DawBridgeError
     from daw_bridge.serving.store import Record
 
-STATUS_NAME = "status"
+_STATUS_NAME = "status"
 
 
 def restore_status(record: Record) -> None:
     """Bring a job's file up to date, if the server was killed while it was not."""
-    path = Path(record.task.folder) / STATUS_NAME
-    remove_parts([path])
-    with suppress(OSError):
-        told = path.read_text("utf-8").splitlines()
-        if f"job={record.task.job}" in told and f"state={record.state}" not in told:
-            write_status(record, float(record.state == "done"))
+    folder = Path(record.task.folder)
+    remove_parts([folder / _STATUS_NAME])
+    told = _read(folder)
+    if f"job={record.task.job}" in told and f"state={record.state}" not in told:
+        write_status(record, float(record.state == "done"))
 
 
 def write_status(record: Record, progress: float = 0.0) -> None:
@@ -30,7 +31,30 @@ def write_status(record: Record, progress: float = 0.0) -> None:
     if record.outcome:
         lines += [f"stem:{stem}={path}" for stem, path in record.outcome.stems.items()]
     if record.code:
-        lines += [f"error={record.code}", f"message={' '.join(record.message.split())}"]
+        lines += _describe(record.code, record.message)
+    _write(Path(record.task.folder), lines)
+
+
+def note_failure(folder: Path, job: str, error: DawBridgeError) -> None:
+    """Write that a job could not be asked for, unless the server has told of it there."""
+    if f"job={job}" in _read(folder):
+        return
+    lines = [f"job={job}", "state=failed", f"progress={0:.3f}"]
+    _write(folder, lines + _describe(code_of(error), str(error)))
+
+
+def _describe(code: int, message: str) -> list[str]:
+    return [f"error={code}", f"message={' '.join(message.split())}"]
+
+
+def _read(folder: Path) -> list[str]:
+    try:
+        return (folder / _STATUS_NAME).read_text("utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _write(folder: Path, lines: list[str]) -> None:
     with suppress(OSError):
-        Path(record.task.folder).mkdir(parents=True, exist_ok=True)
-        write_whole(Path(record.task.folder) / STATUS_NAME, "\n".join([*lines, ""]).encode())
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / _STATUS_NAME, "\n".join([*lines, ""]).encode())

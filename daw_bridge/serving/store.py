@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from daw_bridge.errors import OutputError
+from daw_bridge.errors import Cancelled, OutputError
+from daw_bridge.serving.codes import code_of
 from daw_bridge.workers.task import Task
 from daw_bridge.workers.worker import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from daw_bridge.errors import DawBridgeError
 
 State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -36,8 +39,9 @@ class Record(msgspec.Struct, eq=False):
     Attributes:
         task: what is to be done.
         client: who asked for it.
-        reply: the URL that events go to, if it outlives a connection.
-        on_done: an address and a string that are sent at the end, if they were asked for.
+        reply: where the asker can be reached even after a restart, as whoever took the job in
+            writes it; empty: nowhere.
+        on_done: what the asker wants to be told at the end: where, and in which words.
         size: about how many frames it is.
         state: where it is.
         is_begun: whether a worker had it before, so that results that exist are its own.
@@ -63,6 +67,11 @@ class Record(msgspec.Struct, eq=False):
     def is_over(self) -> bool:
         """Whether nothing more will happen."""
         return self.state in ("done", "failed", "cancelled")
+
+    def fail(self, error: DawBridgeError) -> None:
+        """Take down why nothing more will happen."""
+        self.state = "cancelled" if isinstance(error, Cancelled) else "failed"
+        self.code, self.message = code_of(error), str(error)
 
 
 class Store:

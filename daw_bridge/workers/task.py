@@ -58,7 +58,7 @@ class Kind(NamedTuple):
 
     Attributes:
         summary: what it does, in a sentence.
-        phase: what it is doing, in a word.
+        phase: what it is doing while it runs, in a word.
         choices: what can be said about it.
         run: runs the job.
     """

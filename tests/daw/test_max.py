@@ -119,6 +119,6 @@ def test_what_it_takes_in_is_what_the_server_says() -> None:
         if cable.source == route:
             address = boxes[route].text.split()[1:][cable.outlet]
             taken = boxes[cable.destination].text.split()[1:]
-            sent = [parameter[0] for parameter in EVENTS[address].split()]
+            sent = [parameter[0] for parameter in EVENTS[address].signature.split()]
             kinds = {"s": "s", "i": "0", "f": "0."}
             assert taken == [kinds[letter] for letter in sent], address

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from daw_bridge.errors import OptionError
-from daw_bridge.osc.addresses import EVENTS, METHODS, find_method
+from daw_bridge.osc.addresses import EVENTS, MAJOR, METHODS, MINOR, find_method
 from daw_bridge.serving.codes import _CODES
 from daw_bridge.workers.task import KINDS
 
@@ -56,12 +56,11 @@ def test_each_kind_of_job_has_an_address() -> None:
 
 def test_the_page_describes_what_the_table_holds() -> None:
     for method in METHODS.values():
-        heading = f"`{method.address} {method.signature}`".replace(" `", "`")
-        assert heading in PAGE
-        assert f"`{method.answer}`" in PAGE
-        assert method.summary in PAGE
-    for address, signature in EVENTS.items():
-        assert f"`{address} {signature}`" in PAGE
+        assert f"`{method}`\n: {method.summary}" in PAGE
+        assert f"  Answer: `{', then '.join(map(str, method.answers))}`\n" in PAGE
+    for event in EVENTS.values():
+        assert f"`{event}`" in PAGE
+    assert PAGE.startswith(f"# The protocol, version {MAJOR}.{MINOR}\n")
     described = set(re.findall(r"`(/stems/\w+)[ `]", PAGE))
     assert described == METHODS.keys() | EVENTS.keys()
     codes = set(map(int, re.findall(r"^\| (-\d+) \|", PAGE, re.MULTILINE)))

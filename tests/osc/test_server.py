@@ -310,6 +310,35 @@ def test_a_remix_by_a_real_client(
     assert meter.integrated_lufs == pytest.approx(-14, abs=0.1)
 
 
+def test_an_upmix_by_a_real_client(server: Server, clip: Path, tmp_path: Path) -> None:
+    heard: list[float] = []
+    with server.client(name="mixer") as client:
+        source = client.upload(clip)
+        results = client.upmix([source], "", options={"layout": "quad"}, job="quad",
+                               progress=heard.append)  # fmt: skip
+        assert list(results) == ["quad"]
+        client.download("quad", "quad", tmp_path / "quad.wav")
+        with pytest.raises(OptionError, match="There is no layout"):
+            client.upmix([source], "", options={"layout": "9.1"})
+    assert heard[-1] == 1
+    mix = Audio.read(tmp_path / "quad.wav").samples
+    assert mix.shape == (4, Audio.read(clip).frames)
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase"), [("separate", "separating"), ("remix", "remixing"), ("upmix", "upmixing")]
+)
+def test_a_job_says_what_it_is_doing(
+    kind: str, phase: str, server: Server, clip: Path, tmp_path: Path
+) -> None:
+    with Udp(server.port) as peer:
+        submit(peer, f"phase of {kind}", tmp_path / "out", clip, kind=kind)
+        messages = peer.receive_until(*ENDS)
+    assert messages[-1].address == "/stems/done"
+    phases = {each.arguments[2] for each in messages if each.address == "/stems/progress"}
+    assert phases == {phase}
+
+
 def test_a_remix_is_called_off(server: Server, long: Path, tmp_path: Path) -> None:
     with Udp(server.port) as peer:
         submit(peer, "off", tmp_path / "out", long, options="tempo=0.8", kind="remix")

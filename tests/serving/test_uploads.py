@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from daw_bridge.errors import AudioError, BusyError, OptionError
-from daw_bridge.osc.transfer import Transfers, Upload
+from daw_bridge.serving.uploads import Upload, Uploads
 
 DATA = bytes(range(256)) * 4
 
@@ -16,14 +16,14 @@ def announce(name: str = "song.wav", *, data: bytes = DATA, transfer: str = "t")
 
 
 @pytest.fixture
-def transfers(tmp_path: Path) -> Transfers:
-    return Transfers(tmp_path, 4096)
+def uploads(tmp_path: Path) -> Uploads:
+    return Uploads(tmp_path, 4096)
 
 
-def test_an_upload_goes_on_where_it_was(transfers: Transfers, tmp_path: Path) -> None:
-    assert transfers.put(announce()) == 0
-    assert transfers.add("t", 0, DATA[:100]) is None
-    again = Transfers(tmp_path, 4096)
+def test_an_upload_goes_on_where_it_was(uploads: Uploads, tmp_path: Path) -> None:
+    assert uploads.put(announce()) == 0
+    assert uploads.add("t", 0, DATA[:100]) is None
+    again = Uploads(tmp_path, 4096)
     assert again.put(announce()) == 100
     with pytest.raises(OptionError, match="goes on at byte 100 of 1024"):
         again.add("t", 0, DATA[:100])
@@ -37,25 +37,25 @@ def test_an_upload_goes_on_where_it_was(transfers: Transfers, tmp_path: Path) ->
     assert again.put(announce()) == len(DATA)
 
 
-def test_a_wrong_hash_is_found_and_forgotten(transfers: Transfers) -> None:
+def test_a_wrong_hash_is_found_and_forgotten(uploads: Uploads) -> None:
     wrong = Upload("t", "song.wav", len(DATA), "0" * 64)
-    transfers.put(wrong)
-    upload = transfers.add("t", 0, DATA)
+    uploads.put(wrong)
+    upload = uploads.add("t", 0, DATA)
     assert upload
     with pytest.raises(AudioError, match="hash"):
-        transfers.finish(upload)
+        uploads.finish(upload)
     with pytest.raises(OptionError, match="not announced"):
-        transfers.find("t")
+        uploads.find("t")
 
 
-def test_uploads_share_one_limit(transfers: Transfers) -> None:
-    transfers.put(announce(data=bytes(3000)))
+def test_uploads_share_one_limit(uploads: Uploads) -> None:
+    uploads.put(announce(data=bytes(3000)))
     with pytest.raises(BusyError, match="4,096"):
-        transfers.put(announce(data=bytes(2000), transfer="u"))
+        uploads.put(announce(data=bytes(2000), transfer="u"))
     with pytest.raises(OptionError, match="goes on"):
-        transfers.add("t", 0, bytes(3001))
-    transfers.prune(-1)
-    transfers.put(announce(data=bytes(2000), transfer="u"))
+        uploads.add("t", 0, bytes(3001))
+    uploads.prune(-1)
+    uploads.put(announce(data=bytes(2000), transfer="u"))
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_uploads_share_one_limit(transfers: Transfers) -> None:
         Upload("t", "song.wav", -5, "0" * 64),
     ],
 )
-def test_what_is_no_file_is_refused(upload: Upload, transfers: Transfers, tmp_path: Path) -> None:
+def test_what_is_no_file_is_refused(upload: Upload, uploads: Uploads, tmp_path: Path) -> None:
     with pytest.raises(OptionError):
-        transfers.put(upload)
+        uploads.put(upload)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_transfer_is_one_file(transfers: Transfers) -> None:
-    transfers.put(announce())
+def test_a_transfer_is_one_file(uploads: Uploads) -> None:
+    uploads.put(announce())
     with pytest.raises(OptionError, match="something else"):
-        transfers.put(announce("other.wav"))
+        uploads.put(announce("other.wav"))

@@ -1,0 +1,48 @@
+"""Where jobs read and write."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from daw_bridge.workers.confinement import confine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Folders:
+    """The folders that clients may use, and those that the server keeps; made if need be.
+
+    Args:
+        state: what the server keeps is below it.
+        shared: the folders that clients may name files in.
+
+    Attributes:
+        jobs: the file of the jobs.
+        locks: a lock for each folder that a worker writes to.
+        uploads: what clients sent.
+        roots: all that jobs may read from and write to, links followed.
+    """
+
+    def __init__(self, state: Path, shared: Sequence[Path]) -> None:
+        self.jobs = state / "jobs.sqlite"
+        self.locks = state / "locks"
+        self._results = (state / "results").resolve()
+        self.uploads = (state / "transfers").resolve()
+        for folder in (self.locks, self._results, self.uploads):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.roots = (*(root.resolve() for root in shared), self._results, self.uploads)
+
+    def results_of(self, job: str) -> Path:
+        """Return where the results of a job go that names no folder."""
+        return self._results / hashlib.sha256(job.encode()).hexdigest()
+
+    def find(self, path: Path) -> Path:
+        """Return a path that a client named, with all links followed.
+
+        Raises:
+            ConfinementError: it leads out of the roots, or nowhere.
+        """
+        return confine(path, self.roots)

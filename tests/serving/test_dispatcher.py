@@ -1,0 +1,143 @@
+"""The life of jobs with a real worker, for a front end that is a few lines long."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import msgspec
+import pytest
+import soundfile
+
+from daw_bridge import Audio
+from daw_bridge.errors import BusyError, ConfinementError, OptionError
+from daw_bridge.serving.dispatcher import Dispatcher
+from daw_bridge.serving.folders import Folders
+from daw_bridge.serving.lanes import make_lanes
+from daw_bridge.serving.limits import Limits
+from daw_bridge.serving.store import Record, Store
+from daw_bridge.workers.task import Task
+from daw_bridge.workers.worker import WorkerSettings
+
+MODEL = "spleeter-2stems"
+PATIENCE_S = 60
+
+
+class Ear:
+    """Remembers what it is told, and can be waited for."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, list[str]] = defaultdict(list)
+        self.fractions: list[float] = []
+        self._news = asyncio.Event()
+
+    def changed(self, record: Record) -> None:
+        self.states[record.task.job].append(record.state)
+        self._news.set()
+
+    def progressed(self, record: Record, fraction: float) -> None:
+        self.fractions.append(fraction)
+
+    async def hears(self, record: Record, state: str) -> None:
+        while state not in self.states[record.task.job]:
+            self._news.clear()
+            await asyncio.wait_for(self._news.wait(), PATIENCE_S)
+
+
+@asynccontextmanager
+async def serving(root: Path, ear: Ear, limits: Limits) -> AsyncIterator[Dispatcher]:
+    folders = Folders(root / "state", [root])
+    settings = WorkerSettings(
+        (MODEL,), tuple(map(str, folders.roots)), str(folders.locks), provider="cpu"
+    )
+    lanes = make_lanes(settings, 1)
+    with closing(Store(folders.jobs)) as store:
+        dispatcher = Dispatcher(store, lanes, roots=folders.roots, limits=limits, listener=ear)
+        dispatcher.recover()
+        try:
+            yield dispatcher
+        finally:
+            await dispatcher.close(finish=False)
+            await lanes[0].worker.kill()
+
+
+@pytest.fixture
+def clip(network_path: Path, tmp_path: Path, song: Audio) -> Path:
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, song.samples[:, :44_100].T, song.sample_rate_hz, "PCM_24")
+    return path
+
+
+def make_record(job: str, clip: Path) -> Record:
+    return Record(Task(job, "separate", MODEL, (str(clip),), str(clip.parent / job)), "somebody")
+
+
+def test_another_front_end(clip: Path, tmp_path: Path) -> None:
+    async def serve() -> None:
+        ear = Ear()
+        async with serving(tmp_path, ear, Limits(queue=2)) as dispatcher:
+            first, second, third = (make_record(job, clip) for job in ("1", "2", "3"))
+            dispatcher.accept(first)
+            dispatcher.accept(second)
+            dispatcher.accept(third)
+            assert dispatcher.accept(make_record("2", clip)) is second
+            assert dispatcher.find("2") is second
+            assert dispatcher.find("4") is None
+            assert dispatcher.active() == [first, second, third]
+            with pytest.raises(BusyError, match="2 jobs are waiting"):
+                dispatcher.accept(make_record("4", clip))
+            dispatcher.cancel(second)
+            with pytest.raises(OptionError, match="another job 1"):
+                dispatcher.accept(make_record("1", tmp_path / "other.wav"))
+            same_folder = make_record("1", clip)
+            same_folder.task = msgspec.structs.replace(same_folder.task, job="4")
+            with pytest.raises(BusyError, match="at work in"):
+                dispatcher.accept(same_folder)
+            assert ear.states["2"] == ["queued", "cancelled"]
+            outside = make_record("4", clip)
+            outside.task = msgspec.structs.replace(outside.task, sources=("/etc/hostname",))
+            with pytest.raises(ConfinementError) as refusal:
+                dispatcher.accept(outside)
+            dispatcher.refuse(outside, refusal.value)
+            assert "state=failed" in (tmp_path / "4" / "status").read_text("utf-8")
+            await ear.hears(third, "done")
+        assert ear.states["1"] == ear.states["3"] == ["queued", "running", "done"]
+        assert ear.fractions[-1] == dispatcher.progress(first) == 1
+        assert first.outcome
+        stems = first.outcome.stems
+        assert list(stems) == ["vocals", "accompaniment"]
+        assert all(Audio.read(Path(path)).frames == 44_100 for path in stems.values())
+
+    asyncio.run(serve())
+
+
+def test_what_waited_is_taken_up_by_the_next(clip: Path, tmp_path: Path) -> None:
+    async def serve() -> None:
+        record, ear = make_record("parked", clip), Ear()
+        async with serving(tmp_path, ear, Limits()) as dispatcher:
+            dispatcher.accept(record)
+            await ear.hears(record, "running")
+            await dispatcher.close(finish=False)
+            assert ear.states["parked"] == ["queued", "running", "queued"]
+            with pytest.raises(BusyError, match="about to leave"):
+                dispatcher.accept(make_record("late", clip))
+        later = Ear()
+        async with serving(tmp_path, later, Limits()) as dispatcher:
+            await later.hears(record, "done")
+            assert [each.state for each in dispatcher.latest(9)] == ["done"]
+        assert later.states["parked"] == ["running", "done"]
+
+    asyncio.run(serve())
+
+
+def test_no_protocol_is_known_here() -> None:
+    folder = Path(sys.modules[Dispatcher.__module__].__file__ or "").parent
+    names = ", ".join(f"daw_bridge.serving.{path.stem}" for path in folder.glob("[a-z]*.py"))
+    code = f"import sys, {names}; print([name for name in sys.modules if 'osc' in name])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
