@@ -130,12 +130,12 @@ class Oversampler:
         return self._peaks(signal)
 
     def rest(self) -> NDArray[np.float32]:
-        """Return what would come if the signal ended here."""
+        """Return what would come if the signal ended here: (delay_frames,)."""
         return self._peaks(np.pad(self._history, ((0, 0), (0, _HISTORY_FRAMES))))
 
     @staticmethod
     def _peaks(signal: Block) -> NDArray[np.float32]:
-        """Return the peak with each frame after the first, which are history."""
+        """Return the peak with each frame after the first, which are history: (frames,)."""
         # The interpolator is 0.24 dB short at a lone sample, so samples count too.
         peaks = np.abs(signal[:, _HISTORY_FRAMES:])
         for phase in _INTERPOLATOR:
@@ -146,7 +146,7 @@ class Oversampler:
 
 
 def _k_weighting(sample_rate_hz: int) -> NDArray[np.float64]:
-    """Return the two filters of annex 1 as second-order sections.
+    """Return the two filters of annex 1 as second-order sections: (2 filters, 6).
 
     The standard gives coefficients at 48 kHz only. These are the analogue parameters behind them,
     by B. De Man, Evaluation of Implementations of the EBU R128 Loudness Measurement (AES 145).

@@ -31,7 +31,7 @@ class Reader(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         ...
 
     @property
@@ -228,7 +228,7 @@ def _samples(frame: AudioFrame) -> Block:
 
 
 def _open_container(path: Path, stack: ExitStack, *, reason: str) -> _ContainerReader:
-    """Open what libsndfile refused, for the reason given."""
+    """Open a file that libsndfile refused, for the reason given."""
     import av.error
 
     try:

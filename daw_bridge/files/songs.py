@@ -196,7 +196,7 @@ def _song(name: str, tracks: dict[str, Track]) -> Song:
 
 
 def _read_stream(path: Path, stream: int, start: int, frames: int) -> list[Block]:
-    """Decode a passage of one audio stream of a stem file, whose packets say where they lie."""
+    """Decode a passage of one audio stream of a stem file, whose packets tell their position."""
     import av
     import av.error
 

@@ -1,4 +1,4 @@
-"""Which loudspeaker each channel of a file is for, and what two loudspeakers make of them all."""
+"""Which loudspeaker each channel of a file is for, and the stereo fold-down of them all."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def speakers_of(mask: int) -> Speakers:
 
 
 def usual_speakers(channels: int) -> Speakers:
-    """Return what so many channels usually are; nothing where there is no usual."""
+    """Return the usual loudspeakers of so many channels; none where nothing is usual."""
     return speakers_of(_USUAL_MASKS.get(channels, 0))
 
 

@@ -5,9 +5,9 @@
       │                                                                   ↓
       └──────────────────────────→ L, R = what those leave ←── times a share, 1 nearly always
 
-What goes to a loudspeaker is chosen; L and R are what it leaves of the stems after ITU-R BS.775's
-fold-down. The share of what is moved varies slowly, and is the highest at which no channel goes
-beyond full scale, or beyond the mixture where that does.
+The layout chooses what goes to other loudspeakers; L and R keep what that leaves of the stems after
+ITU-R BS.775's fold-down. The share that is moved varies slowly, and is the highest at which no
+channel goes beyond full scale, or beyond the mixture where that does.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ def upmix(blocks: Iterable[Stems], layout: Layout) -> Iterator[StemBlock]:
 
 
 def _with_rest(stems: Stems) -> StemBlock:
-    """Return stems and what they leave of the mixture."""
+    """Return stems and what they leave of the mixture: (stems and rest, channels, frames)."""
     return np.concatenate([stems.samples, stems.residual()[np.newaxis]])
 
 
 def _beside(
     chunks: Iterable[StemBlock], stage: Callable[[Iterable[StemBlock]], Iterable[StemBlock]]
 ) -> Iterator[tuple[StemBlock, StemBlock]]:
-    """Pair chunks with what a stage makes of them: later, in other blocks, and padded."""
+    """Pair chunks with what a stage makes of them, which may come later, recut and padded."""
     waiting: deque[StemBlock] = deque()
 
     def pass_by() -> Iterator[StemBlock]:
@@ -103,7 +103,7 @@ def _beside(
 def _place(
     rows: Iterable[StemBlock], layout: Layout, names: tuple[str, ...], sample_rate_hz: int
 ) -> Iterator[StemBlock]:
-    """Yield each stem beside what of it may be moved: (stems and rest, 2 + channels, frames)."""
+    """Yield each stem and what may be moved of it: (stems and rest, 2 + channels, frames)."""
     placements = [layout.placement(name) for name in names]
     low_pass = _Crossover(layout, placements, sample_rate_hz)
     spread = partial(
@@ -185,7 +185,7 @@ class _Crossover:
             self._gains = np.array([[gain * each.lfe] for each in placements])
 
     def add(self, stereo: StemBlock, moved: StemBlock) -> StemBlock:
-        """Return what is moved, with the LFE of stems: (stems and rest, channels, frames)."""
+        """Add the stems' LFE to what is moved: (stems and rest, channels, frames) all."""
         if self._lfe:
             bass = self._gains * stereo[:-1].sum(axis=1)
             moved[:-1, self._channel], self._state = sosfilt(self._filter, bass, zi=self._state)
@@ -198,10 +198,15 @@ class _Crossover:
 def _shares(
     blocks: Iterable[StemBlock], *, fold: NDArray[np.float32], reach: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield the share of what is moved, float32 (frames,), and padding.
+    """Yield the share that is moved, float32 (frames,), and padding.
 
-    The lowest of what may be moved within reach is averaged within reach, so a share is never
-    above what may be moved at its frame.
+    The lowest share that is allowed within reach is averaged within reach, so a share is never
+    above the one allowed at its frame.
+
+    Args:
+        blocks: what :func:`_place` yields.
+        fold: gains of the fold-down, (2, channels).
+        reach: in frames.
     """
     window = np.hanning(2 * reach + 3)[1:-1]
     window /= window.sum()
@@ -233,6 +238,6 @@ def _allowed(placed: StemBlock, fold: NDArray[np.float32]) -> NDArray[np.float32
 
 
 def _fold(fold: NDArray[np.float32], moved: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the fold-down of (…, channels, frames): (…, 2, frames)."""
+    """Return the fold-down of (…, channels, frames) by gains (2, channels): (…, 2, frames)."""
     # Not a matrix product: the threads of a BLAS spin, and take their cores from the network.
     return np.einsum("fc,...cn->...fn", fold, moved)

@@ -128,7 +128,7 @@ class _Refusal(Exception):  # noqa: N818 - says what was refused
 
 
 class _Storage(NamedTuple):
-    """Elements that tensors are views of; they are filled in when the views are already made."""
+    """Elements (count,) that tensors are views of; the views are made before the elements come."""
 
     stored: str
     elements: NDArray[Any]
@@ -210,6 +210,7 @@ def _refuse(what: str) -> NoReturn:
 def _rebuild_tensor(
     storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
 ) -> NDArray[Any]:
+    """Return a view of a storage, of any shape; offset and strides are in elements."""
     elements = storage.elements
     last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
     if min((offset, *shape, *strides)) < 0 or (0 not in shape and last >= len(elements)):

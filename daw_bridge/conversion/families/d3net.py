@@ -38,7 +38,11 @@ _SILENCE = np.float32(1e-10)
 
 
 class Net(NamedTuple):
-    """A stem's arrays by the reference's names, and the bins where its bands meet."""
+    """A stem's arrays by the reference's names, and the bins where its bands meet.
+
+    Kernels of convolutions are (filters, channels, time_frames, bins), statistics of the input
+    (1, 1, 1, bins).
+    """
 
     arrays: Mapping[str, NDArray[np.float32]]
     splits: Sequence[int]
@@ -117,7 +121,7 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
 
 
 def read_d3nets(path: Path) -> dict[str, dict[str, NDArray[np.float32]]]:
-    """Return the arrays of each stem by the reference's names, which begin after the stem's.
+    """Return the arrays of each stem, as :class:`Net` has them: of any shape, by name.
 
     Raises:
         WeightsError: a file is damaged, or two are of the same stem.
@@ -150,7 +154,7 @@ def build_d3net(nets: Sequence[Net]) -> onnx.ModelProto:
 def _cut(
     arrays: Mapping[str, NDArray[np.float32]], path: Path, stem: str, wishes: ImportWishes
 ) -> Net:
-    """Find out where a stem's bands meet."""
+    """Find out where the bands of a stem meet, whose arrays are of any shape."""
     net = Net(arrays, _read_splits(path, stem, wishes))
     bands = net.count_scopes("features_init/")
     if len(net.edges) != bands + 1 or net.edges != sorted(set(net.edges)):
@@ -244,6 +248,7 @@ class _Layers:
         return signal
 
     def _double(self, signal: _Signal, scope: str) -> _Signal:
+        """Double time frames and bins."""
         shown = self._norm(signal, f"{scope}/norm")
         return self._filter("ConvTranspose", shown, f"{scope}/transconv/deconv", 0, strides=[2, 2])
 
@@ -306,7 +311,7 @@ class _Layers:
         return _Signal(self._graph.add(operator, [signal.name, *inputs], **attributes), outputs)
 
     def _scale(self, signal: str, operator: str, name: str, bins: int) -> str:
-        """Combine a signal with an array of as many bins, of which those that are seen count."""
+        """Combine (1, planes, time_frames, bins) with an array of as many bins, or of more."""
         values = self._array(name, bins, axis=3)[..., : self._net.bins]
         return self._graph.add(operator, [signal, self._constant(name, values)])
 
@@ -316,6 +321,7 @@ class _Layers:
         return _Signal(joined, sum(counts) if axis == 1 else counts[0])
 
     def _array(self, name: str, size: int, axis: int) -> NDArray[np.float32]:
+        """Return an array of any shape that has ``size`` at an axis."""
         self._left.discard(name)
         array = self._net.arrays[name]
         if array.shape[axis] != size:
@@ -323,4 +329,5 @@ class _Layers:
         return array
 
     def _constant(self, name: str, value: NDArray[np.float32]) -> str:
+        """Add an array of any shape."""
         return self._graph.constant(f"{self._scope}/{name}", value)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.conversion.checkpoints.demucs_packages import Package
     from daw_bridge.conversion.family import ImportWishes
+    from daw_bridge.conversion.graphs.graph import Arrays
 
 _SOURCES = ("drums", "bass", "other", "vocals")
 """Of the published models, in the reference's order."""
@@ -143,7 +144,7 @@ def read_settings(package: Package, origin: str) -> Settings:
 
 
 def name_arrays(package: Package, settings: Settings) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a package as :class:`Demucs` takes them: each layer's parts have names.
+    """Return a package's arrays, of any shape, as :class:`Demucs` takes them: by parts' names.
 
     Raises:
         IndexError: a layer has more parts than the settings tell.
@@ -159,7 +160,7 @@ def name_arrays(package: Package, settings: Settings) -> dict[str, NDArray[Any]]
 
 
 class Demucs:
-    """Adds a network to a graph.
+    """Adds a network to a graph: its signals are (1, channels, samples) at the rate of each layer.
 
     Args:
         layers: know its arrays, as from :func:`name_arrays`.
@@ -293,6 +294,9 @@ def standardise(layers: Layers, samples: Value) -> tuple[Value, Callable[[Value]
     Args:
         layers: of the network.
         samples: (1, channels, samples).
+
+    Returns:
+        the same shape; and what takes and gives (1, stems · channels, samples).
     """
     frames = layers.constant(samples.shape[2])
     mono = layers.mean(samples, 1)
@@ -318,7 +322,7 @@ def standardise(layers: Layers, samples: Value) -> tuple[Value, Callable[[Value]
     return layers.apply("Div", layers.apply("Sub", samples, mean), divisor), undo
 
 
-def _shrink(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+def _shrink(arrays: Arrays) -> Arrays:
     """Return arrays that are in half precision where a file could not hold them otherwise."""
     if sum(array.nbytes for array in arrays.values()) < _FILE_BYTES:
         return arrays
@@ -346,6 +350,8 @@ def _layouts(settings: Settings) -> dict[str, list[str]]:
 def _resample(layers: Layers, x: Value, old: int, new: int) -> Value:
     """Change the sample rate by a sinc under a squared cosine; what lies beyond is as at the end.
 
+    (1, channels, samples) → (1, channels, samples · new / old).
+
     As julius does it: J. O. Smith, "Digital audio resampling", 2002.
     """
     rate = _ROLLOFF * min(old, new)
@@ -363,7 +369,7 @@ def _resample(layers: Layers, x: Value, old: int, new: int) -> Value:
 
 
 def _pad(layers: Layers, x: Value, pads: tuple[int, int], mode: str = "constant") -> Value:
-    """Lengthen the last axis."""
+    """Lengthen (b, channels, samples) before and after."""
     before, after = pads
     amounts = layers.graph.unnamed(np.array([0, 0, before, 0, 0, after]))
     name = layers.graph.add("Pad", [x.name, amounts], mode=mode)
@@ -371,4 +377,5 @@ def _pad(layers: Layers, x: Value, pads: tuple[int, int], mode: str = "constant"
 
 
 def _crop_middle(layers: Layers, x: Value, frames: int) -> Value:
+    """Keep the middle of a signal: (1, channels, samples) → (1, channels, frames)."""
     return layers.crop(x, 2, (x.shape[2] - frames) // 2, frames)

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.conversion.family import ImportWishes
+    from daw_bridge.conversion.graphs.graph import Arrays
+
+    Rows = str
+    """The name of a value (time_frames, features)"""
 
 _HASH = re.compile("-[0-9a-f]{8}$")  # torch.hub's names end in how the file's sha256 begins
 _HEAD_BYTES = 2**16
@@ -43,7 +47,7 @@ _NORM_EPSILON = 1e-5
 class Target(NamedTuple):
     """A target's arrays by the reference's names, and how wide its layers are."""
 
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Arrays
     channels: int
     bins: int
     """Of magnitudes and masks."""
@@ -163,7 +167,7 @@ def build_openunmix(targets: Sequence[Target], *, crossed: bool = False) -> onnx
     frames = _add_frames(graph, targets[0])
     scopes = [f"target{number}." for number in range(len(targets))]
 
-    def cross(signals: list[str]) -> list[str]:
+    def cross(signals: list[Rows]) -> list[Rows]:
         return [graph.add("Mean", signals)] * len(signals) if crossed else signals
 
     encoded = cross([_add_encoder(graph, frames, scope) for scope in scopes])
@@ -191,8 +195,8 @@ def _is_target(path: Path) -> bool:
     return b"input_scale" in head and b"fc3.weight" in head
 
 
-def measure(arrays: Mapping[str, NDArray[Any]]) -> Target:
-    """Return a target of arrays by the reference's names.
+def measure(arrays: Arrays) -> Target:
+    """Return a target of arrays by the reference's names; it tells how wide its layers are.
 
     Raises:
         KeyError: there is none of a name; ValueError and others: its shape does not fit.
@@ -240,7 +244,11 @@ def _shapes(target: Target) -> dict[str, tuple[int, ...]]:
 
 
 def _fold(target: Target) -> dict[str, NDArray[np.float64]]:
-    """Return kernels and biases of the dense layers with what is fixed around them."""
+    """Fold what is fixed around the dense layers into them.
+
+    Returns:
+        kernels (outputs, features) and biases (outputs,), by name.
+    """
     double = {name: np.float64(array) for name, array in target.arrays.items()}
     dense = {}
     for number in (1, 2, 3):
@@ -257,24 +265,26 @@ def _fold(target: Target) -> dict[str, NDArray[np.float64]]:
     return dense
 
 
-def _add_frames(graph: GraphBuilder, target: Target) -> str:
+def _add_frames(graph: GraphBuilder, target: Target) -> Rows:
     """Lay out the bins that are seen, one time frame a row: (time_frames, channels · seen_bins)."""
     seen = graph.slice(MAGNITUDES, 3, 0, target.seen_bins)
     turned = graph.add("Transpose", [seen], perm=[0, 2, 1, 3])
     return graph.reshape(turned, [-1, target.channels * target.seen_bins])
 
 
-def _add_encoder(graph: GraphBuilder, frames: str, scope: str) -> str:
+def _add_encoder(graph: GraphBuilder, frames: Rows, scope: str) -> Rows:
     return graph.add("Tanh", [_add_dense(graph, frames, f"{scope}fc1")])
 
 
-def _add_lstms(graph: GraphBuilder, encoded: str, target: Target, scope: str) -> str:
+def _add_lstms(graph: GraphBuilder, encoded: Rows, target: Target, scope: str) -> Rows:
     sequence = graph.reshape(encoded, [-1, 1, target.hidden])
     states = add_lstm(graph, sequence, f"{scope}lstm", layers=target.layers)
     return graph.reshape(states, [-1, target.hidden])
 
 
-def _add_decoder(graph: GraphBuilder, encoded: str, states: str, target: Target, scope: str) -> str:
+def _add_decoder(
+    graph: GraphBuilder, encoded: Rows, states: Rows, target: Target, scope: str
+) -> str:
     """Add one target's last layers; return its mask (1, channels, time_frames, bins)."""
     joined = graph.add("Concat", [encoded, states], axis=1)
     decoded = graph.add("Relu", [_add_dense(graph, joined, f"{scope}fc2")])
@@ -283,5 +293,5 @@ def _add_decoder(graph: GraphBuilder, encoded: str, states: str, target: Target,
     return graph.add("Transpose", [split], perm=[0, 2, 1, 3])
 
 
-def _add_dense(graph: GraphBuilder, rows: str, layer: str) -> str:
+def _add_dense(graph: GraphBuilder, rows: Rows, layer: str) -> Rows:
     return graph.add("Gemm", [rows, *graph.weights(layer, "kernel", "bias")], transB=1)

@@ -69,9 +69,9 @@ class Settings(msgspec.Struct, frozen=True):
 class Net(NamedTuple):
     """A network's arrays, and what they tell.
 
-    Its layers are ``down0`` …, ``bottom``, ``up0`` … and ``output0`` …, each with ``.weight`` and
-    ``.bias``; ``up0.share`` … is what the earlier of two frames has in what is put between them,
-    by channels.
+    Its layers are ``down0`` …, ``bottom``, ``up0`` … and ``output0`` …, each with ``.weight``,
+    (filters, channels, frames), and ``.bias``, (filters,); ``up0.share`` …, (channels,), is the
+    share of the earlier of two frames in what is put between them.
     """
 
     arrays: Weights
@@ -231,6 +231,7 @@ def _read_settings(wishes: ImportWishes) -> Settings:
 
 
 def _measure(variables: Mapping[str, NDArray[np.float32]]) -> Net:
+    """Return the network of TensorFlow's variables: kernels are (frames, channels, filters)."""
     numbers = [int(match[1] or 0) for match in map(_CONVOLUTION.fullmatch, variables) if match]
     layers = [f"separator/conv1d{f'_{number}' if number else ''}" for number in sorted(numbers)]
     kernels = [variables[f"{layer}/kernel"].transpose(2, 1, 0) for layer in layers]
@@ -260,6 +261,7 @@ def _measure(variables: Mapping[str, NDArray[np.float32]]) -> Net:
 def _vector(
     variables: Mapping[str, NDArray[np.float32]], name: str, length: int
 ) -> NDArray[np.float32]:
+    """Return a variable of the shape (length,)."""
     vector = variables[name]
     if vector.shape != (length,):
         raise ValueError(f"{name} is of shape {vector.shape}, not ({length},)")
@@ -267,7 +269,11 @@ def _vector(
 
 
 def _count_levels(kernels: Sequence[NDArray[np.float32]]) -> int:
-    """Return how deep a network is: on the way down, a layer takes what the one before it gives."""
+    """Return how deep a network is: on the way down, a layer takes what the one before it gives.
+
+    Args:
+        kernels: (filters, channels, frames), a layer each.
+    """
     follows = (later.shape[1] == earlier.shape[0] for earlier, later in pairwise(kernels))
     return sum(takewhile(bool, follows))
 
@@ -288,7 +294,7 @@ def _count_seen(net: Net, frames: int) -> int:
 
 
 class _Network:
-    """Adds a network to a graph: its signals are (batch, channels, frames)."""
+    """Adds a network to a graph: its signals are (b, channels, frames)."""
 
     def __init__(self, layers: Layers, net: Net, settings: Settings) -> None:
         self._layers = layers
@@ -296,7 +302,7 @@ class _Network:
         self._settings = settings
 
     def separate(self, mixture: Value) -> list[Value]:
-        """Add all layers; return the stems in the network's order."""
+        """Add all layers: (b, channels, frames) → the same, fewer frames, of each stem in turn."""
         x, skips = mixture, []
         for level in range(self._net.depth):
             skips.append(self._activate(self._convolve(x, f"down{level}")))

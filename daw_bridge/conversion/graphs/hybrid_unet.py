@@ -85,9 +85,10 @@ class _Level(NamedTuple):
     number: int
     step: _Step
     skip: Value
+    """(1, channels, bins, time_frames) or, where bins are no more, (1, channels, time_frames)"""
     step_t: _Step | None
     skip_t: Value | None
-    """None where the branches meet: the decoder of the samples begins anew there."""
+    """(1, channels, frames); None where the branches meet and the samples' decoder begins anew"""
 
 
 def add_hybrid(
@@ -118,7 +119,7 @@ def add_hybrid(
 def _standardise(
     layers: Layers, x: Value, epsilon: float
 ) -> tuple[Value, Callable[[Value], Value]]:
-    """Bring a signal to a mean of 0 and a deviation of 1; return it and what undoes that."""
+    """Bring (1, …) to a mean of 0 and a deviation of 1; return it and what undoes that."""
 
     def average(y: Value) -> Value:
         for axis in reversed(range(1, len(y.shape))):  # in parts, as in Layers.normalise
@@ -139,7 +140,12 @@ def _standardise(
 
 
 class _Network:
-    """The two U-Nets, whose layers are numbered from the outside."""
+    """The two U-Nets, whose layers are numbered from the outside.
+
+    ``x`` is of the spectrum's branch, (1, channels, bins, time_frames) or, where bins are no more,
+    (1, channels, time_frames); ``xt`` is of the samples' branch, (1, channels, frames). Layers that
+    both branches have take an ``x`` of either shape.
+    """
 
     def __init__(self, layers: Layers, settings: Hybrid) -> None:
         self._layers = layers

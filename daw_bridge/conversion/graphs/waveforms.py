@@ -34,7 +34,8 @@ def signal_model(
 
     Args:
         graph: the network's nodes.
-        signals: what they give, which may be shorter and is then put in the middle.
+        signals: (stems, 1, channels, samples), what they give: it may be shorter than what is
+            taken, and is then put in the middle.
         order: which of its stems are given, in this order.
         samples: how many it takes and gives.
     """
