@@ -339,6 +339,6 @@ def _db(signal: NDArray[np.float64], distortion: NDArray[np.float64]) -> Decibel
 
 
 def _median(values: NDArray[np.float64]) -> float:
-    """Return the median of those of (figures,) that are numbers; NaN where none is."""
+    """Return the median of those of (windows or songs,) that are numbers; NaN where none is."""
     numbers = values[~np.isnan(values)]
     return float(np.median(numbers)) if len(numbers) else np.nan

@@ -148,7 +148,7 @@ def _draw_levels(axes: Axes, meter: ChannelMeter) -> None:
 
 
 def _draw_goniometer(axes: Axes, pair: str, cloud: NDArray[np.intp], correlation: float) -> None:
-    """Draw how often a sample lies where: (middle, side) of GONIOMETER_BINS bins each."""
+    """Draw how often a sample lies where: (middle bins, side bins)."""
     # Only as far as samples reach: surrounds are quieter than fronts.
     half = len(cloud) // 2
     reach = np.abs(np.argwhere(cloud) - half).max(initial=0) + 1

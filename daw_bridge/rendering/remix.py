@@ -151,7 +151,7 @@ def _matrix(settings: StemSettings, channels: int) -> NDArray[np.float32]:
 
 
 def _pan(position: float) -> NDArray[np.float64]:
-    """Return the (2, 2) channels' matrix of the Web Audio API's StereoPannerNode; -1 is left."""
+    """Return the matrix (2, channels) of the Web Audio API's StereoPannerNode; -1 is left."""
     angle = (1 - abs(position)) * math.pi / 2
     away, stays = math.cos(angle), math.sin(angle)
     if position <= 0:

@@ -138,7 +138,7 @@ class OnnxGraph:
             raise ProviderError("ONNX Runtime could not start CUDA; --provider cpu does without.")
 
     def run(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Return the graph's outputs for its inputs, in its own order."""
+        """Return the graph's outputs for its inputs, of any shape, in its own order."""
         with self._turns:
             outputs: Any = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
         return list(outputs)

@@ -45,7 +45,7 @@ class Package(NamedTuple):
     settings: Mapping[str, Any]
     """What the class was called with, by name; what is missing is as the class has it."""
     arrays: Mapping[str, NDArray[Any]]
-    """By the reference's names, of any shape and the file's own precision."""
+    """By the reference's names, of any shape and of the file's own precision."""
 
 
 def read_file(path: Path, size: int = -1) -> bytes:

@@ -128,7 +128,7 @@ class _Refusal(Exception):  # noqa: N818 - says what was refused
 
 
 class _Storage(NamedTuple):
-    """Elements (count,) that tensors are views of; the views are made before the elements come."""
+    """What tensors are views of: (elements,), which are filled in when views are already made."""
 
     stored: str
     elements: NDArray[Any]

@@ -156,7 +156,7 @@ class _Network:
         )
 
     def add(self, x: Value, xt: Value) -> tuple[Value, Value]:
-        """Add all layers; the shapes of what comes out are those of what goes in."""
+        """Add all layers: (1, channels, …) of both branches → (1, stems · channels, …)."""
         levels = []
         for number in range(self._depth):
             x, xt, level = self._encode(number, x, xt)
