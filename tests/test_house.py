@@ -1,4 +1,4 @@
-"""What docstrings tell: a folder's, its modules; a function's, the shapes of arrays."""
+"""What docstrings tell: those of folders name all modules, those of functions arrays' shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BSS Eval version 4: how near an estimate is to its source, and what it errs by.
+"""BSS Eval version 4: how near an estimate is to its source, and how its error is made up.
 
 An estimate is projected on its source and on all sources, each delayed by up to 511 samples:
 
@@ -14,8 +14,8 @@ A. Liutkus, N. Ito, "The 2018 Signal Separation Evaluation Campaign", LVA/ICA 20
 those of the whole song, energies those of seconds.
 
 The figures are those of museval, the reference implementation; a test compares them. Here, what
-depends on the sources alone is worked out once for all that is scored against them, and by
-Parseval's theorem energies are taken of spectra, so that projections need no inverse transform.
+depends on the sources alone is computed once for all sets of estimates, and by Parseval's theorem
+energies are taken of spectra, so that projections need no inverse transform.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def bss_eval(
 ) -> NDArray[np.float64]:
     """Return SDR, ISR, SIR and SAR, in dB: float64 (sets, sources, 4, windows).
 
-    What is left after the last whole window counts for the filters alone. A window in which a
+    Frames after the last whole window count for the filters alone. A window in which a
     source or an estimate is silent has NaN for all of its set, as in museval; so has the SIR of a
     source that is on its own.
     """
@@ -236,7 +236,7 @@ class _Windows:
 
 @dataclass(frozen=True)
 class _Projections:
-    """Filters that make of sources what is nearest to estimates, as spectra.
+    """Filters that bring sources as near to estimates as can be, as spectra.
 
     Attributes:
         own: of each source alone: (sources, channels, sets, channels of the estimate, bins).

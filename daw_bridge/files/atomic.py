@@ -15,7 +15,7 @@ _RANDOM_BYTES = 4
 
 
 def part_of(path: Path) -> Path:
-    """Return the name, in the same folder, that a file has until it is whole."""
+    """Return a name in a file's folder, to write it under until it is whole."""
     return path.with_name(f".{secrets.token_hex(_RANDOM_BYTES)}-{path.name}")
 
 

@@ -73,7 +73,7 @@ def check_finite(block: Block, where: str, *, start: int = 0) -> None:
 
     Args:
         block: the audio.
-        where: what the block is a part of, for the message.
+        where: the name in messages of what the block is a part of.
         start: the block's position there, in frames.
     """
     if not np.isfinite(block).all():

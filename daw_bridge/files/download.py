@@ -6,7 +6,7 @@
 
 A call leaves behind only what the next one can use: a part that can be continued, or a whole file
 whose user was interrupted before all others that it needs had come. Python's own client has the
-system's certificates, proxies and redirects; this module adds what no library has, to resume.
+system's certificates, proxies and redirects; this module adds what libraries lack: resuming.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Song:
-    """A song and what is known of it.
+    """A song: its stems and its mixture.
 
     Attributes:
         name: what it is called, unique in its data set.

@@ -54,7 +54,7 @@ def speakers_of(mask: int) -> Speakers:
 
 
 def usual_speakers(channels: int) -> Speakers:
-    """Return the usual loudspeakers of so many channels; none where nothing is usual."""
+    """Return the usual loudspeakers for a number of channels; none where nothing is usual."""
     return speakers_of(_USUAL_MASKS.get(channels, 0))
 
 
@@ -73,7 +73,7 @@ def fold_matrix(speakers: Speakers) -> NDArray[np.float32]:
 def loudness_weights(speakers: Speakers) -> list[float]:
     """Return the weight of each channel's power: ITU-R BS.1770-4, table 4.
 
-    What stands beside the listener counts more; back channels do so where there are no sides.
+    Loudspeakers beside the listener count more: the sides or, where there are none, the backs.
     """
     beside = SIDES if any(speaker & SIDES for speaker in speakers) else BACKS
     return [

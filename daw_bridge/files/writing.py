@@ -59,11 +59,11 @@ _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a set of files.
+    """What was done to the samples of a set of files.
 
     Attributes:
-        gain: what every sample was multiplied by, so that none clips.
-        rounding_energy: for each stem, the sum of squares of what rounding to integers changed.
+        gain: the factor that every sample was multiplied by, so that none clips.
+        rounding_energy: for each stem, the sum of the squared errors of rounding to integers.
     """
 
     gain: float
@@ -263,7 +263,7 @@ def _number_ogg_pages(path: Path) -> None:
 
 
 def _round(block: Block, bits: int) -> NDArray[np.int32]:
-    """Round (frames, channels) of full scale ±1 to integers of so many bits."""
+    """Round (frames, channels) of full scale ±1 to integers of a number of bits."""
     full_scale = 1 << (bits - 1)
     scaled = np.rint(block * np.float32(full_scale))
     # float32 cannot tell 2**31 - 1 from 2**31, but holds every integer of 24 bits.

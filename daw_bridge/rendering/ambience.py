@@ -58,7 +58,7 @@ class Decomposition:
 
     Args:
         smoothing: of a power's running average, how much stays from frame to frame.
-        gains: what each stem's ambience is multiplied by.
+        gains: each stem's ambience is multiplied by its own.
         highest: the most that any bin is multiplied by.
     """
 

@@ -65,7 +65,7 @@ class TruePeakLimiter:
         return self.push(silence)[:, -frames:] if frames else self._waiting
 
     def _needed_db(self, peaks: NDArray[np.float32]) -> Gains:
-        """Return the gain that each peak (frames,) needs, or earlier ones still hold down.
+        """Return each peak's gain (frames,): as low as it needs, or as earlier ones still hold it.
 
         Recovery is ``q[n] = min(needed[n], q[n - 1] + release)``, which is a running minimum of
         ``needed[n] - n · release``.

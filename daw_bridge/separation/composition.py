@@ -45,7 +45,7 @@ class Cascade(_Composition):
         self._stems = stems
 
     def __call__(self, magnitudes: Magnitudes) -> Masks:
-        """Return the stems' masks, 0 … 1, for one segment."""
+        """Return the stems' masks in [0, 1] for one segment."""
         masks: dict[str, Magnitudes] = {}
         for of, parts, network in self._splits:
             whole = masks.pop(of, None)
@@ -78,7 +78,7 @@ class Blend(_Composition):
         ]
 
     def __call__(self, magnitudes: Magnitudes) -> Masks:
-        """Return averaged masks, 0 … 1, for one segment."""
+        """Return averaged masks in [0, 1] for one segment."""
         (network, weight), *others = self._voices
         blended = network(magnitudes)
         blended *= weight

@@ -55,7 +55,7 @@ class Planes:
 
 
 class SpectralNetwork:
-    """A graph from (1, channels · 2, bins, time_frames) to (1, stems · channels · 2, …, …).
+    """A graph from (1, channels · 2, bins, time_frames) to (1, stems · channels · 2, …).
 
     Frames are centred on multiples of the hop.
 

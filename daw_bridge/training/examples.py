@@ -1,7 +1,7 @@
 """Songs → examples: mixtures and their stems, made anew from a seed and a number.
 
 An example depends on the seed and on its number alone, so a training that goes on after a kill sees
-just what it would have seen, whatever the number of workers.
+the examples that it would have seen without, whatever the number of workers.
 """
 
 from __future__ import annotations

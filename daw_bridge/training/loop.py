@@ -133,7 +133,7 @@ class _Report(Callback):
 
 
 def _callbacks(config: TrainingConfig) -> list[Callback]:
-    """Averaged weights are what is validated and saved; the last are saved whether best or not."""
+    """Averaged weights are validated and saved; the last are saved too, best or not."""
     kept: dict[str, Any] = {
         "dirpath": config.output,
         "enable_version_counter": False,

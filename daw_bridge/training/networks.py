@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     PartBatch = Tensor
     """float32 (stems or parts, b, channels, time_frames, bins)"""
     MapBatch = Tensor
-    """float32 (b, filters, time_frames, bins), fewer of the latter at each level"""
+    """float32 (b, filters, time_frames, bins); each level halves the last two"""
 
 _CHANNELS = 2
 _ARRAY_NAMES = {

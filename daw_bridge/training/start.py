@@ -31,7 +31,7 @@ class LibraryModel:
         self._network = Loader().load(self._manifest)
 
     def __deepcopy__(self, _: object) -> LibraryModel:
-        """Return this very model: averaged copies of what is trained share it."""
+        """Return the model itself, which averaged copies of the trained network share."""
         return self
 
     def index(self, stem: str) -> int:

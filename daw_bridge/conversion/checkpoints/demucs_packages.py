@@ -49,7 +49,7 @@ class Package(NamedTuple):
 
 
 def read_file(path: Path, size: int = -1) -> bytes:
-    """Return a file's first ``size`` bytes, or all; of one that gzip made, what it holds."""
+    """Return a file's first ``size`` bytes, or all; a file of gzip's is unpacked."""
     with path.open("rb") as stream:
         is_compressed = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
     with gzip.open(path) if is_compressed else path.open("rb") as stream:

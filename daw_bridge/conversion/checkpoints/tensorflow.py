@@ -44,7 +44,7 @@ class _Entry(NamedTuple):
 
 
 def read_latest(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the variables, of any shape, of a folder's checkpoint, or of an archived folder's.
+    """Return the variables, of any shape, of the checkpoint in a folder, or in an archive of one.
 
     Of several checkpoints it takes the one that the folder's file ``checkpoint`` calls the latest.
 

@@ -4,7 +4,8 @@ Since torch 1.6 a file is a zip archive of a pickle, ``data.pkl``, and one membe
 it was a sequence of pickles (a magic number, a version, facts on the machine, the object, the
 storages' keys), then the storages, each after its number of elements.
 
-A pickle may call anything, so only what rebuilds arrays is let through, and what the caller knows.
+A pickle may call anything, so only functions that rebuild arrays are let through, and what the
+caller knows by name.
 
 Source: torch/serialization.py and torch/_utils.py of torch 2.13.
 """
@@ -128,7 +129,7 @@ class _Refusal(Exception):  # noqa: N818 - says what was refused
 
 
 class _Storage(NamedTuple):
-    """What tensors are views of: (elements,), which are filled in when views are already made."""
+    """The memory (elements,) that tensors are views of; views are made before it is filled."""
 
     stored: str
     elements: NDArray[Any]

@@ -1,6 +1,6 @@
 """D3Net's checkpoints → one ONNX graph from magnitudes to the masks of all stems.
 
-A stem has a network of its own, which gives magnitudes: a mask is what they are of the mixture's.
+Each stem has a network of its own, which gives magnitudes; over the mixture's, they are a mask.
 Each of its bands, and all of them together, go down some scales and up again by way of nested
 dense blocks. The arrays tell all widths and depths, but not where the bands meet.
 
@@ -154,7 +154,7 @@ def build_d3net(nets: Sequence[Net]) -> onnx.ModelProto:
 def _cut(
     arrays: Mapping[str, NDArray[np.float32]], path: Path, stem: str, wishes: ImportWishes
 ) -> Net:
-    """Find out where the bands of a stem meet, whose arrays are of any shape."""
+    """Find out where the bands of a stem meet, from its arrays of any shape."""
     net = Net(arrays, _read_splits(path, stem, wishes))
     bands = net.count_scopes("features_init/")
     if len(net.edges) != bands + 1 or net.edges != sorted(set(net.edges)):
@@ -229,7 +229,7 @@ class _Layers:
             yield band
 
     def _scales(self, signal: _Signal, scope: str, bins: int) -> _Signal:
-        """Go down by halves and up again, past what was there at each scale."""
+        """Go down by halves and up again; the way up also sees the way down at its scale."""
         depth = self._net.count_scopes(f"{scope}/us_layers/upsample")
         if bins % 2**depth:
             raise ValueError(f"{scope} cannot halve {bins} bins {depth} times")
@@ -264,9 +264,9 @@ class _Layers:
     def _deepen(
         self, first: _Signal, scope: str, add_layer: Callable[[_Signal, str, int], _Signal]
     ) -> _Signal:
-        """Add layers that are each shown a part of the planes, and add to all parts after it.
+        """Add layers that each see one part of the planes, and add to all parts after it.
 
-        What is left is the last part.
+        The last part is returned.
         """
         layers = self._net.count_scopes(f"{scope}/layers/layer")
         width = first.planes // (layers + 1)
@@ -311,7 +311,7 @@ class _Layers:
         return _Signal(self._graph.add(operator, [signal.name, *inputs], **attributes), outputs)
 
     def _scale(self, signal: str, operator: str, name: str, bins: int) -> str:
-        """Combine (1, planes, time_frames, bins) with an array of as many bins, or of more."""
+        """Combine (1, planes, time_frames, bins) with an array of as many bins or more."""
         values = self._array(name, bins, axis=3)[..., : self._net.bins]
         return self._graph.add(operator, [signal, self._constant(name, values)])
 

@@ -1,7 +1,7 @@
 """Demucs on samples alone, as its versions 1 to 3 have it → an ONNX graph from samples to stems.
 
 A U-Net over time: each layer on the way down is a strided convolution, each on the way up a
-transposed one, with gated convolutions between them, and what the way down saw at this rate is
+transposed one, with gated convolutions between them, and the way down's signal of the same rate is
 added. Recurrent layers are at the lowest rate. From version 2 on, it runs at twice the song's rate.
 
 Défossez, Usunier, Bottou and Bach, "Music source separation in the waveform domain", 2019; layers
@@ -80,8 +80,8 @@ def recognises(path: Path) -> bool:
 def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Rebuild the network of a ``.th`` or ``.th.gz`` file.
 
-    Stems that are wished for are in the network's order; ``other`` then goes to the end. Of what
-    would be more than two gigabytes, arrays are kept in half precision.
+    Stems that are wished for are in the network's order; ``other`` then goes to the end. A network
+    of more than two gigabytes is kept in half precision.
 
     Raises:
         WeightsError: the file is damaged, or of a network that cannot be rebuilt.
@@ -144,7 +144,7 @@ def read_settings(package: Package, origin: str) -> Settings:
 
 
 def name_arrays(package: Package, settings: Settings) -> dict[str, NDArray[Any]]:
-    """Return a package's arrays, of any shape, as :class:`Demucs` takes them: by parts' names.
+    """Return a package's arrays, of any shape, by the names of layers' parts, for :class:`Demucs`.
 
     Raises:
         IndexError: a layer has more parts than the settings tell.
@@ -179,8 +179,8 @@ class Demucs:
     def passage(self) -> tuple[int, int]:
         """Return how many samples it takes, and how many of them at each end are context.
 
-        That is what the reference shows it of a song to get as much as it was trained on or, from
-        version 3 on, as it says itself.
+        The reference shows it as many to get back the length that it was trained on or, from
+        version 3 on, the length that it was saved with.
         """
         seconds = self._settings.segment if self._settings.is_padded else _TRAINED_SECONDS
         wanted = round(seconds * self._settings.samplerate)
@@ -332,7 +332,7 @@ def _shrink(arrays: Arrays) -> Arrays:
 
 
 def _layouts(settings: Settings) -> dict[str, list[str]]:
-    """Return what the numbered parts of a layer are, on the way down and up."""
+    """Return the names of the numbered parts of a layer, on the way down and up."""
     inward, outward = (
         ["rewrite", norm, "activation"] * settings.rewrite for norm in ("norm2", "norm1")
     )
@@ -348,10 +348,9 @@ def _layouts(settings: Settings) -> dict[str, list[str]]:
 
 
 def _resample(layers: Layers, x: Value, old: int, new: int) -> Value:
-    """Change the sample rate by a sinc under a squared cosine; what lies beyond is as at the end.
+    """Change the sample rate: (1, channels, samples) → (1, channels, samples · new / old).
 
-    (1, channels, samples) → (1, channels, samples · new / old).
-
+    The filter is a sinc under a squared cosine; beyond the ends, the first and last sample go on.
     As julius does it: J. O. Smith, "Digital audio resampling", 2002.
     """
     rate = _ROLLOFF * min(old, new)

@@ -1,6 +1,6 @@
 """Checkpoints of Hybrid Demucs and HT Demucs, and bags of them → one ONNX graph.
 
-A graph of one network is told of in hybrid_unet.py; that of a bag averages what its members give.
+The graph of one network is that of hybrid_unet.py; the graph of a bag averages its members' stems.
 """
 
 from __future__ import annotations

@@ -149,8 +149,8 @@ def build_openunmix(targets: Sequence[Target], *, crossed: bool = False) -> onnx
 
     Args:
         targets: what each is made of.
-        crossed: the recurrent and the last layers of all targets are shown the average of what
-            the targets' layers before them give, as in X-UMX.
+        crossed: the recurrent and the last layers of all targets see the average of all targets'
+            layers before them, as in X-UMX.
 
     Raises:
         WeightsError: the targets differ in channels or bins.
@@ -196,7 +196,7 @@ def _is_target(path: Path) -> bool:
 
 
 def measure(arrays: Arrays) -> Target:
-    """Return a target of arrays by the reference's names; it tells how wide its layers are.
+    """Return a target of arrays by the reference's names, which tell how wide its layers are.
 
     Raises:
         KeyError: there is none of a name; ValueError and others: its shape does not fit.
@@ -244,7 +244,7 @@ def _shapes(target: Target) -> dict[str, tuple[int, ...]]:
 
 
 def _fold(target: Target) -> dict[str, NDArray[np.float64]]:
-    """Fold what is fixed around the dense layers into them.
+    """Fold the statistics and the normalisations around the dense layers into these.
 
     Returns:
         kernels (outputs, features) and biases (outputs,), by name.

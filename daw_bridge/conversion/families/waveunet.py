@@ -1,9 +1,9 @@
 """Wave-U-Net's checkpoints → an ONNX graph from samples to the samples of all stems.
 
 Layers on the way down convolve and drop every second sample; on the way up, samples are put between
-those that are there, what the way down saw at this rate is added as further channels, and a
-convolution follows. The published networks convolve only what is there, so they give less than they
-take, and their last stem is what the others leave.
+each two, the way down's signal of the same rate is added as further channels, and a convolution
+follows. The published networks do not pad what they convolve, so they give less than they take, and
+their last stem is the rest that the others leave.
 
 Stoller, Ewert and Dixon, "Wave-U-Net: a multi-scale neural network for end-to-end audio source
 separation", ISMIR 2018; layers as in Models/UnetAudioSeparator.py of its authors' repository.
@@ -47,7 +47,7 @@ _PUBLISHED = {2: ("accompaniment", "vocals"), 4: ("bass", "drums", "other", "voc
 class Settings(msgspec.Struct, frozen=True):
     """What the arrays of a network do not tell, by the keys of the authors' configuration.
 
-    What is left out is as in those of the authors' published models that have such arrays.
+    What is left out is as in the authors' published model that has the same arrays.
 
     Attributes:
         expected_sr: the sample rate in Hz.
@@ -180,7 +180,7 @@ def settle(net: Net, settings: Settings) -> Settings:
 def find_window(net: Net, settings: Settings) -> Window:
     """Return what a network sees of a passage.
 
-    What it computes repeats every ``2 ** depth`` samples. What is given of a passage is a multiple
+    Its work repeats every ``2 ** depth`` samples. The part of a passage that is given is a multiple
     of that, so passages join as if the network had seen all of the signal at once.
     """
     multiple = 2**net.depth
@@ -279,14 +279,14 @@ def _count_levels(kernels: Sequence[NDArray[np.float32]]) -> int:
 
 
 def _count_given(net: Net, frames: int) -> int:
-    """Return how many frames come out of a network whose lowest layer gives so many."""
+    """Return how many frames a network gives whose lowest layer gives ``frames``."""
     for level in range(net.depth):
         frames = 2 * frames - net.width(f"up{level}")
     return frames - net.width("output0") + 1
 
 
 def _count_seen(net: Net, frames: int) -> int:
-    """Return how many frames a network takes whose lowest layer gives so many."""
+    """Return how many frames a network takes whose lowest layer gives ``frames``."""
     frames += net.width("bottom") - 1
     for level in reversed(range(net.depth)):
         frames = 2 * frames - 2 + net.width(f"down{level}")
@@ -302,7 +302,7 @@ class _Network:
         self._settings = settings
 
     def separate(self, mixture: Value) -> list[Value]:
-        """Add all layers: (b, channels, frames) → the same, fewer frames, of each stem in turn."""
+        """Add all layers; return each stem, in the network's order: (b, channels, frames)."""
         x, skips = mixture, []
         for level in range(self._net.depth):
             skips.append(self._activate(self._convolve(x, f"down{level}")))
@@ -374,7 +374,7 @@ class _Network:
         return Value(name, (*x.shape[:2], frames))
 
     def _crop(self, x: Value, frames: int) -> Value:
-        """Keep so many frames in the middle."""
+        """Keep the middle, ``frames`` long."""
         return self._layers.crop(x, 2, (x.shape[2] - frames) // 2, frames)
 
     def _join(self, skip: Value, x: Value) -> Value:

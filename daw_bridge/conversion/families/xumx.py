@@ -1,7 +1,7 @@
 """X-UMX's checkpoints → one ONNX graph from magnitudes to the masks of all its stems.
 
-It is an Open-Unmix for each stem, whose branches are crossed twice: by the average of what the
-first dense layers give, and by that of what the recurrent layers give beside it.
+It is an Open-Unmix for each stem. Their branches are crossed twice: all stems share the average of
+their first dense layers' outputs, and later that of their recurrent layers'.
 
 Sawata, Uhlich, Takahashi and Mitsufuji, "All for one and one for all: improving music separation by
 bridging networks", ICASSP 2021; names and layers as in x-umx/model.py of sony/ai-research-code.

@@ -112,8 +112,8 @@ def _attend(layers: Layers, rows: Value, others: Value, layer: str, attention: A
 
     Args:
         layers: of the network.
-        rows: what attends.
-        others: the other branch's rows, of another number, to which a cross layer attends.
+        rows: the branch's own.
+        others: the other branch's, to which a cross layer attends; there may be more or fewer.
         layer: its name.
         attention: the transformer's settings.
     """
@@ -132,9 +132,9 @@ def _attend(layers: Layers, rows: Value, others: Value, layer: str, attention: A
 
 
 def _multi_head(layers: Layers, queries: Value, keys: Value, layer: str, heads: int) -> Value:
-    """Add attention without its last dense layer: (1, rows, channels) each, as the queries.
+    """Add attention without its last dense layer, which never holds all pairs of rows at a time.
 
-    It never holds all pairs of rows at a time.
+    Queries and keys are (1, rows, channels), of different rows; the queries' shape is returned.
     """
     kernels = np.split(layers.graph.array(f"{layers.scope}{layer}.in_proj_weight"), 3)
     seen = [
@@ -152,7 +152,7 @@ def _multi_head(layers: Layers, queries: Value, keys: Value, layer: str, heads: 
 
 
 def _residual(layers: Layers, rows: Value, change: Value, dense: str, gain: str) -> Value:
-    """Add to (1, rows, channels) what a dense layer makes of a change (1, rows, features)."""
+    """Add a dense layer of a change (1, rows, features) to (1, rows, channels)."""
     return layers.apply("Add", rows, layers.dense(change, dense, gain=f"{gain}.scale"))
 
 

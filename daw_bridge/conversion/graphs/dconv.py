@@ -31,8 +31,7 @@ def add_dconv(layers: Layers, x: Value, name: str) -> Value:
 
     Args:
         layers: of the network.
-        x: (b, channels, frames), or (1, channels, bins, time_frames): bins are then taken one by
-            one.
+        x: (b, channels, frames), or (1, channels, bins, time_frames), whose bins become a batch.
         name: of the branches.
 
     Returns:
@@ -97,7 +96,7 @@ def _run(layers: Layers, rows: Value, name: str) -> Value:
 def _attend(layers: Layers, x: Value, name: str) -> Value:
     """Add attention that fades with the distance in time: (b, channels, frames) → the same shape.
 
-    How fast it fades, each query says.
+    Each query tells how fast.
     """
     batch, _, length = x.shape
     queries, keys, content, decays = (
@@ -130,7 +129,7 @@ def _attend(layers: Layers, x: Value, name: str) -> Value:
 def _widen(layers: Layers, x: Value, convolution: str, norm: str, scale: str) -> Value:
     """Add what ends a branch: a convolution of width 1, a normalisation, the gate and a gain.
 
-    The branch is (b, inputs, frames), what is returned (b, channels, frames).
+    The branch so far is (b, inputs, frames), its end (b, channels, frames).
 
     Mean and variance of the convolution's many outputs follow from the means and covariances of its
     few inputs. So the normalisation becomes part of the convolution, and outputs are written once.

@@ -145,7 +145,7 @@ class GraphBuilder:
         Args:
             inputs: the shapes of the float32 arrays that it takes, by their names.
             outputs: the shapes of those that it gives, by the names of the nodes' outputs.
-            metadata: tells whoever finds the file what it is.
+            metadata: what the file tells of itself.
         """
         sources, targets = (
             [

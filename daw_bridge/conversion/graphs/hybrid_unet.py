@@ -1,7 +1,7 @@
 """The networks of Hybrid Demucs, with or without a transformer.
 
-Two U-Nets, one over the samples, one over the bins of spectra whose real and imaginary parts are
-channels, share what they know at their lowest level. A stem is the sum of what both give.
+One U-Net runs over the samples, another over the bins of spectra whose real and imaginary parts are
+channels. They meet at their lowest level. A stem is the sum of both outputs.
 
 A. Défossez, "Hybrid spectrogram and waveform source separation", MDX Workshop at ISMIR 2021;
 S. Rouard, F. Massa and A. Défossez, "Hybrid transformers for music source separation", ICASSP 2023;
@@ -85,7 +85,7 @@ class _Level(NamedTuple):
     number: int
     step: _Step
     skip: Value
-    """(1, channels, bins, time_frames) or, where bins are no more, (1, channels, time_frames)"""
+    """(1, channels, bins, time_frames) or, in levels without bins, (1, channels, time_frames)"""
     step_t: _Step | None
     skip_t: Value | None
     """(1, channels, frames); None where the branches meet and the samples' decoder begins anew"""
@@ -142,7 +142,7 @@ def _standardise(
 class _Network:
     """The two U-Nets, whose layers are numbered from the outside.
 
-    ``x`` is of the spectrum's branch, (1, channels, bins, time_frames) or, where bins are no more,
+    ``x`` is of the spectrum's branch, (1, channels, bins, time_frames) or, in levels without bins,
     (1, channels, time_frames); ``xt`` is of the samples' branch, (1, channels, frames). Layers that
     both branches have take an ``x`` of either shape.
     """

@@ -67,7 +67,7 @@ class Layers:
         return Value(name, np.broadcast_shapes(*(value.shape for value in values)))
 
     def matmul(self, left: Value, right: Value) -> Value:
-        """Multiply matrices, which may be stacked: (…, rows, n), (…, n, bins) → (…, rows, bins)."""
+        """Multiply matrices, which may be stacked: (…, rows, n) · (…, n, m) → (…, rows, m)."""
         stack = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
         name = self.graph.add("MatMul", [left.name, right.name])
         return Value(name, (*stack, left.shape[-2], right.shape[-1]))
@@ -90,7 +90,7 @@ class Layers:
         return Value(self.graph.reshape(x.name, whole), whole)
 
     def transpose(self, x: Value, *order: int) -> Value:
-        """Reorder the dimensions of (…), of which ``order`` names all."""
+        """Reorder dimensions: (…) → (…), in which dimension ``order[n]`` becomes the n-th."""
         name = self.graph.add("Transpose", [x.name], perm=order)
         return Value(name, tuple(x.shape[axis] for axis in order))
 

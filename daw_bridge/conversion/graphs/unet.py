@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from daw_bridge.library.activations import Activation, Activations
 
     Maps = str
-    """The name of a value, (1, filters, time_frames, bins), of which each level has half as many
-    time frames and bins as the one above it."""
+    """The name of a value (1, filters, time_frames, bins); each level halves the last two"""
     MaskMaps = str
-    """The name of a value, (1, channels, time_frames, bins), as magnitudes are."""
+    """The name of a value (1, channels, time_frames, bins), as magnitudes are"""
 
 DEPTH = 6
 NORM_ARRAYS = ("gamma", "beta", "mean", "variance")
@@ -148,7 +147,7 @@ def build_shared_unet(
 def _add_ratio_masks(
     graph: GraphBuilder, outputs: Sequence[MaskMaps], exponent: float
 ) -> list[MaskMaps]:
-    """Add what makes masks of the outputs of all stems' U-Nets."""
+    """Add the masks, from the outputs of all stems' U-Nets."""
     powers = estimates = [graph.add("Mul", [output, MAGNITUDES]) for output in outputs]
     if exponent == 2:
         powers = [graph.add("Mul", [s, s]) for s in estimates]
@@ -244,7 +243,7 @@ def _add_rows(
     activation: Activation,
     norm: list[str],
 ) -> list[str]:
-    """Add what doubles time and bins, phase by phase.
+    """Add the convolutions that double time and bins, phase by phase.
 
     Even and odd rows and columns of its output are plain convolutions with just the taps that reach
     them; ONNX Runtime runs four of those faster than one ConvTranspose. Columns are interleaved by

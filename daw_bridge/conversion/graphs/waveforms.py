@@ -20,7 +20,7 @@ _RESTS = ("other", "accompaniment")
 
 
 def rest_last(stems: Sequence[str]) -> list[int]:
-    """Return the order of stems in which what is left when the others are known comes last."""
+    """Return the order in which the stem that is the rest of the others comes last."""
     return sorted(range(len(stems)), key=lambda index: stems[index] in _RESTS)
 
 
@@ -34,8 +34,8 @@ def signal_model(
 
     Args:
         graph: the network's nodes.
-        signals: (stems, 1, channels, samples), what they give: it may be shorter than what is
-            taken, and is then put in the middle.
+        signals: the nodes' output, (stems, 1, channels, samples); if it is shorter than the input,
+            silence is put around it.
         order: which of its stems are given, in this order.
         samples: how many it takes and gives.
     """
