@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.files.blocks import Block
+    from daw_bridge.loudness import Peaks
 
     Gains = NDArray[np.float64]
-    """One a frame: (frames,), in dB or as factors"""
+    """(frames,), in dB or as factors"""
 
 _ATTACK_S = 0.005
 _RELEASE_DB_PER_S = 150.0
@@ -64,8 +65,8 @@ class TruePeakLimiter:
         silence = np.zeros((len(self._waiting), self._delay), np.float32)
         return self.push(silence)[:, -frames:] if frames else self._waiting
 
-    def _needed_db(self, peaks: NDArray[np.float32]) -> Gains:
-        """Return each peak's gain (frames,): as low as it needs, or as earlier ones still hold it.
+    def _needed_db(self, peaks: Peaks) -> Gains:
+        """Return each peak's gain: as low as it needs, or as earlier peaks still hold it.
 
         Recovery is ``q[n] = min(needed[n], q[n - 1] + release)``, which is a running minimum of
         ``needed[n] - n · release``.

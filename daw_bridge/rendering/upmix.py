@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.audio import StemBlock, Stems
-    from daw_bridge.files.speakers import Speakers
+    from daw_bridge.files.speakers import Fold, Speakers
     from daw_bridge.rendering.layout import Layout, Placement
+
+    Shares = NDArray[np.float32]
+    """(frames,), 0 … 1, of what is moved"""
 
 _WINDOW_S = 0.09
 _HOPS_PER_WINDOW = 4
@@ -195,18 +198,11 @@ class _Crossover:
 # --- what may be moved
 
 
-def _shares(
-    blocks: Iterable[StemBlock], *, fold: NDArray[np.float32], reach: int
-) -> Iterator[NDArray[np.float32]]:
-    """Yield the share that is moved, float32 (frames,), and padding.
+def _shares(blocks: Iterable[StemBlock], *, fold: Fold, reach: int) -> Iterator[Shares]:
+    """Yield the share that is moved, and padding.
 
-    The lowest share that is allowed within reach is averaged within reach, so a share is never
-    above the one allowed at its frame.
-
-    Args:
-        blocks: what :func:`_place` yields.
-        fold: gains of the fold-down, (2, channels).
-        reach: in frames.
+    The lowest share that is allowed within reach, in frames, is averaged within reach. So a share
+    is never above the one that is allowed at its frame.
     """
     window = np.hanning(2 * reach + 3)[1:-1]
     window /= window.sum()
@@ -222,8 +218,8 @@ def _shares(
             yield oaconvolve(lowest, window, "valid").astype(np.float32)
 
 
-def _allowed(placed: StemBlock, fold: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the largest share, 0 … 1, at which no channel is beyond full scale: (frames,).
+def _allowed(placed: StemBlock, fold: Fold) -> Shares:
+    """Return the largest share at which no channel is beyond full scale.
 
     A front is x - share · m. For |x| within the limit T, it is so up to (T + sign(m) x) / |m|.
     """
@@ -237,7 +233,7 @@ def _allowed(placed: StemBlock, fold: NDArray[np.float32]) -> NDArray[np.float32
     return np.divide(limits, moved, out=np.ones_like(moved), where=moved > limits).min(axis=0)
 
 
-def _fold(fold: NDArray[np.float32], moved: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the fold-down of (…, channels, frames) by gains (2, channels): (…, 2, frames)."""
+def _fold(fold: Fold, moved: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the fold-down of (…, channels, frames): (…, 2, frames)."""
     # Not a matrix product: the threads of a BLAS spin, and take their cores from the network.
     return np.einsum("fc,...cn->...fn", fold, moved)

@@ -23,13 +23,14 @@ from daw_bridge.conversion.graphs.graph import MAGNITUDES, GraphBuilder
 from daw_bridge.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import onnx
     from numpy.typing import NDArray
 
     from daw_bridge.conversion.family import ImportWishes
+    from daw_bridge.conversion.graphs.graph import Arrays
 
 _SPLITS = {"vocals": 256, "drums": 128, "bass": 192, "other": 256}
 """Where the two bands of the published networks meet, in bins."""
@@ -44,7 +45,7 @@ class Net(NamedTuple):
     (1, 1, 1, bins).
     """
 
-    arrays: Mapping[str, NDArray[np.float32]]
+    arrays: Arrays
     splits: Sequence[int]
 
     @property
@@ -120,8 +121,8 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
         )
 
 
-def read_d3nets(path: Path) -> dict[str, dict[str, NDArray[np.float32]]]:
-    """Return the arrays of each stem, as :class:`Net` has them: of any shape, by name.
+def read_d3nets(path: Path) -> dict[str, Arrays]:
+    """Return the arrays of each stem by the reference's names, which begin after the stem's.
 
     Raises:
         WeightsError: a file is damaged, or two are of the same stem.
@@ -151,10 +152,8 @@ def build_d3net(nets: Sequence[Net]) -> onnx.ModelProto:
     return graph.mask_model(masks, channels=nets[0].channels)
 
 
-def _cut(
-    arrays: Mapping[str, NDArray[np.float32]], path: Path, stem: str, wishes: ImportWishes
-) -> Net:
-    """Find out where the bands of a stem meet, from its arrays of any shape."""
+def _cut(arrays: Arrays, path: Path, stem: str, wishes: ImportWishes) -> Net:
+    """Find out where a stem's bands meet."""
     net = Net(arrays, _read_splits(path, stem, wishes))
     bands = net.count_scopes("features_init/")
     if len(net.edges) != bands + 1 or net.edges != sorted(set(net.edges)):

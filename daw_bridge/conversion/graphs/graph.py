@@ -83,7 +83,7 @@ class GraphBuilder:
         return self.add("Cast", [f"{name}.half"], output=name, to=TensorProto.FLOAT)
 
     def array(self, name: str) -> NDArray[np.float32]:
-        """Return a weight, of any shape.
+        """Return a weight, of any shape and of the precision that it has.
 
         Raises:
             WeightsError: there is none of this name.

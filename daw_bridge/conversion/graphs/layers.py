@@ -19,7 +19,7 @@ _NORM_EPSILON = 1e-5
 
 
 class Value(NamedTuple):
-    """What a node gives, float32: the name and the shape.
+    """The name and the shape of what a node gives.
 
     A signal is (b, channels, frames), a spectrum (b, channels, bins, time_frames).
     """
