@@ -59,7 +59,7 @@ class Audio:
 
     @property
     def name(self) -> str:
-        """Its name in messages."""
+        """What messages call it."""
         return "The audio"
 
     @property

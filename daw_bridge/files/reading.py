@@ -31,7 +31,7 @@ class Reader(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in messages."""
+        """What messages call it."""
         ...
 
     @property
@@ -228,7 +228,7 @@ def _samples(frame: AudioFrame) -> Block:
 
 
 def _open_container(path: Path, stack: ExitStack, *, reason: str) -> _ContainerReader:
-    """Open a file that libsndfile refused, for the reason given."""
+    """Open what libsndfile refused, for the reason given."""
     import av.error
 
     try:

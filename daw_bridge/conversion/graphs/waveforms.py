@@ -20,7 +20,7 @@ _RESTS = ("other", "accompaniment")
 
 
 def rest_last(stems: Sequence[str]) -> list[int]:
-    """Return the order in which the stem that is the rest of the others comes last."""
+    """Return the order of stems in which what is left when the others are known comes last."""
     return sorted(range(len(stems)), key=lambda index: stems[index] in _RESTS)
 
 
