@@ -18,11 +18,12 @@ ROOT = Path(daw_bridge.__file__).parent
 FOLDERS = [path.parent for path in sorted(ROOT.rglob("__init__.py")) if path.parent != ROOT]
 ARRAYS = re.compile(r"\b(NDArray|ndarray|ArrayLike|Tensor|Value)\b")
 AXES = (
-    *("b", "stems", "sources", "channels", "time_frames", "bins", "frames", "samples"),
-    *("windows", "filters", "features", "rows", "length", "sets", "songs", "elements"),
+    "b bins channels elements features filters frames length rows samples sets songs sources stems"
+    " time_frames windows"
 )
-_AXIS = rf"(?:…|(?:\b|_)(?:{'|'.join(AXES)})\b)"
-SHAPE = re.compile(rf"any shape|\(…\)|\((?=[^()]*{_AXIS})[^()]*,[^()]*\)")
+SHAPE = re.compile(
+    rf"any shape|\(…\)|\((?=[^()]*(?:…|(?:\b|_)(?:{AXES.replace(' ', '|')})\b))[^()]*,[^()]*\)"
+)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.relative_to(ROOT).as_posix())
