@@ -126,7 +126,7 @@ def join_stems(blocks: Iterable[Stems]) -> Stems:
 
 
 def fold_down(blocks: Iterable[Block], channels: int) -> Iterator[Block]:
-    """Fold surround blocks down to stereo as ITU-R BS.775 does; the LFE is left out.
+    """Fold surround blocks down to stereo, (2, frames), as ITU-R BS.775 does, without the LFE.
 
     Raises:
         AudioError: there is no usual layout of so many channels.

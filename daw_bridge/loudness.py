@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from daw_bridge.files.blocks import Block
 
+    Peaks = NDArray[np.float32]
+    """(frames,), the highest magnitude of any channel about each frame, full scale 1"""
+
 # Annex 1: gating blocks of 400 ms that overlap by 75 %, in steps of 100 ms.
 _STEPS_PER_S = 10
 _STEPS_PER_GATE = 4
@@ -123,30 +126,30 @@ class Oversampler:
     def __init__(self, channels: int) -> None:
         self._history = np.zeros((channels, _HISTORY_FRAMES), np.float32)
 
-    def push(self, block: Block) -> NDArray[np.float32]:
-        """Return the highest magnitude of any channel with each frame: float32 (frames,)."""
+    def push(self, block: Block) -> Peaks:
+        """Return a peak for each frame of a block, late by ``delay_frames`` at most."""
         signal = np.concatenate([self._history, block], axis=1)
         self._history = signal[:, signal.shape[1] - _HISTORY_FRAMES :]
         return self._peaks(signal)
 
-    def rest(self) -> NDArray[np.float32]:
-        """Return what would come if the signal ended here."""
+    def rest(self) -> Peaks:
+        """Return the peaks that would come if the signal ended here, of ``delay_frames``."""
         return self._peaks(np.pad(self._history, ((0, 0), (0, _HISTORY_FRAMES))))
 
     @staticmethod
-    def _peaks(signal: Block) -> NDArray[np.float32]:
+    def _peaks(signal: Block) -> Peaks:
         """Return the peak with each frame after the first, which are history."""
         # The interpolator is 0.24 dB short at a lone sample, so samples count too.
         peaks = np.abs(signal[:, _HISTORY_FRAMES:])
         for phase in _INTERPOLATOR:
             between = upfirdn(phase, signal)[:, _HISTORY_FRAMES : signal.shape[1]]
             np.maximum(peaks, np.abs(between, out=between), out=peaks)
-        highest: NDArray[np.float32] = peaks.max(axis=0)
+        highest: Peaks = peaks.max(axis=0)
         return highest
 
 
 def _k_weighting(sample_rate_hz: int) -> NDArray[np.float64]:
-    """Return the two filters of annex 1 as second-order sections.
+    """Return the two filters of annex 1 as second-order sections: (2 filters, 6).
 
     The standard gives coefficients at 48 kHz only. These are the analogue parameters behind them,
     by B. De Man, Evaluation of Implementations of the EBU R128 Loudness Measurement (AES 145).

@@ -57,7 +57,10 @@ class Stft:
 
     @cached_property
     def synthesis_window(self) -> NDArray[np.float32]:
-        """The window, scaled so that overlapping squares add up to one; zeros fill its last hop."""
+        """The window, scaled so that overlapping squares add up to one: (overlaps · hop_samples,).
+
+        Zeros fill its last hop.
+        """
         window = np.zeros((self.overlaps, self.hop_samples))
         window.flat[: self.window_samples] = self.window
         return (window / np.square(window).sum(axis=0)).astype(np.float32).reshape(-1)
@@ -86,7 +89,10 @@ class Stft:
         return added.reshape(channels, -1)[:, : self.overlap_samples + count * self.hop_samples]
 
     def _in_hops(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Window frames for synthesis and cut them: (channels, frames, overlaps, hop_samples)."""
+        """Window frames and cut them into hops.
+
+        (channels, time_frames, window_samples) → (channels, time_frames, overlaps, hop_samples).
+        """
         rest = len(self.synthesis_window) - self.window_samples
         if rest:
             frames = np.pad(frames, ((0, 0), (0, 0), (0, rest)))

@@ -1,4 +1,4 @@
-"""BSS Eval version 4: how near an estimate is to its source, and what it errs by.
+"""BSS Eval version 4: how near an estimate is to its source, and how its error is made up.
 
 An estimate is projected on its source and on all sources, each delayed by up to 511 samples:
 
@@ -14,8 +14,8 @@ A. Liutkus, N. Ito, "The 2018 Signal Separation Evaluation Campaign", LVA/ICA 20
 those of the whole song, energies those of seconds.
 
 The figures are those of museval, the reference implementation; a test compares them. Here, what
-depends on the sources alone is worked out once for all that is scored against them, and by
-Parseval's theorem energies are taken of spectra, so that projections need no inverse transform.
+depends on the sources alone is computed once for all sets of estimates, and by Parseval's theorem
+energies are taken of spectra, so that projections need no inverse transform.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from daw_bridge.files.blocks import Block
 
     Decibels: TypeAlias = NDArray[np.float64]
+    """(…), of the energies' shape"""
     Spectra: TypeAlias = NDArray[np.complex128]
+    """(…, channels, bins)"""
 
 Sources: TypeAlias = NDArray[np.float32]
 """(sources, channels, frames)"""
@@ -133,7 +135,7 @@ def bss_eval(
 ) -> NDArray[np.float64]:
     """Return SDR, ISR, SIR and SAR, in dB: float64 (sets, sources, 4, windows).
 
-    What is left after the last whole window counts for the filters alone. A window in which a
+    Frames after the last whole window count for the filters alone. A window in which a
     source or an estimate is silent has NaN for all of its set, as in museval; so has the SIR of a
     source that is on its own.
     """
@@ -220,7 +222,10 @@ class _Windows:
         return spectra
 
     def _cut(self, number: int, *, more_frames: int = 0) -> tuple[Sources, Sources]:
-        """Return a window of references and of all sets of estimates, and what follows it."""
+        """Return a window of references and of all estimates, (sets, sources, channels, frames).
+
+        ``more_frames`` that follow it are in both.
+        """
         start = number * self._window_frames
         part = slice(start, start + self._window_frames + more_frames)
         return (
@@ -231,7 +236,7 @@ class _Windows:
 
 @dataclass(frozen=True)
 class _Projections:
-    """Filters that make of sources what is nearest to estimates, as spectra.
+    """Filters that bring sources as near to estimates as can be, as spectra.
 
     Attributes:
         own: of each source alone: (sources, channels, sets, channels of the estimate, bins).
@@ -259,7 +264,11 @@ class _Projections:
         )
 
     def of(self, truth: Spectra) -> tuple[Spectra, Spectra]:
-        """Project on each source alone and on all: (sets, sources, channels, bins) each."""
+        """Project on each source (sources, channels, bins) alone, and on all of them.
+
+        Returns:
+            (sets, sources, channels, bins) each.
+        """
         return (
             np.einsum("jasbf,jaf->sjbf", self.own, truth),
             np.einsum("iasjbf,iaf->sjbf", self.all, truth),
@@ -273,8 +282,8 @@ def _solve(
 
     Args:
         correlations: as :meth:`_Windows.correlations` gives them.
-        rows: which references to filter.
-        targets: which signals to come near.
+        rows: which references to filter, by number: (rows,).
+        targets: which signals to come near, by number: (targets,).
 
     Returns:
         float64 (rows, targets, TAPS).
@@ -294,9 +303,18 @@ def _solve(
 def _ratios_db(
     truth: Spectra, guesses: Spectra, own: Spectra, joint: Spectra, *, weights: NDArray[np.float64]
 ) -> Decibels:
-    """Return SDR, ISR, SIR and SAR of a window: (sets, sources, 4)."""
+    """Return SDR, ISR, SIR and SAR of a window, in dB: (sets, sources, 4).
+
+    Args:
+        truth: the sources, (sources, channels, bins).
+        guesses: the estimates, (sets, sources, channels, bins).
+        own: projections on each source alone, of the estimates' shape.
+        joint: projections on all sources, of the estimates' shape.
+        weights: of bins, (bins,).
+    """
 
     def energy(spectra: Spectra) -> NDArray[np.float64]:
+        """Return the energy of all (…, channels, bins): (…)."""
         power = np.square(spectra.real) + np.square(spectra.imag)
         return np.einsum("...cf,f->...", power, weights)
 
@@ -314,12 +332,13 @@ def _ratios_db(
 
 
 def _db(signal: NDArray[np.float64], distortion: NDArray[np.float64]) -> Decibels:
+    """Return the ratio of energies (…) in dB."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios: Decibels = 10 * np.log10(signal / distortion)
     return ratios
 
 
 def _median(values: NDArray[np.float64]) -> float:
-    """Return the median of those that are numbers; NaN where none is."""
+    """Return the median of those of (windows or songs,) that are numbers; NaN where none is."""
     numbers = values[~np.isnan(values)]
     return float(np.median(numbers)) if len(numbers) else np.nan

@@ -21,7 +21,7 @@ class NullMeter:
         self._residual_energy = 0.0
 
     def add(self, mixture: Samples, residual: Samples) -> None:
-        """Take a block of the mixture and of what its stems leave of it, of the same shape."""
+        """Take a block (channels, frames) of the mixture, and of what its stems leave of it."""
         self._mixture_energy += energy(mixture)
         self._residual_energy += energy(residual)
 

@@ -1,4 +1,4 @@
-"""What masks could do at best: those that know the sources."""
+"""The best that masks can do: ideal masks, which know the sources."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def separate_ideally(references: Sources, mixture: Block, stft: Stft) -> Sources
 
 
 def _padded(signals: Block, stft: Stft) -> Iterator[Block]:
-    """Yield blocks of signals, and the zeros that complete their last frames."""
+    """Yield blocks of signals, and the zeros that complete their last time frames."""
     frames = signals.shape[1]
     for start in range(0, frames, BLOCK_FRAMES):
         yield signals[:, start : start + BLOCK_FRAMES]
@@ -52,7 +52,10 @@ def _padded(signals: Block, stft: Stft) -> Iterator[Block]:
 
 
 def _mask(spectra: Spectra, channels: int) -> Spectra:
-    """Mask the mixture, the last of these signals, by the others: as many signals as those."""
+    """Mask the mixture, the last of these signals, by the others.
+
+    (sources · channels + channels, time_frames, bins) → (sources · channels, time_frames, bins).
+    """
     mixture = spectra[-channels:]
     sources = spectra[:-channels].reshape(-1, *mixture.shape)
     energies = np.square(sources.real) + np.square(sources.imag)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from daw_bridge.evaluation.results import Evaluation, SongScores
     from daw_bridge.evaluation.surround import ChannelMeter
@@ -114,7 +115,7 @@ def check_drawable() -> None:
 
 @contextmanager
 def _drawn_in_ink(*, height: float) -> Iterator[tuple[Figure, io.BytesIO]]:
-    """Give a figure without a ground, and what its SVG is in afterwards."""
+    """Give a figure without a background, and the buffer that its SVG is in afterwards."""
     figure_class = _figure_class()
     from matplotlib import rc_context
 
@@ -146,7 +147,8 @@ def _draw_levels(axes: Axes, meter: ChannelMeter) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
-def _draw_goniometer(axes: Axes, pair: str, cloud: np.ndarray, correlation: float) -> None:
+def _draw_goniometer(axes: Axes, pair: str, cloud: NDArray[np.intp], correlation: float) -> None:
+    """Draw how often a sample lies where: (middle bins, side bins)."""
     # Only as far as samples reach: surrounds are quieter than fronts.
     half = len(cloud) // 2
     reach = np.abs(np.argwhere(cloud) - half).max(initial=0) + 1

@@ -1,4 +1,4 @@
-"""What came of scoring a model on songs."""
+"""The scores of a model on songs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ORACLE = "ideal masks"
 
 @dataclass(frozen=True)
 class SongScores:
-    """What was scored on one song.
+    """The scores on one song.
 
     Attributes:
         name: the song.
@@ -64,7 +64,7 @@ class Evaluation:
         return sum(song.duration_s for song in self.songs)
 
     def of_songs(self, stem: str, method: str) -> list[Figures]:
-        """Return a method's figures on each song that has the stem, and another to tell it from.
+        """Return a method's figures on each song that has the stem and at least one other.
 
         A song of one stem only is no mixture: doing nothing is best there.
         """

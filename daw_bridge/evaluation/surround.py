@@ -116,7 +116,7 @@ class ChannelMeter:
 
     @property
     def spectrum_hz(self) -> NDArray[np.floating]:
-        """The frequencies of :attr:`lfe_spectrum_db`."""
+        """The frequencies of :attr:`lfe_spectrum_db`: (bins,)."""
         return np.fft.rfftfreq(_SPECTRUM_FRAMES, 1 / self.sample_rate_hz)
 
     @property
@@ -140,7 +140,7 @@ class ChannelMeter:
 
     @property
     def goniometers(self) -> dict[str, NDArray[np.intp]]:
-        """By pair: how often a sample lies where, (middle, side); the centre bin is silence."""
+        """By pair: how often a sample lies where, (middle bins, side bins); silence is central."""
         square = (GONIOMETER_BINS, GONIOMETER_BINS)
         return {name: cloud.reshape(square) for name, cloud in self._clouds.items()}
 
@@ -187,12 +187,12 @@ def check_surround(surround: Path, stereo: Path) -> tuple[SurroundReport, Channe
 def measure_surround(
     surround: Reader, stereo: Iterable[Block], meter: ChannelMeter, *, gain: float = 1.0
 ) -> SurroundReport:
-    """Show a surround mix and its stereo, turned down by a gain, to all meters.
+    """Measure a surround mix beside its stereo.
 
     Args:
         surround: the mix.
         stereo: blocks of float32 (2, frames), cut as those of the mix are.
-        meter: for the mix's loudspeakers and rate; it has not seen anything yet.
+        meter: for the mix's loudspeakers and rate, still unused.
         gain: what the mix was turned down by.
 
     Raises:
@@ -232,7 +232,10 @@ def check_stereo(reader: Reader) -> None:
 
 
 def _cloud(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Count samples by (left + right) / 2 and (right - left) / 2, full scale at the edges."""
+    """Count samples (frames,) by (left + right) / 2 and (right - left) / 2: (middle · side bins,).
+
+    Full scale is at the edges.
+    """
     half = GONIOMETER_BINS // 2
     middle, side = (
         np.clip(np.rint(each * (half / 2)), -half, half).astype(np.int64) + half

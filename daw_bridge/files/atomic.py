@@ -15,12 +15,12 @@ _RANDOM_BYTES = 4
 
 
 def part_of(path: Path) -> Path:
-    """Return a name beside a file's, to write under until the file is whole."""
+    """Return a name in a file's folder, to write it under until it is whole."""
     return path.with_name(f".{secrets.token_hex(_RANDOM_BYTES)}-{path.name}")
 
 
 def remove_parts(paths: Iterable[Path]) -> None:
-    """Remove what a process that was killed left half written of these files."""
+    """Remove the half-written parts of these files that a killed process left."""
     for path in paths:
         for part in path.parent.glob(f".{'[0-9a-f]' * 2 * _RANDOM_BYTES}-{glob.escape(path.name)}"):
             part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Blocks of audio: the currency of the pipeline."""
+"""Blocks of audio, in which all signals travel."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Block: TypeAlias = NDArray[np.float32]
-"""(channels, frames)"""
+"""(channels, frames), full scale ±1"""
 
 Samples: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
-"""Samples of any shape"""
+"""(…), samples of any shape"""
 
 BLOCK_FRAMES = 1 << 16
 
 
 class Fifo:
-    """A queue of frames: goes in as blocks of any size, comes out as blocks of the size asked."""
+    """A queue of frames: takes blocks (…, frames) of any size, gives blocks of the size asked."""
 
     def __init__(self, first: Block) -> None:
         self._blocks = deque([first])
@@ -55,7 +55,7 @@ class Fifo:
 
 
 def rechunk(blocks: Iterable[Block], frames: int = BLOCK_FRAMES) -> Iterator[Block]:
-    """Yield the same audio in blocks of ``frames`` frames; the last may be shorter."""
+    """Yield the same audio in blocks (…, frames) of one length; the last may be shorter."""
     fifo: Fifo | None = None
     for block in blocks:
         if fifo is None:
@@ -72,8 +72,8 @@ def check_finite(block: Block, where: str, *, start: int = 0) -> None:
     """Raise :class:`AudioError` if a sample is infinite or not a number.
 
     Args:
-        block: float (channels, frames).
-        where: what the block is a part of, for the message.
+        block: the audio.
+        where: the name in messages of what the block is a part of.
         start: the block's position there, in frames.
     """
     if not np.isfinite(block).all():

@@ -1,13 +1,12 @@
 """Files from the web: whole and verified, in spite of connections that break off.
 
     <folder>/<key of the URL>/<name>.part   what has come; the next call asks for the rest
-                              .version      what the server called the file that it is part of
+                              .version      the server's name for the version that came
                               <name>        the whole file, until its user is done with it
 
-Only what the next call can go on from outlives a call: a part that can be continued, or a whole
-file whose user was interrupted before all others that it needs had come. Python's own client brings
-what a library would: the system's certificates, proxies and redirects; what is here is what none of
-them has, going on.
+A call leaves behind only what the next one can use: a part that can be continued, or a whole file
+whose user was interrupted before all others that it needs had come. Python's own client has the
+system's certificates, proxies and redirects; this module adds what libraries lack: resuming.
 """
 
 from __future__ import annotations
@@ -78,28 +77,28 @@ _log = logging.getLogger(__name__)
 
 
 class InterruptedDownloadError(OSError):
-    """What another attempt may get past."""
+    """A failure that another attempt may not meet."""
 
 
 class UnreachableError(InterruptedDownloadError):
-    """No server answers: not worth waiting for where nothing has come yet."""
+    """No server answers: where nothing has come yet, it is not worth waiting."""
 
 
 @contextmanager
 def downloaded(
     url: str, folder: Path, *, sha256: str | None = None, progress: Progress | None = None
 ) -> Iterator[Path]:
-    """Give a file of the web, under its own name; it goes when the block ends.
+    """Give a file of the web, under its own name; it is removed when the block ends.
 
     Args:
         url: of http or https.
         folder: where downloads lie while they come.
         sha256: what the file must hash to, or the first digits of that; None: anything. A redirect
             may leave https for http only where all 64 digits are given.
-        progress: is told bytes that are here and bytes in all, where the server says how many.
+        progress: is told how many bytes are here, and of how many, where the server says that.
 
     Raises:
-        OSError: there is no such file, it is another one, or it finds no room. The message is a
+        OSError: there is no such file, its hash is wrong, or the disk is full. The message is a
             sentence without its stop.
     """
     place = folder / hashlib.sha256(url.encode()).hexdigest()[:_KEY_DIGITS]
@@ -118,7 +117,7 @@ def downloaded(
 
 
 class _Part:
-    """What has come of a file."""
+    """The part of a file that has come."""
 
     def __init__(self, folder: Path, name: str, sha256: str) -> None:
         self._path = folder / f"{name}.part"
@@ -200,7 +199,7 @@ class _Part:
             )
 
     def _range(self) -> dict[str, str]:
-        """Return what asks for the rest of the very file that this is part of."""
+        """Return the headers that ask for the rest, of the same version of the file."""
         if not self.is_resumable:
             return {}
         return {
@@ -209,7 +208,7 @@ class _Part:
         }
 
     def _begin(self, headers: Message) -> None:
-        """Start anew, with what the server calls this state of the file, if anything."""
+        """Start anew, and keep the server's name for this version of the file, if it has one."""
         self._drop()
         version = headers.get("ETag", "")
         if not version or version.startswith("W/"):  # weak: does not stand for every byte
@@ -226,7 +225,7 @@ class _Part:
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Follows redirects, but not to where anybody could put another file unnoticed."""
+    """Follows redirects, but not to where anybody could replace the file unnoticed."""
 
     def __init__(self, *, is_pinned: bool) -> None:
         self._is_pinned = is_pinned
@@ -253,8 +252,8 @@ def _open(url: str, headers: Mapping[str, str], redirects: _Redirects) -> addinf
     """Send a request; an answer that is an error is returned like any other.
 
     Args:
-        url: no redirect leads from http or https to another scheme: there are no handlers of one.
-        headers: what to ask for; none: all of a file of which nothing is here.
+        url: of http or https; redirects cannot lead to other schemes, which have no handlers.
+        headers: those that ask for the rest; none: ask for the whole file.
         redirects: follows them.
     """
     opener = OpenerDirector()

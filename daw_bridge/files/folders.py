@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """Give an empty folder of the same name that takes its place when the block ends well.
+    """Give an empty folder that replaces ``folder`` when the block ends without an error.
 
     Raises:
         OSError: it cannot be written.

@@ -1,4 +1,4 @@
-"""What tells files apart."""
+"""Hashes of files."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Song:
-    """A song and what is known of it.
+    """A song: its stems and its mixture.
 
     Attributes:
         name: what it is called, unique in its data set.
@@ -196,7 +196,7 @@ def _song(name: str, tracks: dict[str, Track]) -> Song:
 
 
 def _read_stream(path: Path, stream: int, start: int, frames: int) -> list[Block]:
-    """Decode a passage of one audio stream of a stem file, whose packets say where they lie."""
+    """Decode a passage of one audio stream of a stem file, whose packets tell their position."""
     import av
     import av.error
 

@@ -1,4 +1,4 @@
-"""Which loudspeaker each channel of a file is for, and what two loudspeakers make of them all."""
+"""Which loudspeaker each channel of a file is for, and the stereo fold-down of them all."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from enum import IntFlag
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daw_bridge.errors import AudioError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
 
 class Speaker(IntFlag):
@@ -31,6 +30,8 @@ class Speaker(IntFlag):
 
 Speakers: TypeAlias = tuple[Speaker, ...]
 """One a channel, in the order of their bits, as files have them"""
+Fold: TypeAlias = NDArray[np.float32]
+"""(2, channels), each channel's gains in a stereo fold-down"""
 
 FRONTS = Speaker.L | Speaker.R
 BACKS = Speaker.Lb | Speaker.Rb
@@ -54,7 +55,7 @@ def speakers_of(mask: int) -> Speakers:
 
 
 def usual_speakers(channels: int) -> Speakers:
-    """Return what so many channels usually are; nothing where there is no usual."""
+    """Return the usual loudspeakers for a number of channels; none where nothing is usual."""
     return speakers_of(_USUAL_MASKS.get(channels, 0))
 
 
@@ -63,8 +64,8 @@ def mask_of(speakers: Speakers) -> int:
     return sum(speakers)
 
 
-def fold_matrix(speakers: Speakers) -> NDArray[np.float32]:
-    """Return the gains of each channel in a stereo fold-down, (2, channels): ITU-R BS.775."""
+def fold_matrix(speakers: Speakers) -> Fold:
+    """Return the gains of the fold-down of ITU-R BS.775."""
     gains = {speaker: 1.0 if speaker & FRONTS else FOLD_GAIN for speaker in speakers}
     sides = [[gains[each] if each & side else 0 for each in speakers] for side in (LEFTS, RIGHTS)]
     return np.array(sides, np.float32)
@@ -73,7 +74,7 @@ def fold_matrix(speakers: Speakers) -> NDArray[np.float32]:
 def loudness_weights(speakers: Speakers) -> list[float]:
     """Return the weight of each channel's power: ITU-R BS.1770-4, table 4.
 
-    What stands beside the listener counts more; back channels do so where there are no sides.
+    Loudspeakers beside the listener count more: the sides or, where there are none, the backs.
     """
     beside = SIDES if any(speaker & SIDES for speaker in speakers) else BACKS
     return [

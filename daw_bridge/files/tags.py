@@ -95,7 +95,7 @@ def _open(path: Path) -> Any:
 
 
 def _save(file: Any) -> None:
-    """Save, and raise what the system said rather than mutagen's wrapping of it."""
+    """Save, and raise the system's own error rather than mutagen's wrapping of it."""
     import mutagen
 
     try:

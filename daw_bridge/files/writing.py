@@ -1,8 +1,8 @@
 """Float32 blocks of several stems → files that appear whole or not at all.
 
-Samples are spooled as they come, to files without a name, and encoded when all is known: a gain
-that keeps integers from clipping is then shared by every stem. Encoded files get their names by a
-rename, all together at the end.
+Samples are spooled as they come, to files without a name, and encoded when all have come: only then
+is the gain known that keeps integers from clipping, and all stems share it. Encoded files get their
+names by a rename, all together at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from daw_bridge.files.speakers import Speaker, mask_of, read_mask, tag_mask
 from daw_bridge.files.tags import copy_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from daw_bridge.files.speakers import Speakers
 
 _RF64_FROM_BYTES = (1 << 32) - (1 << 20)  # RIFF counts in 32 bits; leave room for headers and tags
-_LIBSNDFILE_FORMATS = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG", "mp3": "MP3"}
+_LIBSNDFILE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "wav": {"format": "WAV"},
+    "flac": {"format": "FLAC"},
+    # Of compression levels, 0 is the best and 1 the worst.
+    "ogg": {"format": "OGG", "compression_level": 0.2},
+    "mp3": {"format": "MP3", "compression_level": 0.0, "bitrate_mode": "CONSTANT"},
+}
 _SFC_SET_ADD_PEAK_CHUNK = 0x1050  # sndfile.h
 _SFC_SET_CHANNEL_MAP_INFO = 0x1101
 _SF_CHANNEL_MAP = {
@@ -47,19 +53,17 @@ _SF_CHANNEL_MAP = {
     Speaker.Ls: 14,
     Speaker.Rs: 15,
 }
-_MP3_BEST = 0.0
-_OGG_QUALITY = 0.2  # libsndfile counts from 0, the best, to 1
 _AAC_BITS_PER_SECOND = 256_000
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a set of files.
+    """What was done to the samples of a set of files.
 
     Attributes:
-        gain: what every sample was multiplied by, so that none clips.
-        rounding_energy: for each stem, the sum of squares of what rounding to integers changed.
+        gain: the factor that every sample was multiplied by, so that none clips.
+        rounding_energy: for each stem, the sum of the squared errors of rounding to integers.
     """
 
     gain: float
@@ -170,6 +174,7 @@ class StemFiles:
         return error_energy
 
     def _encode_with_libsndfile(self, part: Path, blocks: Iterator[Block]) -> float:
+        """Write blocks of float32 (frames, channels); return the energy of the rounding."""
         bits = self._format.integer_bits
         with soundfile.SoundFile(part, "w", **self._libsndfile_options()) as file:
             _omit_peak_chunk(file)
@@ -201,13 +206,9 @@ class StemFiles:
         options: dict[str, Any] = {
             "samplerate": self._sample_rate_hz,
             "channels": self._channels,
-            "format": _LIBSNDFILE_FORMATS[container],
+            **_LIBSNDFILE_OPTIONS[container],
         }
-        if container == "mp3":
-            options |= {"compression_level": _MP3_BEST, "bitrate_mode": "CONSTANT"}
-        elif container == "ogg":
-            options |= {"compression_level": _OGG_QUALITY}
-        else:
+        if bits or self._format.is_float:
             options["subtype"] = f"PCM_{bits}" if bits else "FLOAT"
         if container == "wav" and self._speakers:
             options["format"] = "WAVEX"
@@ -230,7 +231,7 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _read_spool(spool: IO[bytes], channels: int, gain: np.float32) -> Iterator[Block]:
-    """Yield blocks of float32 (frames, channels), with the gain."""
+    """Yield blocks of float32 (frames, channels), times the gain."""
     while data := spool.read(BLOCK_FRAMES * channels * 4):
         yield np.frombuffer(data, np.float32).reshape(-1, channels) * gain
 
@@ -242,7 +243,7 @@ def _omit_peak_chunk(file: soundfile.SoundFile) -> None:
 
 
 def _set_channel_map(file: soundfile.SoundFile, speakers: Speakers) -> None:
-    """Say which loudspeakers the channels are for: libsndfile makes the channel mask of it."""
+    """Tell libsndfile which loudspeakers the channels are for; it writes the channel mask."""
     codes = soundfile._ffi.new("int[]", [_SF_CHANNEL_MAP[each] for each in speakers])
     size = soundfile._ffi.sizeof(codes)
     soundfile._snd.sf_command(file._file, _SFC_SET_CHANNEL_MAP_INFO, codes, size)
@@ -262,7 +263,7 @@ def _number_ogg_pages(path: Path) -> None:
 
 
 def _round(block: Block, bits: int) -> NDArray[np.int32]:
-    """Round full scale ±1 to integers of so many bits."""
+    """Round (frames, channels) of full scale ±1 to integers of a number of bits."""
     full_scale = 1 << (bits - 1)
     scaled = np.rint(block * np.float32(full_scale))
     # float32 cannot tell 2**31 - 1 from 2**31, but holds every integer of 24 bits.
@@ -270,6 +271,7 @@ def _round(block: Block, bits: int) -> NDArray[np.int32]:
 
 
 def _encode_m4a(part: Path, blocks: Iterator[Block], sample_rate_hz: int, channels: int) -> None:
+    """Write blocks of float32 (frames, channels) as AAC."""
     import av  # slow to load and seldom needed
 
     layout = "mono" if channels == 1 else "stereo"
@@ -303,6 +305,6 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 def _raise_what_the_system_says(folder: Path) -> None:
-    """Write to a folder and fail as the system says: libsndfile only says that it did."""
+    """Write to a folder to raise the system's error: libsndfile only says that it failed."""
     with TemporaryFile(dir=folder) as file:
         file.write(bytes(1 << 20))

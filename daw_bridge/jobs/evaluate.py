@@ -110,6 +110,7 @@ def _read_references(song: Song, targets: Sequence[Target]) -> tuple[list[Target
 
 
 def _read(song: Song, target: Target) -> Iterator[np.ndarray]:
+    """Yield what a song has of the stems of a target: float32 (channels, frames)."""
     return (song.read(stem) for stem in target.song_stems if stem in song.stems)
 
 

@@ -8,8 +8,8 @@ and their cross power X, averaged over time, the ambience has the power
 
     C. Faller, Multiple-Loudspeaker Playback of Stereo Signals, JAES 54 (2006), section 1
 
-It is got of each channel by a real gain, as Avendano and Jot get theirs: A / P, which is Wiener's.
-So what it leaves of the channel is that channel turned down, never a sum with something foreign.
+A real gain takes it from each channel, as Avendano and Jot take theirs: A / P, which is Wiener's.
+So the rest of a channel is that channel turned down, never a sum with another.
 
     C. Avendano, J.-M. Jot, A Frequency-Domain Approach to Multichannel Upmix, JAES 52 (2004)
     J. Merimaa, M. Goodwin, J.-M. Jot, Correlation-Based Ambience Extraction from Stereo Recordings,
@@ -21,8 +21,8 @@ channels uncorrelated. It is 1 for a sound in the middle, 0 for a hard-panned on
     E. Vickers, Frequency-Domain Two- to Three-Channel Upmix for Center Channel Derivation and
     Speech Enhancement, AES 127 (2009)
 
-Shares between are drawn towards 0 and 1, for what is played by three loudspeakers at once is less
-loud than by two or by one.
+Shares between are drawn towards 0 and 1, because a sound from three loudspeakers at once is less
+loud than from two or from one.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Decomposition:
 
     Args:
         smoothing: of a power's running average, how much stays from frame to frame.
-        gains: what each stem's ambience is multiplied by.
-        highest: what no bin is multiplied by more than.
+        gains: each stem's ambience is multiplied by its own.
+        highest: the most that any bin is multiplied by.
     """
 
     def __init__(self, smoothing: float, gains: Sequence[float], highest: float) -> None:
@@ -98,5 +98,5 @@ class Decomposition:
 
 
 def _square(spectra: Spectra) -> Powers:
-    """Return |spectra|²."""
+    """Return |spectra|², of the same shape: (…, time_frames, bins)."""
     return np.square(spectra.real) + np.square(spectra.imag)

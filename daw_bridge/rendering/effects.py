@@ -219,10 +219,10 @@ def take_effects(table: object, name: str, folder: Path, *at: str) -> None:
 
 
 class EffectChain:
-    """A signal's way through effects, block by block; what comes out is not delayed.
+    """A signal's way through effects, block by block; the output is not delayed.
 
-    Pedalboard holds back what an effect delays, so that what comes out lines up with what went in;
-    it comes with the frames that follow, so after the last, push silence until all is there.
+    Where an effect delays its signal, pedalboard makes up for that: the output lines up with the
+    input, but comes only with later frames. So after the last, push silence until all has come.
 
     Args:
         effects: in the order of the signal.
@@ -259,7 +259,7 @@ class EffectChain:
 def _stages(
     effects: Sequence[Effect], channels: int, sample_rate_hz: int
 ) -> Iterator[pedalboard.Plugin | PitchTempo]:
-    """Yield what a signal goes through one after the other."""
+    """Yield the effects, ready to run, that a signal goes through one after the other."""
     for effect in effects:
         if effect.name == _PITCH_SHIFT:
             # Pedalboard's own forgets its input between blocks (spotify/pedalboard, issue 415).

@@ -10,7 +10,13 @@ from scipy.ndimage import minimum_filter1d, uniform_filter1d
 from daw_bridge.loudness import Oversampler
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from daw_bridge.files.blocks import Block
+    from daw_bridge.loudness import Peaks
+
+    Gains = NDArray[np.float64]
+    """(frames,), in dB or as factors"""
 
 _ATTACK_S = 0.005
 _RELEASE_DB_PER_S = 150.0
@@ -59,8 +65,8 @@ class TruePeakLimiter:
         silence = np.zeros((len(self._waiting), self._delay), np.float32)
         return self.push(silence)[:, -frames:] if frames else self._waiting
 
-    def _needed_db(self, peaks: Block) -> np.ndarray:
-        """Return the gain that each peak needs, with what is left of those that earlier ones did.
+    def _needed_db(self, peaks: Peaks) -> Gains:
+        """Return each peak's gain: as low as it needs, or as earlier peaks still hold it.
 
         Recovery is ``q[n] = min(needed[n], q[n - 1] + release)``, which is a running minimum of
         ``needed[n] - n · release``.
@@ -72,8 +78,8 @@ class TruePeakLimiter:
         self._released_db = float(released[-1])
         return released
 
-    def _smooth(self, needed_db: np.ndarray) -> np.ndarray:
-        """Hold each gain for as long as the average that follows, and a peak, may reach back."""
+    def _smooth(self, needed_db: Gains) -> Gains:
+        """Return factors; a gain is held for as long as the average and a peak may reach back."""
         held = np.concatenate([self._held, needed_db])
         self._held = held[len(held) - self._delay :]
         size = self._delay + 1

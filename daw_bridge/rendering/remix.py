@@ -3,7 +3,7 @@
     stems ─→ chain → width, pan, gain ─→ Σ ─→ bus ─→ pitch, tempo ─→ (loudness, true peaks)
              of each stem
 
-What effects delay is made up for, what rings on after the end is kept, and memory does not grow
+The effects' delay is made up for, what rings on after the end is kept, and memory does not grow
 with the length of the song.
 """
 
@@ -103,7 +103,7 @@ class Desk:
         return bus
 
     def _ring_out(self) -> Iterator[Block]:
-        """Push silence until all that went in has come out, and what rings on too."""
+        """Push silence until all that went in, and all that rings on, has come out."""
         silence = np.zeros((self._stems, self._channels, BLOCK_FRAMES), np.float32)
         end = self._frames_in + self._tail_frames
         yield silence[0, :, :0]
@@ -111,7 +111,7 @@ class Desk:
             yield self._mix(silence)[:, : end - first]
 
     def _audible_frames(self, tail: Block) -> int:
-        """Return how much of a tail is to be kept; one that would never end is faded out."""
+        """Return how many frames of a tail to keep; one that would never end is faded out."""
         due = tail.shape[1] - self._tail_frames
         audible = np.flatnonzero(np.abs(tail).max(axis=0) > _INAUDIBLE)
         kept = max(due, int(audible[-1]) + 1) if len(audible) else due
@@ -141,7 +141,7 @@ class _Strip:
 
 
 def _matrix(settings: StemSettings, channels: int) -> NDArray[np.float32]:
-    """Return what width, pan and gain make of the channels: (channels, channels)."""
+    """Return the matrix of width, pan and gain: (channels out, channels in)."""
     gain = 10 ** (settings.gain_db / 20)
     if channels == 1:
         return np.array([[gain]], np.float32)
@@ -151,7 +151,7 @@ def _matrix(settings: StemSettings, channels: int) -> NDArray[np.float32]:
 
 
 def _pan(position: float) -> NDArray[np.float64]:
-    """Return the panning matrix of the Web Audio API's StereoPannerNode; -1 is left."""
+    """Return the matrix (2, channels) of the Web Audio API's StereoPannerNode; -1 is left."""
     angle = (1 - abs(position)) * math.pi / 2
     away, stays = math.cos(angle), math.sin(angle)
     if position <= 0:
@@ -160,6 +160,7 @@ def _pan(position: float) -> NDArray[np.float64]:
 
 
 def _apply(matrix: NDArray[np.float32], block: Block) -> Block:
+    """Multiply by a matrix (channels, channels)."""
     if np.array_equal(matrix, np.eye(len(matrix))):
         return block
     applied: Block = np.einsum("ij,jk->ik", matrix, block)
@@ -167,7 +168,7 @@ def _apply(matrix: NDArray[np.float32], block: Block) -> Block:
 
 
 class Levels(NamedTuple):
-    """What audio measures: its integrated loudness, and its highest true peak."""
+    """The integrated loudness of audio, and its highest true peak in dB of full scale."""
 
     lufs: float
     true_peak_db: float
@@ -176,15 +177,15 @@ class Levels(NamedTuple):
 class Master:
     """Brings a remix to a loudness, and keeps its true peaks below a ceiling.
 
-    Both are known when all of it has come, so until then it waits in a file without a name; where
-    nothing is to be reached, it passes. Use it in a ``with`` block.
+    Both are known only when all of it has come, so until then it waits in a file without a name. A
+    preset without loudness and ceiling lets it pass at once. Use it in a ``with`` block.
 
     Args:
         preset: the loudness to reach, and the ceiling.
-        heartbeat: is called now and then; what it raises ends the work.
+        heartbeat: is called now and then; an exception that it raises ends the work.
         channels: number of channels.
         sample_rate_hz: frames a second.
-        output: what the remix becomes; the file lies beside it.
+        output: the file that the remix becomes; the file in which it waits lies beside it.
     """
 
     def __init__(
@@ -216,7 +217,7 @@ class Master:
 
     @property
     def levels(self) -> Levels:
-        """What the remix measures."""
+        """The levels of the remix so far."""
         return self._meter.levels
 
     def push(self, block: Block) -> Block:
@@ -244,7 +245,7 @@ class Master:
             yield block
 
     def _find_gain_db(self) -> float:
-        """Return the gain that reaches the loudness, what the limiter takes away included."""
+        """Return the gain that reaches the loudness after the limiter has taken its part away."""
         if self._lufs is None:
             return 0.0
         if math.isinf(self._came.lufs):
@@ -304,5 +305,5 @@ class _Meter:
 
     @property
     def levels(self) -> Levels:
-        """What all that came measures."""
+        """The levels of all that came."""
         return Levels(self._loudness.integrated_lufs, self._peak.peak_db)

@@ -60,7 +60,7 @@ class TimeStretcher:
     """Changes the tempo of a signal and keeps its pitch.
 
     Rubber Band takes a whole signal at once, so the signal is cut into long pieces. They overlap,
-    and each is shifted by what makes it continue the waves of the one before.
+    and each is shifted so that it continues the waves of the one before.
 
     Args:
         channels: number of channels.

@@ -5,9 +5,9 @@
       │                                                                   ↓
       └──────────────────────────→ L, R = what those leave ←── times a share, 1 nearly always
 
-What goes to a loudspeaker is chosen; L and R are what it leaves of the stems after ITU-R BS.775's
-fold-down. The share of what is moved varies slowly, and is the highest at which no channel goes
-beyond full scale, or beyond the mixture where that does.
+The layout chooses what goes to other loudspeakers; L and R keep what that leaves of the stems after
+ITU-R BS.775's fold-down. The share that is moved varies slowly, and is the highest at which no
+channel goes beyond full scale, or beyond the mixture where that does.
 """
 
 from __future__ import annotations
@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.audio import StemBlock, Stems
-    from daw_bridge.files.speakers import Speakers
+    from daw_bridge.files.speakers import Fold, Speakers
     from daw_bridge.rendering.layout import Layout, Placement
+
+    Shares = NDArray[np.float32]
+    """(frames,), 0 … 1, of what is moved"""
 
 _WINDOW_S = 0.09
 _HOPS_PER_WINDOW = 4
@@ -78,14 +81,14 @@ def upmix(blocks: Iterable[Stems], layout: Layout) -> Iterator[StemBlock]:
 
 
 def _with_rest(stems: Stems) -> StemBlock:
-    """Return stems and what they leave of the mixture."""
+    """Return stems and what they leave of the mixture: (stems and rest, channels, frames)."""
     return np.concatenate([stems.samples, stems.residual()[np.newaxis]])
 
 
 def _beside(
     chunks: Iterable[StemBlock], stage: Callable[[Iterable[StemBlock]], Iterable[StemBlock]]
 ) -> Iterator[tuple[StemBlock, StemBlock]]:
-    """Pair chunks with what a stage makes of them: later, in other blocks, and padded."""
+    """Pair chunks with what a stage makes of them, which may come later, recut and padded."""
     waiting: deque[StemBlock] = deque()
 
     def pass_by() -> Iterator[StemBlock]:
@@ -103,7 +106,7 @@ def _beside(
 def _place(
     rows: Iterable[StemBlock], layout: Layout, names: tuple[str, ...], sample_rate_hz: int
 ) -> Iterator[StemBlock]:
-    """Yield each stem beside what of it may be moved: (stems and rest, 2 + channels, frames)."""
+    """Yield each stem and what may be moved of it: (stems and rest, 2 + channels, frames)."""
     placements = [layout.placement(name) for name in names]
     low_pass = _Crossover(layout, placements, sample_rate_hz)
     spread = partial(
@@ -185,7 +188,7 @@ class _Crossover:
             self._gains = np.array([[gain * each.lfe] for each in placements])
 
     def add(self, stereo: StemBlock, moved: StemBlock) -> StemBlock:
-        """Return what is moved, with the LFE of stems: (stems and rest, channels, frames)."""
+        """Add the stems' LFE to what is moved: (stems and rest, channels, frames) all."""
         if self._lfe:
             bass = self._gains * stereo[:-1].sum(axis=1)
             moved[:-1, self._channel], self._state = sosfilt(self._filter, bass, zi=self._state)
@@ -195,13 +198,11 @@ class _Crossover:
 # --- what may be moved
 
 
-def _shares(
-    blocks: Iterable[StemBlock], *, fold: NDArray[np.float32], reach: int
-) -> Iterator[NDArray[np.float32]]:
-    """Yield the share of what is moved, float32 (frames,), and padding.
+def _shares(blocks: Iterable[StemBlock], *, fold: Fold, reach: int) -> Iterator[Shares]:
+    """Yield the share that is moved, and padding.
 
-    The lowest of what may be moved within reach is averaged within reach, so a share is never
-    above what may be moved at its frame.
+    The lowest share that is allowed within reach, in frames, is averaged within reach. So a share
+    is never above the one that is allowed at its frame.
     """
     window = np.hanning(2 * reach + 3)[1:-1]
     window /= window.sum()
@@ -217,8 +218,8 @@ def _shares(
             yield oaconvolve(lowest, window, "valid").astype(np.float32)
 
 
-def _allowed(placed: StemBlock, fold: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the largest share, 0 … 1, at which no channel is beyond full scale: (frames,).
+def _allowed(placed: StemBlock, fold: Fold) -> Shares:
+    """Return the largest share at which no channel is beyond full scale.
 
     A front is x - share · m. For |x| within the limit T, it is so up to (T + sign(m) x) / |m|.
     """
@@ -232,7 +233,7 @@ def _allowed(placed: StemBlock, fold: NDArray[np.float32]) -> NDArray[np.float32
     return np.divide(limits, moved, out=np.ones_like(moved), where=moved > limits).min(axis=0)
 
 
-def _fold(fold: NDArray[np.float32], moved: NDArray[np.float32]) -> NDArray[np.float32]:
+def _fold(fold: Fold, moved: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the fold-down of (…, channels, frames): (…, 2, frames)."""
     # Not a matrix product: the threads of a BLAS spin, and take their cores from the network.
     return np.einsum("fc,...cn->...fn", fold, moved)

@@ -36,7 +36,7 @@ def combine(
         runs: blocks of the stems that the plan makes, in any order; all runs are equally long.
         plan: the consensus'.
         rule: ``mean``, weighted, or ``median``.
-        weights: how much each run counts for each stem that the plan makes.
+        weights: how much each run counts for each stem that the plan makes, (runs, stems).
     """
     shares = weights / weights.sum(axis=0)
     with ExitStack() as cleanup:

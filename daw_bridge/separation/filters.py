@@ -46,7 +46,7 @@ class HarmonicPercussive(_Filter):
     exponent: int
 
     def __call__(self, magnitudes: Magnitudes) -> Masks:
-        """Return the masks of the percussive and of the harmonic part."""
+        """Return the masks of the percussive and of the harmonic part, 0 … 1."""
         percussive = _running_median(magnitudes, self.bins, axis=2) ** self.exponent
         harmonic = _running_median(magnitudes, self.frames, axis=1) ** self.exponent
         percussive += _SILENCE
@@ -66,7 +66,7 @@ class LowPass(_Filter):
     bins: int
 
     def __call__(self, magnitudes: Magnitudes) -> Masks:
-        """Return the masks of what is below and of what is above."""
+        """Return the masks of the lowest bins and of all others, 0 or 1."""
         masks = np.zeros((2, *magnitudes.shape), np.float32)
         masks[0, ..., : self.bins] = 1
         masks[1, ..., self.bins :] = 1
@@ -74,7 +74,7 @@ class LowPass(_Filter):
 
 
 def _running_median(magnitudes: Magnitudes, length: int, *, axis: int) -> Magnitudes:
-    """Return medians along an axis; beyond an edge lies what is at it.
+    """Return medians along an axis; beyond an edge, its value goes on.
 
     Line by line: SciPy's median of one dimension is several times as fast as that of more.
     """

@@ -53,7 +53,7 @@ class Segment(NamedTuple):
     source: Block
     """(channels, frames) at the source's rate: segments' sources follow each other gaplessly."""
     before: Signal
-    """What precedes it, (channels, a stride at most): the end of what earlier segments showed."""
+    """The samples that precede it, (channels, samples), a stride at most, from earlier segments."""
     last: bool = False
 
 
@@ -79,12 +79,12 @@ def cut_segments(blocks: Iterable[Block], plan: Plan, cut: Cut) -> Iterator[Segm
 
 
 class CrossFade:
-    """Blends what overlapping segments estimate, linearly over frames that they share.
+    """Blends the estimates of overlapping segments, linearly over frames that they share.
 
     Args:
         overlap_frames: how many frames a segment shares with the next.
-        context_frames: how many of them, at each end, are there for the network to see alone: they
-            take the estimates of the segment that they are further inside of.
+        context_frames: how many of them, at each end, only show the network more: the estimates of
+            these are those of the segment that they lie further inside of.
     """
 
     def __init__(self, overlap_frames: int, context_frames: int = 0) -> None:

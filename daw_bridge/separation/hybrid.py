@@ -61,7 +61,7 @@ class HybridNetwork:
         self._planes = Planes(transform, (margin, margin + filled), bins)
 
     def __call__(self, samples: Signal) -> StemSignals:
-        """Return stems of one passage."""
+        """Return the stems of one passage, as many samples as it was made for."""
         signals, spectra = self._graph.run(samples[np.newaxis], self._planes.forward(samples))
         sums = signals.reshape(self.stems, *samples.shape)
         sums += self._planes.inverse(spectra, samples.shape[1]).reshape(sums.shape)

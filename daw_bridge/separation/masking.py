@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Masked(NamedTuple):
-    """The spectra of a segment and the masks that the network gave for them."""
+    """The spectra of a segment, and the masks of their lowest bins that the network gave."""
 
     spectra: Spectra
     masks: Masks
@@ -59,7 +59,7 @@ class Masking:
         self._inverse = StreamingInverse(stft)
 
     def estimate(self, segment: framing.Segment) -> Masked:
-        """Run the network on one segment; mono is shown to it as two equal channels."""
+        """Run the network on one segment; it sees mono as two equal channels."""
         spectra = self._stft.forward(segment.samples)
         frames = spectra.shape[1]
         masks = self._network(self._show(spectra[..., : self._bins]))[:, :, :frames]
@@ -68,13 +68,16 @@ class Masking:
         return Masked(spectra, masks)
 
     def join(self, estimate: Masked, *, last: bool) -> Signal:
-        """Return what a segment completes of the stems that are made."""
+        """Return what a segment completes of the stems made: (stems · channels, samples)."""
         spectra, masks = estimate
         masks = self._cross_fade.push(masks, last=last)
         return self._inverse.push(self._stem_spectra(masks, spectra[:, : masks.shape[2]]))
 
     def _show(self, spectra: Spectra) -> Magnitudes:
-        """Return what the network sees: the channels' magnitudes, then each feature of each."""
+        """Return what the network sees: the channels' magnitudes, then each feature of each.
+
+        All these planes are channels: ((1 + features) · shown channels, padded time_frames, bins).
+        """
         _, frames, bins = spectra.shape
         seen = [np.abs(spectra)]
         seen += [derive(feature, spectra, self._stft) for feature in self._features]

@@ -39,7 +39,10 @@ def apply_masks(masks: Masks, mixture: Spectra, extension: Extension) -> Spectra
 
 
 def _upper_share(masks: Masks, mixture: Spectra) -> NDArray[np.float32]:
-    """Return each stem's share of the energy of the band's upper half, in each frame."""
+    """Return each stem's share of the energy of the band's upper half, in each frame.
+
+    Masks (stems, channels, time_frames, bins) → shares (stems, channels, time_frames, 1).
+    """
     upper = slice(masks.shape[-1] // 2, masks.shape[-1])
     energy = np.square(np.abs(mixture[..., upper])) + _SILENCE
     share = np.einsum("sctf,ctf->sct", masks[..., upper], energy) / energy.sum(axis=-1)

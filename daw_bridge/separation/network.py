@@ -71,7 +71,7 @@ class Graph(Device, Protocol):
         ...
 
     def run(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Return its outputs for its inputs, in arrays that the caller may write to."""
+        """Return its outputs for its inputs, of any shape; the caller may write to them."""
         ...
 
 

@@ -78,7 +78,7 @@ class OnnxGraph:
         self._names = [source.name for source in sources]
 
     def run(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Return the graph's outputs for its inputs, in its own order."""
+        """Return the graph's outputs for its inputs, of any shape, in its own order."""
         with self._turns:
             outputs: Any = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
         return list(outputs)

@@ -42,7 +42,7 @@ class Overlapping:
         self._cross_fade = CrossFade(overlap)
 
     def estimate(self, segment: Segment) -> StemSignals:
-        """Run the network on one passage; mono is shown to it as two equal channels."""
+        """Run the network on one passage; it sees mono as two equal channels."""
         samples = segment.samples
         frames = samples.shape[1]
         start = (self.cut.segment - frames) // 2 if self._is_centred else 0
@@ -57,5 +57,5 @@ class Overlapping:
         return stems
 
     def join(self, estimate: StemSignals, *, last: bool) -> Signal:
-        """Return what a passage completes of the stems that are made."""
+        """Return what a passage completes of the stems made: (stems · channels, samples)."""
         return np.concatenate(self._cross_fade.push(estimate, last=last))

@@ -46,7 +46,7 @@ class Planes:
         return np.stack([shown.real, shown.imag], axis=1).reshape(1, -1, *shown.shape[1:])
 
     def inverse(self, planes: NDArray[np.float32], count: int) -> Signal:
-        """Transform (…, channels · 2, bins, time_frames) back: (all channels, count)."""
+        """Transform (…, channels · 2, bins, time_frames) back: (all channels, count samples)."""
         parts = planes.reshape(-1, PARTS, *planes.shape[-2:])
         spectra = np.zeros((len(parts), planes.shape[-1], self._stft.bins), np.complex64)
         spectra[..., : self._bins] = (parts[:, 0] + 1j * parts[:, 1]).transpose(0, 2, 1)
@@ -90,7 +90,7 @@ class SpectralNetwork:
                 )
 
     def __call__(self, samples: Signal) -> StemSignals:
-        """Return stems of one passage."""
+        """Return the stems of one passage, as many samples as it was made for."""
         (spectra,) = self._graph.run(self._planes.forward(samples))
         signals = self._planes.inverse(spectra, samples.shape[1]) * self._gain
         return signals.reshape(self.stems, *samples.shape)

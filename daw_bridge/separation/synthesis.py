@@ -1,4 +1,4 @@
-"""What segments give → blocks of stems as long as the source."""
+"""Estimates of segments → blocks of stems, together as long as the source."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Synthesis:
         return plan.complete(made, mixture)
 
     def _drop_delay(self, made: Signal) -> Signal:
-        """Leave out what the silence before the signal gave."""
+        """Leave out what the silence before the signal gave: (stems · channels, samples)."""
         dropped = min(self._delay, made.shape[1])
         self._delay -= dropped
         return made[:, dropped:]

@@ -42,7 +42,11 @@ def refine(estimates: Spectra, mixture: Spectra, *, iterations: int, epsilon: fl
 
 
 def _gaussian_model(estimates: Spectra, epsilon: float) -> tuple[NDArray[np.float32], Spectra]:
-    """Return power (stems, time_frames, bins) and spatial covariance (stems, a, b, bins)."""
+    """Model estimates (stems, channels, time_frames, bins) by Gaussians.
+
+    Returns:
+        power (stems, time_frames, bins) and spatial covariance (stems, channels, channels, bins).
+    """
     power = np.mean(estimates.real**2 + estimates.imag**2, axis=1)
     covariance = np.einsum("jatf,jbtf->jabf", estimates, estimates.conj())
     covariance /= (power.sum(axis=1) + epsilon)[:, np.newaxis, np.newaxis]
@@ -50,7 +54,7 @@ def _gaussian_model(estimates: Spectra, epsilon: float) -> tuple[NDArray[np.floa
 
 
 def _mixture_covariance(power: NDArray[np.float32], covariance: Spectra, epsilon: float) -> Spectra:
-    """Return the model's covariance of the mixture: (a, b, time_frames, bins)."""
+    """Return the model's covariance of the mixture: (channels, channels, time_frames, bins)."""
     mixed: Spectra = np.einsum("jtf,jabf->abtf", power, covariance)
     for channel in range(mixed.shape[0]):
         mixed[channel, channel] += np.float32(epsilon**0.5)
@@ -61,6 +65,10 @@ def _solve(matrix: Spectra, vector: Spectra) -> Spectra:
     """Solve matrix · solution = vector in each bin, for Hermitian matrices of one or two rows.
 
     It is done in double precision: channels that are almost equal cancel.
+
+    Args:
+        matrix: (channels, channels, time_frames, bins).
+        vector: (channels, time_frames, bins), as is what is returned.
     """
     if len(vector) == 1:
         return vector / matrix[0, 0].real

@@ -29,10 +29,6 @@ _SILENT_RMS = 1e-3
 _LOSSY_VBR = (2.0, 9.0)  # LAME's qualities, about 190 … 65 kbit/s
 
 
-def _between(low: float, high: float) -> Callable[[Random], float]:
-    return lambda random: float(random.uniform(low, high))
-
-
 def _compressor(random: Random) -> pb.Plugin:
     return pb.Compressor(
         threshold_db=random.uniform(-35, -12),
@@ -130,7 +126,7 @@ _CHAINS: Mapping[str, Sequence[tuple[float, Effect]]] = {
 
 
 def produce(source: Block, stem: str, sample_rate_hz: int, random: Random) -> Block:
-    """Send a source through a random production chain for its kind of stem."""
+    """Send a source (2, frames) through a random production chain for its kind of stem."""
     chain = _CHAINS.get(stem, _CHAINS[""])
     for share, make in chain:
         if random.random() < share:
@@ -139,19 +135,19 @@ def produce(source: Block, stem: str, sample_rate_hz: int, random: Random) -> Bl
 
 
 def code(source: Block, sample_rate_hz: int, random: Random) -> Block:
-    """Code a source as MP3 and decode it."""
+    """Code a source (2, frames) as MP3 and decode it."""
     quality = float(random.uniform(*_LOSSY_VBR))
     return pb.MP3Compressor(vbr_quality=quality)(source, sample_rate_hz)
 
 
 def change_speed(source: Block, frames: int) -> Block:
-    """Play a longer or shorter passage in ``frames`` frames, pitch and tempo together."""
+    """Play a longer or shorter passage in (2, frames), pitch and tempo together."""
     played = soxr.resample(source.T, source.shape[1], frames, "LQ").T
     return np.ascontiguousarray(np.pad(played, ((0, 0), (0, 1)))[:, :frames])
 
 
 def place(source: Block, stem: str, random: Random) -> Block:
-    """Change the width and the place of a source between left and right."""
+    """Change the width of a source (2, frames), and its place between left and right."""
     middle = source.mean(axis=0, keepdims=True)
     if stem == "bass" and random.random() < 0.7:
         return np.repeat(middle, 2, axis=0)
@@ -163,7 +159,7 @@ def place(source: Block, stem: str, random: Random) -> Block:
 def vary(
     source: Block, stem: str, sample_rate_hz: int, augmentation: Augmentation, random: Random
 ) -> Block:
-    """Do to a source what the augmentation asks for, at random: float32 (2, frames)."""
+    """Do to a source (2, frames) what the augmentation asks for, at random."""
     if _rms(source) < _SILENT_RMS:
         return source
     if random.random() < augmentation.production:

@@ -1,7 +1,7 @@
 """Songs → examples: mixtures and their stems, made anew from a seed and a number.
 
 An example depends on the seed and on its number alone, so a training that goes on after a kill sees
-just what it would have seen, whatever the number of workers.
+the examples that it would have seen without, whatever the number of workers.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class _Choice:
 
     songs: Sequence[Song]
     weights: NDArray[np.float64]
+    """(songs,), of sum 1"""
 
     def draw(self, random: np.random.Generator) -> Song:
         return self.songs[random.choice(len(self.songs), p=self.weights)]
@@ -70,7 +71,7 @@ class Examples(Dataset["NDArray[np.float32]"]):
                 raise OptionError(f"No song of {', '.join(config.data.train)} has a stem '{stem}'.")
 
     def _find_songs(self) -> list[Song]:
-        """Return the songs that are long enough for the longest passage of which examples are."""
+        """Return the songs that are longer than the longest passage that an example may take."""
         sources = self._config.data.train
         songs = [song for source in sources for song in find_songs(Path(source))]
         for song in songs:
@@ -86,7 +87,7 @@ class Examples(Dataset["NDArray[np.float32]"]):
         return self._config.optimiser.steps * self._config.optimiser.batch - self._first
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
-        """Make an example."""
+        """Make an example: (1 + stems, 2, samples)."""
         random = np.random.default_rng((self._config.seed, self._first + index))
         remix = random.random() < self._config.augmentation.remix or not self._whole.songs
         parts = self._remix(random) if remix else self._excerpt(random)
@@ -96,7 +97,7 @@ class Examples(Dataset["NDArray[np.float32]"]):
         return example * np.float32(random.uniform(0.4, 1) / max(np.abs(mixture).max(), 1))
 
     def _remix(self, random: np.random.Generator) -> dict[str, Block]:
-        """Each stem from another song."""
+        """Return stems (2, samples) by name, each from another song."""
         augmentation = self._config.augmentation
         parts = {}
         for stem, choice in self._by_stem.items():
@@ -113,7 +114,7 @@ class Examples(Dataset["NDArray[np.float32]"]):
         return parts
 
     def _excerpt(self, random: np.random.Generator) -> dict[str, Block]:
-        """All stems from the same passage of one song."""
+        """Return stems (2, samples) by name, all from the same passage of one song."""
         song = self._whole.draw(random)
         start = int(random.integers(song.frames - self._samples))
         names = {**self._config.stems, _EXTRA: self._extra_names([song])}
@@ -123,7 +124,7 @@ class Examples(Dataset["NDArray[np.float32]"]):
         }
 
     def _source(self, stem: str, random: np.random.Generator) -> Block:
-        """A passage of a random song's stem in which there is something to hear."""
+        """Return a passage (2, samples) of a random song's stem, best one that is not silent."""
         song = self._by_stem[stem].draw(random)
         names = self._config.stems.get(stem) or self._extra_names([song])
         speed = self._config.augmentation.speed
@@ -140,7 +141,7 @@ class Examples(Dataset["NDArray[np.float32]"]):
         return vary(source, stem, self._rate_hz, self._config.augmentation, random)
 
     def _read(self, song: Song, names: Sequence[str], start: int, frames: int) -> Block:
-        """Read what a song has of several stems, summed."""
+        """Read the sum of those of several stems that a song has: (2, frames)."""
         source = self._silence(frames)
         for name in names:
             if name in song.stems:

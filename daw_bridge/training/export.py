@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import onnx
-    from numpy.typing import NDArray
 
+    from daw_bridge.conversion.graphs.graph import Weights
+    from daw_bridge.separation.network import Magnitudes, Masks
     from daw_bridge.training.config import TrainingConfig
     from daw_bridge.training.networks import SharedUnet
 
@@ -125,10 +126,10 @@ def _load(checkpoint: Path) -> Training:
     return training.eval()
 
 
-def _masks_by_torch(training: Training, magnitudes: NDArray[np.float32]) -> NDArray[np.float32]:
+def _masks_by_torch(training: Training, magnitudes: Magnitudes) -> Masks:
     with torch.no_grad():
         estimates = training.estimate(torch.from_numpy(magnitudes)[None])
-        masks: NDArray[np.float32] = training.masks(estimates)[:, 0].numpy()
+        masks: Masks = training.masks(estimates)[:, 0].numpy()
     return masks
 
 
@@ -148,7 +149,7 @@ def _build(training: Training, *, half: bool) -> onnx.ModelProto:
     return build_shared_unet(network.arrays(), tuple(config.stems), **options)
 
 
-def _arrays_of(unet: SharedUnet, stem: str) -> dict[str, NDArray[np.float32]]:
+def _arrays_of(unet: SharedUnet, stem: str) -> Weights:
     """Return the weights of a U-Net of one stem, without the stem's name."""
     return {name.removeprefix(f"{stem}."): array for name, array in unet.arrays().items()}
 
@@ -173,7 +174,7 @@ def _write(graph: onnx.ModelProto, file: Path) -> None:
     write_whole(file, graph.SerializeToString())
 
 
-def _difference_db(reference: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+def _difference_db(reference: Masks, other: Masks) -> float:
     difference = energy(reference - other)
     return 10 * math.log10(difference / energy(reference)) if difference else -math.inf
 

@@ -66,9 +66,8 @@ def train(
     lightning.seed_everything(config.seed, verbose=False)
     module = Training(msgspec.to_builtins(config))
     if last.exists():
-        load_checkpoint(
-            module.network, last
-        )  # says clearly if it cannot be; Lightning does the rest
+        # Lightning restores it all; this says clearly where the network does not fit.
+        load_checkpoint(module.network, last)
     elif config.network.start:
         load_start(module.network, config.network)
     trainer = _make_trainer(config, device=device, show_bar=show_bar)
@@ -134,7 +133,7 @@ class _Report(Callback):
 
 
 def _callbacks(config: TrainingConfig) -> list[Callback]:
-    """Averaged weights are what is validated and saved; the last are saved whether best or not."""
+    """Averaged weights are validated and saved; the last are saved too, best or not."""
     kept: dict[str, Any] = {
         "dirpath": config.output,
         "enable_version_counter": False,

@@ -26,11 +26,11 @@ from daw_bridge.training.start import LibraryModel
 from daw_bridge.training.validation import frame_sdr_db, separate
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from daw_bridge.files.songs import Song
-    from daw_bridge.training.networks import UnetFamily
+    from daw_bridge.separation.network import Magnitudes, Masks
+    from daw_bridge.training.networks import MagnitudeBatch, PartBatch, UnetFamily
 
 SAMPLE_RATE_HZ = 44_100
 STFT = Stft(window_samples=4096, hop_samples=1024)
@@ -74,32 +74,36 @@ class Training(lightning.LightningModule):
         """Switch to training as above: Lightning itself only restores modes that it found."""
         self.train()
 
-    def estimate(self, magnitudes: Tensor) -> Tensor:
-        """(batch, channels, time_frames, bins) → magnitudes of the parts (parts, batch, …)."""
+    def estimate(self, magnitudes: MagnitudeBatch) -> PartBatch:
+        """Return the parts' magnitudes."""
         shown = magnitudes.contiguous(memory_format=torch.channels_last)
         estimates = self.network(shown).float() * magnitudes
         if self.config.network.rest:
             estimates = torch.cat([estimates, magnitudes - estimates])
         return estimates
 
-    def masks(self, estimates: Tensor) -> Tensor:
-        """Return the parts' masks, which add up to one."""
+    def masks(self, estimates: PartBatch) -> PartBatch:
+        """Return the masks of the parts' magnitudes, which add up to one."""
         if self.config.network.rest:  # its sigmoids are the shares, whatever the level
             estimates = estimates / (estimates.sum(dim=0) + MASK_EPSILON)
         return ratio_masks(estimates, self.config.network.mask_exponent)
 
-    def show(self, magnitudes: Tensor) -> Tensor:
+    def show(self, magnitudes: MagnitudeBatch) -> MagnitudeBatch:
         """Return what the earlier stage, where there is one, leaves of a mixture's magnitudes."""
         before = self.config.before
         if not (before and self._before):
             return magnitudes
         return magnitudes * self._before.masks(magnitudes)[self._before.index(before.part)]
 
-    def _show_in_training(self, mixture: Tensor, targets: Tensor) -> Tensor:
+    def _show_in_training(self, mixture: Tensor, targets: Tensor) -> MagnitudeBatch:
         """Run the earlier stage on a share of the batches; imitate it on the others.
 
-        It costs as much as the network itself. What it leaves of sounds that belong to no stem is
-        imitated by their being quiet.
+        It costs as much as the network itself. To imitate what it leaves of sounds that belong to
+        no stem, these are turned down.
+
+        Args:
+            mixture: complex (b, channels, time_frames, bins).
+            targets: complex (parts, b, channels, time_frames, bins).
         """
         before = self.config.before
         if not before:
@@ -111,7 +115,7 @@ class Training(lightning.LightningModule):
         return (kept + before.leak * (mixture - kept)).abs()
 
     def training_step(self, batch: Tensor, _: int) -> Tensor:
-        """Return the loss of a batch of examples (batch, 1 + stems, channels, samples)."""
+        """Return the loss of a batch of examples (b, 1 + stems, channels, samples)."""
         spectra = self._transform(batch)
         mixture, targets = spectra[0], spectra[1:]
         magnitudes = mixture.abs()
@@ -149,15 +153,15 @@ class Training(lightning.LightningModule):
         if sdrs:
             self.log("sdr", float(np.mean(sdrs)), batch_size=1, on_epoch=True, prog_bar=True)
 
-    def _mask_song(self, magnitudes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(channels, time_frames, bins) → masks (parts, channels, time_frames, bins)."""
+    def _mask_song(self, magnitudes: Magnitudes) -> Masks:
+        """Return the parts' masks, the earlier stage's included."""
         mixture = torch.from_numpy(magnitudes)[None].to(self.device)
         shown = self.show(mixture)
         masks = self.masks(self.estimate(shown)) * (shown / (mixture + MASK_EPSILON))
         return masks[:, 0].cpu().numpy()
 
     def _transform(self, batch: Tensor) -> Tensor:
-        """(batch, tracks, channels, samples) → complex (tracks, batch, channels, frames, bins)."""
+        """(b, tracks, channels, samples) → complex (tracks, b, channels, time_frames, bins)."""
         spectra = torch.stft(
             batch.flatten(0, 2),
             STFT.window_samples,

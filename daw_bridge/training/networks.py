@@ -18,14 +18,17 @@ from daw_bridge.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
+    from daw_bridge.conversion.graphs.graph import Weights
     from daw_bridge.training.config import NetworkConfig
 
-    Arrays = Mapping[str, NDArray[np.float32]]
-    """Weights by name: ``encoder1.kernel``, ``drums.decoder2.gamma`` …"""
+    MagnitudeBatch = Tensor
+    """float32 (b, channels, time_frames, bins)"""
+    PartBatch = Tensor
+    """float32 (stems or parts, b, channels, time_frames, bins)"""
+    MapBatch = Tensor
+    """float32 (b, filters, time_frames, bins); each level halves the last two"""
 
 _CHANNELS = 2
 _ARRAY_NAMES = {
@@ -65,8 +68,8 @@ class Encoder(nn.Module):
             convolution = nn.Conv2d(inputs[level - 1], filters, 5, stride=2)
             self.add_module(f"encoder{level}", _Level(convolution, filters, momentum))
 
-    def forward(self, magnitudes: Tensor) -> list[Tensor]:
-        """(batch, channels, time_frames, bins) → six levels, the finest first."""
+    def forward(self, magnitudes: MagnitudeBatch) -> list[MapBatch]:
+        """Return six levels, the finest first."""
         skips = []
         signal = magnitudes
         for level in cast("Iterable[_Level]", self.children()):
@@ -91,8 +94,8 @@ class Decoder(nn.Module):
         if last == DEPTH:
             self.output = _Output(decoder[-1])
 
-    def forward(self, signal: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """Go up; ``signal`` is what the level below gave."""
+    def forward(self, signal: MapBatch, skips: Sequence[MapBatch]) -> MapBatch:
+        """Go up; ``signal`` is what the level below gave, ``skips`` are the encoder's levels."""
         for number, layer in enumerate(self.children(), self.first):
             if isinstance(layer, _Output):
                 return torch.sigmoid(layer.convolution(signal))
@@ -116,17 +119,17 @@ class SharedUnet(nn.Module):
             {stem: Decoder(config, momentum, first=shared + 1, last=DEPTH) for stem in stems}
         )
 
-    def forward(self, magnitudes: Tensor) -> Tensor:
-        """(batch, channels, time_frames, bins) → sigmoids (stems, batch, channels, …)."""
+    def forward(self, magnitudes: MagnitudeBatch) -> PartBatch:
+        """Return the stems' sigmoids."""
         skips = self.encoder(magnitudes)
         signal = self.trunk(skips[-1], skips)
         return torch.stack([head(signal, skips) for head in self.heads.values()])
 
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
+    def arrays(self) -> Weights:
         """Return a copy of the weights, by the names that the converters use."""
         return {_array_name(key): state.numpy().copy() for key, state in self._states()}
 
-    def load_arrays(self, arrays: Arrays) -> None:
+    def load_arrays(self, arrays: Weights) -> None:
         """Take weights; a name without a stem is every head's.
 
         Raises:
@@ -140,6 +143,7 @@ class SharedUnet(nn.Module):
             state.copy_(torch.from_numpy(array.copy()))
 
     def _states(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the names and the weights of torch's modules, of any shape."""
         for key, state in self.state_dict().items():
             if not key.endswith("num_batches_tracked"):
                 yield key, state.detach().cpu()
@@ -153,16 +157,16 @@ class Unets(nn.Module):
         unets = {stem: SharedUnet((stem,), config, momentum) for stem in stems}
         self.unets = cast("Mapping[str, SharedUnet]", nn.ModuleDict(unets))
 
-    def forward(self, magnitudes: Tensor) -> Tensor:
-        """(batch, channels, time_frames, bins) → sigmoids (stems, batch, channels, …)."""
+    def forward(self, magnitudes: MagnitudeBatch) -> PartBatch:
+        """Return the stems' sigmoids."""
         return torch.cat([unet(magnitudes) for unet in self.unets.values()])
 
 
 UnetFamily: TypeAlias = SharedUnet | Unets
 
 
-def ratio_masks(estimates: Tensor, exponent: float) -> Tensor:
-    """Return each estimate's share of them all: magnitudes (stems, …) → masks (stems, …)."""
+def ratio_masks(estimates: PartBatch, exponent: float) -> PartBatch:
+    """Return each estimate's share of them all: masks of magnitudes."""
     powers = estimates.clamp(min=MASK_EPSILON) ** exponent  # has a finite slope everywhere
     share = MASK_EPSILON / len(estimates)
     return (powers + share) / (powers.sum(dim=0) + MASK_EPSILON)

@@ -1,4 +1,4 @@
-"""What a training builds on: weights to start from, and models of the library that stand by."""
+"""What a training builds on: weights to start from, and models of the library beside it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ from daw_bridge.training.networks import SharedUnet
 from daw_bridge.weights.installing import fetched_source
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from daw_bridge.training.config import NetworkConfig
-    from daw_bridge.training.networks import UnetFamily
+    from daw_bridge.training.networks import MagnitudeBatch, PartBatch, UnetFamily
 
 
 class LibraryModel:
@@ -33,7 +31,7 @@ class LibraryModel:
         self._network = Loader().load(self._manifest)
 
     def __deepcopy__(self, _: object) -> LibraryModel:
-        """Return this very model: averaged copies of what is trained share it."""
+        """Return the model itself, which averaged copies of the trained network share."""
         return self
 
     def index(self, stem: str) -> int:
@@ -45,8 +43,8 @@ class LibraryModel:
         self._manifest.check_stems((stem,))
         return self._manifest.stems.index(stem)
 
-    def masks(self, magnitudes: Tensor) -> Tensor:
-        """(batch, channels, time_frames, bins) → masks (stems, batch, …)."""
+    def masks(self, magnitudes: MagnitudeBatch) -> PartBatch:
+        """Return the masks of the model's stems."""
         batch = magnitudes.detach().cpu().numpy()
         masks = np.stack([self._network(np.ascontiguousarray(each)) for each in batch], axis=1)
         return torch.from_numpy(masks).to(magnitudes.device)

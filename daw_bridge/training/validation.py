@@ -12,14 +12,12 @@ from daw_bridge.separation.masks import apply_masks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from daw_bridge.audio import StemBlock
     from daw_bridge.files.blocks import Block
+    from daw_bridge.separation.network import Magnitudes, Masks
     from daw_bridge.stft import Stft
 
-    Masker = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    """Magnitudes (channels, time_frames, bins) → masks (stems, channels, time_frames, bins)."""
+    Masker = Callable[[Magnitudes], Masks]
 
 SEGMENT_FRAMES = 512
 MULTIPLE_FRAMES = 64
@@ -27,7 +25,7 @@ _SILENT_POWER = 1e-8
 
 
 def separate(mask: Masker, mixture: Block, stft: Stft, *, bins: int) -> StemBlock:
-    """Separate a song, segment by segment: float32 (stems, channels, frames)."""
+    """Separate a song, segment by segment."""
     window = stft.window_samples
     spectra = stft.forward(np.pad(mixture, ((0, 0), (window, 2 * window))))
     frames = spectra.shape[1]
@@ -47,10 +45,10 @@ def separate(mask: Masker, mixture: Block, stft: Stft, *, bins: int) -> StemBloc
 
 
 def frame_sdr_db(reference: Block, estimate: Block, frame: int) -> float:
-    """Return the median over frames of the signal-to-distortion ratio, in dB.
+    """Return the median over frames, of ``frame`` samples, of the signal-to-distortion ratio in dB.
 
-    Frames in which the reference is silent do not count; where all are, it is not a number. No
-    filter is allowed for, as BSS Eval does: this is quick, and enough to choose a checkpoint by.
+    Frames in which the reference is silent do not count; NaN where all are. Unlike BSS Eval, it
+    forgives no filter: this is quick, and enough to choose a checkpoint by.
     """
     count = reference.shape[1] // frame
     cut = (slice(None), slice(count * frame))

@@ -1,4 +1,4 @@
-"""The containers that weights come in, opened without what wrote them.
+"""The containers that weights come in, opened without the programs that wrote them.
 
 torch_files      pickles of PyTorch, of arrays only
 demucs_packages  those of Demucs, which also say how to build the network

@@ -45,11 +45,11 @@ class Package(NamedTuple):
     settings: Mapping[str, Any]
     """What the class was called with, by name; what is missing is as the class has it."""
     arrays: Mapping[str, NDArray[Any]]
-    """By the reference's names, of the file's own precision."""
+    """By the reference's names, of any shape and of the file's own precision."""
 
 
 def read_file(path: Path, size: int = -1) -> bytes:
-    """Return so many bytes from a file's start, or all, or those that gzip has made of them."""
+    """Return a file's first ``size`` bytes, or all; a file of gzip's is unpacked."""
     with path.open("rb") as stream:
         is_compressed = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
     with gzip.open(path) if is_compressed else path.open("rb") as stream:
@@ -59,8 +59,8 @@ def read_file(path: Path, size: int = -1) -> bytes:
 def read_package(path: Path, *, trust: bool = False) -> Package:
     """Read a ``.th`` file, or one that is compressed by gzip.
 
-    Version 1 saved a tuple. Of version 2, arrays alone were published, of a class as it is without
-    any settings.
+    Version 1 saved a tuple. Of version 2, arrays alone were published: their network has the
+    class's default settings.
 
     Raises:
         WeightsError: it cannot be read, is no such package, or its arrays are quantised.
@@ -94,13 +94,13 @@ class Bag(NamedTuple):
     weights: tuple[tuple[float, ...], ...] | None = None
     """How much each of a network's stems counts; None: all the same."""
     segment: float | None = None
-    """What passages last, in seconds; None: as each network has it."""
+    """The length of passages in seconds; None: as each network has it."""
 
 
 def find_bag(path: Path) -> Bag:
-    """Return what a ``.yaml`` file, or the one of a folder, names, or a ``.th`` file alone.
+    """Return the bag of a ``.yaml`` file, of a folder with one, or of a ``.th`` file alone.
 
-    Lists are in brackets, as in the published bags.
+    Lists in the YAML are in brackets, as in the published bags.
 
     Raises:
         WeightsError: a file is missing, or cannot be made out.
@@ -125,7 +125,7 @@ def find_bag(path: Path) -> Bag:
 
 
 def _find_member(folder: Path, name: str) -> Path:
-    """Return a file whose name may go on with how its hash begins."""
+    """Return the file of a name, which a dash and the first digits of its hash may follow."""
     found = [*folder.glob(f"{name}-*.th"), *folder.glob(f"{name}.th")]
     if len(found) != 1:
         raise WeightsError(f"{folder} holds {len(found) or 'no'} files {name}.th, not one.")

@@ -27,12 +27,12 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def has_names(path: Path, *names: bytes) -> bool:
-    """Return whether a file of a place holds such names; it takes no h5py to tell."""
+    """Return whether a file of a place holds all these names; h5py is not needed for that."""
     return any(all(name in content for name in names) for _, content in _files(path))
 
 
 def read_parameters(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the parameters of all files of a place by their names, as ``fc1/affine/W``.
+    """Return all parameters of a place, of any shape, by their names, as ``fc1/affine/W``.
 
     Raises:
         WeightsError: there is no file, one is damaged, or two have a parameter of the same name.
@@ -81,6 +81,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _read(content: bytes, name: str) -> dict[str, NDArray[np.float32]]:
+    """Return the parameters of one file, of any shape, by their names."""
     h5py = import_extra("h5py")
     held: dict[str, NDArray[np.float32]] = {}
 
@@ -99,7 +100,7 @@ def _read(content: bytes, name: str) -> dict[str, NDArray[np.float32]]:
 
 
 def _check(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-    """Refuse what no training gives: numbers that are none, and variances below 0."""
+    """Refuse values, of any shape, that no training gives: infinite, NaN, variances below 0."""
     if not np.isfinite(values).all() or (name.endswith("/var") and (values < 0).any()):
         raise ValueError(f"{name} holds impossible numbers")
     return values

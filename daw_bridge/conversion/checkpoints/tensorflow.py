@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _FOOTER_BYTES = 48
 _TABLE_MAGIC = 0xDB4775248B80FB57
-_BLOCK_TRAILER_BYTES = 5  # compression type, CRC-32C
 _DT_FLOAT = 1
 _INDEX = ".index"
 
@@ -45,9 +44,9 @@ class _Entry(NamedTuple):
 
 
 def read_latest(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the variables of the checkpoint that a folder or an archive of one holds.
+    """Return the variables, of any shape, of the checkpoint in a folder, or in an archive of one.
 
-    Of several it is the one that the folder's file ``checkpoint`` calls the latest.
+    Of several checkpoints it takes the one that the folder's file ``checkpoint`` calls the latest.
 
     Raises:
         WeightsError: there is none, or more than one and no such file, or it cannot be read.
@@ -79,7 +78,7 @@ def list_variables(path: Path) -> set[str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Mapping[PurePosixPath, Callable[[], bytes]]]:
-    """Give what reads the files of a folder, a tar or a zip, by their paths therein."""
+    """Give a function for each file of a folder, a tar or a zip, by its path, that reads it."""
     if path.is_dir():
         yield {PurePosixPath(file.name): file.read_bytes for file in path.iterdir()}
     elif zipfile.is_zipfile(path):
@@ -95,7 +94,7 @@ def _opened(path: Path) -> Iterator[Mapping[PurePosixPath, Callable[[], bytes]]]
 
 
 def read_checkpoint(index: bytes, data: bytes) -> dict[str, NDArray[np.float32]]:
-    """Return the float32 tensors of a checkpoint of one shard, by name; others are left out.
+    """Return a checkpoint's float32 tensors, of any shape, by name; others are left out.
 
     Raises:
         WeightsError: the index is no table, is compressed, or points outside the data.

@@ -4,7 +4,8 @@ Since torch 1.6 a file is a zip archive of a pickle, ``data.pkl``, and one membe
 it was a sequence of pickles (a magic number, a version, facts on the machine, the object, the
 storages' keys), then the storages, each after its number of elements.
 
-A pickle may call anything, so only what rebuilds arrays is let through, and what the caller knows.
+A pickle may call anything, so only functions that rebuild arrays are let through, and what the
+caller knows by name.
 
 Source: torch/serialization.py and torch/_utils.py of torch 2.13.
 """
@@ -128,7 +129,7 @@ class _Refusal(Exception):  # noqa: N818 - says what was refused
 
 
 class _Storage(NamedTuple):
-    """Elements that tensors are views of; they are filled in when the views are already made."""
+    """The memory (elements,) that tensors are views of; views are made before it is filled."""
 
     stored: str
     elements: NDArray[Any]
@@ -210,6 +211,7 @@ def _refuse(what: str) -> NoReturn:
 def _rebuild_tensor(
     storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
 ) -> NDArray[Any]:
+    """Return a view of a storage, of any shape; offset and strides are in elements."""
     elements = storage.elements
     last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
     if min((offset, *shape, *strides)) < 0 or (0 not in shape and last >= len(elements)):

@@ -1,6 +1,6 @@
 """D3Net's checkpoints → one ONNX graph from magnitudes to the masks of all stems.
 
-A stem has a network of its own, which gives magnitudes: a mask is what they are of the mixture's.
+Each stem has a network of its own, which gives magnitudes; over the mixture's, they are a mask.
 Each of its bands, and all of them together, go down some scales and up again by way of nested
 dense blocks. The arrays tell all widths and depths, but not where the bands meet.
 
@@ -24,13 +24,14 @@ from daw_bridge.errors import OptionError
 from daw_bridge.library.manifest import MagnitudeModel, SegmentShape, Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import onnx
     from numpy.typing import NDArray
 
     from daw_bridge.conversion.family import ImportWishes
+    from daw_bridge.conversion.graphs.graph import Arrays
 
 _SPLITS = {"vocals": 256, "drums": 128, "bass": 192, "other": 256}
 """Where the two bands of the published networks meet, in bins."""
@@ -39,9 +40,13 @@ _SILENCE = np.float32(1e-10)
 
 
 class Net(NamedTuple):
-    """A stem's arrays by the reference's names, and the bins where its bands meet."""
+    """A stem's arrays by the reference's names, and the bins where its bands meet.
 
-    arrays: Mapping[str, NDArray[np.float32]]
+    Kernels of convolutions are (filters, channels, time_frames, bins), statistics of the input
+    (1, 1, 1, bins).
+    """
+
+    arrays: Arrays
     splits: Sequence[int]
 
     @property
@@ -119,7 +124,7 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
         )
 
 
-def read_d3nets(path: Path) -> dict[str, dict[str, NDArray[np.float32]]]:
+def read_d3nets(path: Path) -> dict[str, Arrays]:
     """Return the arrays of each stem by the reference's names, which begin after the stem's.
 
     Raises:
@@ -150,9 +155,7 @@ def build_d3net(nets: Sequence[Net]) -> onnx.ModelProto:
     return graph.mask_model(masks, channels=nets[0].channels)
 
 
-def _cut(
-    arrays: Mapping[str, NDArray[np.float32]], path: Path, stem: str, wishes: ImportWishes
-) -> Net:
+def _cut(arrays: Arrays, path: Path, stem: str, wishes: ImportWishes) -> Net:
     """Find out where a stem's bands meet."""
     net = Net(arrays, _read_splits(path, stem, wishes))
     bands = net.count_scopes("features_init/")
@@ -228,7 +231,7 @@ class _Layers:
             yield band
 
     def _scales(self, signal: _Signal, scope: str, bins: int) -> _Signal:
-        """Go down by halves and up again, past what was there at each scale."""
+        """Go down by halves and up again; the way up also sees the way down at its scale."""
         depth = self._net.count_scopes(f"{scope}/us_layers/upsample")
         if bins % 2**depth:
             raise ValueError(f"{scope} cannot halve {bins} bins {depth} times")
@@ -247,6 +250,7 @@ class _Layers:
         return signal
 
     def _double(self, signal: _Signal, scope: str) -> _Signal:
+        """Double time frames and bins."""
         shown = self._norm(signal, f"{scope}/norm")
         return self._filter("ConvTranspose", shown, f"{scope}/transconv/deconv", 0, strides=[2, 2])
 
@@ -262,9 +266,9 @@ class _Layers:
     def _deepen(
         self, first: _Signal, scope: str, add_layer: Callable[[_Signal, str, int], _Signal]
     ) -> _Signal:
-        """Add layers that are each shown a part of the planes, and add to all parts after it.
+        """Add layers that each see one part of the planes, and add to all parts after it.
 
-        What is left is the last part.
+        The last part is returned.
         """
         layers = self._net.count_scopes(f"{scope}/layers/layer")
         width = first.planes // (layers + 1)
@@ -309,7 +313,7 @@ class _Layers:
         return _Signal(self._graph.add(operator, [signal.name, *inputs], **attributes), outputs)
 
     def _scale(self, signal: str, operator: str, name: str, bins: int) -> str:
-        """Combine a signal with an array of as many bins, of which those that are seen count."""
+        """Combine (1, planes, time_frames, bins) with an array of as many bins or more."""
         values = self._array(name, bins, axis=3)[..., : self._net.bins]
         return self._graph.add(operator, [signal, self._constant(name, values)])
 
@@ -319,6 +323,7 @@ class _Layers:
         return _Signal(joined, sum(counts) if axis == 1 else counts[0])
 
     def _array(self, name: str, size: int, axis: int) -> NDArray[np.float32]:
+        """Return an array of any shape that has ``size`` at an axis."""
         self._left.discard(name)
         array = self._net.arrays[name]
         if array.shape[axis] != size:
@@ -326,4 +331,5 @@ class _Layers:
         return array
 
     def _constant(self, name: str, value: NDArray[np.float32]) -> str:
+        """Add an array of any shape."""
         return self._graph.constant(f"{self._scope}/{name}", value)

@@ -1,7 +1,7 @@
 """Demucs on samples alone, as its versions 1 to 3 have it → an ONNX graph from samples to stems.
 
 A U-Net over time: each layer on the way down is a strided convolution, each on the way up a
-transposed one, with gated convolutions between them, and what the way down saw at this rate is
+transposed one, with gated convolutions between them, and the way down's signal of the same rate is
 added. Recurrent layers are at the lowest rate. From version 2 on, it runs at twice the song's rate.
 
 Défossez, Usunier, Bottou and Bach, "Music source separation in the waveform domain", 2019; layers
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.conversion.checkpoints.demucs_packages import Package
     from daw_bridge.conversion.family import ImportWishes
+    from daw_bridge.conversion.graphs.graph import Arrays
 
 _SOURCES = ("drums", "bass", "other", "vocals")
 """Of the published models, in the reference's order."""
@@ -81,8 +82,8 @@ def recognises(path: Path) -> bool:
 def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Rebuild the network of a ``.th`` or ``.th.gz`` file.
 
-    Stems that are wished for are in the network's order; ``other`` then goes to the end. Of what
-    would be more than two gigabytes, arrays are kept in half precision.
+    Stems that are wished for are in the network's order; ``other`` then goes to the end. A network
+    of more than two gigabytes is kept in half precision.
 
     Raises:
         WeightsError: the file is damaged, or of a network that cannot be rebuilt.
@@ -145,7 +146,7 @@ def read_settings(package: Package, origin: str) -> Settings:
 
 
 def name_arrays(package: Package, settings: Settings) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a package as :class:`Demucs` takes them: each layer's parts have names.
+    """Return a package's arrays, of any shape, by the names of layers' parts, for :class:`Demucs`.
 
     Raises:
         IndexError: a layer has more parts than the settings tell.
@@ -161,7 +162,7 @@ def name_arrays(package: Package, settings: Settings) -> dict[str, NDArray[Any]]
 
 
 class Demucs:
-    """Adds a network to a graph.
+    """Adds a network to a graph: its signals are (1, channels, samples) at the rate of each layer.
 
     Args:
         layers: know its arrays, as from :func:`name_arrays`.
@@ -180,8 +181,8 @@ class Demucs:
     def passage(self) -> tuple[int, int]:
         """Return how many samples it takes, and how many of them at each end are context.
 
-        That is what the reference shows it of a song to get as much as it was trained on or, from
-        version 3 on, as it says itself.
+        The reference shows it as many to get back the length that it was trained on or, from
+        version 3 on, the length that it was saved with.
         """
         seconds = self._settings.segment if self._settings.is_padded else _TRAINED_SECONDS
         wanted = round(seconds * self._settings.samplerate)
@@ -295,6 +296,9 @@ def standardise(layers: Layers, samples: Value) -> tuple[Value, Callable[[Value]
     Args:
         layers: of the network.
         samples: (1, channels, samples).
+
+    Returns:
+        the same shape; and what takes and gives (1, stems · channels, samples).
     """
     frames = layers.constant(samples.shape[2])
     mono = layers.mean(samples, 1)
@@ -320,7 +324,7 @@ def standardise(layers: Layers, samples: Value) -> tuple[Value, Callable[[Value]
     return layers.apply("Div", layers.apply("Sub", samples, mean), divisor), undo
 
 
-def _shrink(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+def _shrink(arrays: Arrays) -> Arrays:
     """Return arrays that are in half precision where a file could not hold them otherwise."""
     if sum(array.nbytes for array in arrays.values()) < _FILE_BYTES:
         return arrays
@@ -330,7 +334,7 @@ def _shrink(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
 
 
 def _layouts(settings: Settings) -> dict[str, list[str]]:
-    """Return what the numbered parts of a layer are, on the way down and up."""
+    """Return the names of the numbered parts of a layer, on the way down and up."""
     inward, outward = (
         ["rewrite", norm, "activation"] * settings.rewrite for norm in ("norm2", "norm1")
     )
@@ -346,8 +350,9 @@ def _layouts(settings: Settings) -> dict[str, list[str]]:
 
 
 def _resample(layers: Layers, x: Value, old: int, new: int) -> Value:
-    """Change the sample rate by a sinc under a squared cosine; what lies beyond is as at the end.
+    """Change the sample rate: (1, channels, samples) → (1, channels, samples · new / old).
 
+    The filter is a sinc under a squared cosine; beyond the ends, the first and last sample go on.
     As julius does it: J. O. Smith, "Digital audio resampling", 2002.
     """
     rate = _ROLLOFF * min(old, new)
@@ -365,7 +370,7 @@ def _resample(layers: Layers, x: Value, old: int, new: int) -> Value:
 
 
 def _pad(layers: Layers, x: Value, pads: tuple[int, int], mode: str = "constant") -> Value:
-    """Lengthen the last axis."""
+    """Lengthen (b, channels, samples) before and after."""
     before, after = pads
     amounts = layers.graph.unnamed(np.array([0, 0, before, 0, 0, after]))
     name = layers.graph.add("Pad", [x.name, amounts], mode=mode)
@@ -373,4 +378,5 @@ def _pad(layers: Layers, x: Value, pads: tuple[int, int], mode: str = "constant"
 
 
 def _crop_middle(layers: Layers, x: Value, frames: int) -> Value:
+    """Keep the middle of a signal: (1, channels, samples) → (1, channels, frames)."""
     return layers.crop(x, 2, (x.shape[2] - frames) // 2, frames)

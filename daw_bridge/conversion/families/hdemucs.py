@@ -1,6 +1,6 @@
 """Checkpoints of Hybrid Demucs and HT Demucs, and bags of them → one ONNX graph.
 
-A graph of one network is told of in hybrid_unet.py; that of a bag averages what its members give.
+The graph of one network is that of hybrid_unet.py; the graph of a bag averages its members' stems.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.conversion.checkpoints.demucs_packages import Package
     from daw_bridge.conversion.family import ImportWishes
+    from daw_bridge.conversion.graphs.graph import Arrays
 
 _INPUTS = ("samples", "spectrum")
 _OUTPUTS = ("signals", "spectra")
@@ -123,7 +124,7 @@ class BagMember(NamedTuple):
     """One network of a bag."""
 
     settings: Hybrid
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Arrays
 
 
 def build_hybrid(
@@ -133,7 +134,7 @@ def build_hybrid(
 
     Args:
         members: the networks.
-        weights: how much each of a network's stems counts; None: all the same.
+        weights: how much each of a network's stems counts, (networks, stems); None: all the same.
         order: the members' stems as the graph is to give them.
 
     Raises:
@@ -174,7 +175,7 @@ def _mix(
     order: Sequence[int],
     name: str,
 ) -> Value:
-    """Average the networks' stems and bring them into their order."""
+    """Average the networks' stems, (stems, …) each, by shares (networks, stems), and order them."""
     shares = shares.reshape(*shares.shape, *[1] * (len(estimates[0].shape) - 1))
     mixed, *others = (
         layers.apply("Mul", estimate, layers.constant(share)) if len(estimates) > 1 else estimate

@@ -1,8 +1,8 @@
 """MDX-Net's U-Nets as they are published, ``.onnx`` from complex spectra to complex spectra.
 
 M. Kim et al., "KUIELab-MDX-Net: a two-stream neural network for music demixing", MDX Workshop at
-ISMIR 2021. The file runs unchanged. It does not tell the length of its transform, which goes by the
-names that Ultimate Vocal Remover's table of models uses.
+ISMIR 2021. The file runs unchanged. It does not tell the length of its transform; the configuration
+does, by the names that Ultimate Vocal Remover's table of models uses.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def recognises(path: Path) -> bool:
 def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """Tell what a manifest says of a network, which stays as it is.
 
-    What the file does not say in its metadata comes from the configuration, a JSON object.
+    What the file's metadata do not tell comes from the configuration, a JSON object.
 
     Raises:
         WeightsError: the graph has another signature.

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.conversion.family import ImportWishes
+    from daw_bridge.conversion.graphs.graph import Arrays
+
+    Rows = str
+    """The name of a value (time_frames, features)"""
 
 _HASH = re.compile("-[0-9a-f]{8}$")  # torch.hub's names end in how the file's sha256 begins
 _HEAD_BYTES = 2**16
@@ -44,7 +48,7 @@ _NORM_EPSILON = 1e-5
 class Target(NamedTuple):
     """A target's arrays by the reference's names, and how wide its layers are."""
 
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Arrays
     channels: int
     bins: int
     """Of magnitudes and masks."""
@@ -148,8 +152,8 @@ def build_openunmix(targets: Sequence[Target], *, crossed: bool = False) -> onnx
 
     Args:
         targets: what each is made of.
-        crossed: the recurrent and the last layers of all targets are shown the average of what
-            the targets' layers before them give, as in X-UMX.
+        crossed: the recurrent and the last layers of all targets see the average of all targets'
+            layers before them, as in X-UMX.
 
     Raises:
         WeightsError: the targets differ in channels or bins.
@@ -166,7 +170,7 @@ def build_openunmix(targets: Sequence[Target], *, crossed: bool = False) -> onnx
     frames = _add_frames(graph, targets[0])
     scopes = [f"target{number}." for number in range(len(targets))]
 
-    def cross(signals: list[str]) -> list[str]:
+    def cross(signals: list[Rows]) -> list[Rows]:
         return [graph.add("Mean", signals)] * len(signals) if crossed else signals
 
     encoded = cross([_add_encoder(graph, frames, scope) for scope in scopes])
@@ -194,8 +198,8 @@ def _is_target(path: Path) -> bool:
     return b"input_scale" in head and b"fc3.weight" in head
 
 
-def measure(arrays: Mapping[str, NDArray[Any]]) -> Target:
-    """Return a target of arrays by the reference's names.
+def measure(arrays: Arrays) -> Target:
+    """Return a target of arrays by the reference's names, which tell how wide its layers are.
 
     Raises:
         KeyError: there is none of a name; ValueError and others: its shape does not fit.
@@ -243,7 +247,11 @@ def _shapes(target: Target) -> dict[str, tuple[int, ...]]:
 
 
 def _fold(target: Target) -> dict[str, NDArray[np.float64]]:
-    """Return kernels and biases of the dense layers with what is fixed around them."""
+    """Fold the statistics and the normalisations around the dense layers into these.
+
+    Returns:
+        kernels (outputs, features) and biases (outputs,), by name.
+    """
     double = {name: np.float64(array) for name, array in target.arrays.items()}
     dense = {}
     for number in (1, 2, 3):
@@ -260,24 +268,26 @@ def _fold(target: Target) -> dict[str, NDArray[np.float64]]:
     return dense
 
 
-def _add_frames(graph: GraphBuilder, target: Target) -> str:
+def _add_frames(graph: GraphBuilder, target: Target) -> Rows:
     """Lay out the bins that are seen, one time frame a row: (time_frames, channels · seen_bins)."""
     seen = graph.slice(MAGNITUDES, 3, 0, target.seen_bins)
     turned = graph.add("Transpose", [seen], perm=[0, 2, 1, 3])
     return graph.reshape(turned, [-1, target.channels * target.seen_bins])
 
 
-def _add_encoder(graph: GraphBuilder, frames: str, scope: str) -> str:
+def _add_encoder(graph: GraphBuilder, frames: Rows, scope: str) -> Rows:
     return graph.add("Tanh", [_add_dense(graph, frames, f"{scope}fc1")])
 
 
-def _add_lstms(graph: GraphBuilder, encoded: str, target: Target, scope: str) -> str:
+def _add_lstms(graph: GraphBuilder, encoded: Rows, target: Target, scope: str) -> Rows:
     sequence = graph.reshape(encoded, [-1, 1, target.hidden])
     states = add_lstm(graph, sequence, f"{scope}lstm", layers=target.layers)
     return graph.reshape(states, [-1, target.hidden])
 
 
-def _add_decoder(graph: GraphBuilder, encoded: str, states: str, target: Target, scope: str) -> str:
+def _add_decoder(
+    graph: GraphBuilder, encoded: Rows, states: Rows, target: Target, scope: str
+) -> str:
     """Add one target's last layers; return its mask (1, channels, time_frames, bins)."""
     joined = graph.add("Concat", [encoded, states], axis=1)
     decoded = graph.add("Relu", [_add_dense(graph, joined, f"{scope}fc2")])
@@ -286,5 +296,5 @@ def _add_decoder(graph: GraphBuilder, encoded: str, states: str, target: Target,
     return graph.add("Transpose", [split], perm=[0, 2, 1, 3])
 
 
-def _add_dense(graph: GraphBuilder, rows: str, layer: str) -> str:
+def _add_dense(graph: GraphBuilder, rows: Rows, layer: str) -> Rows:
     return graph.add("Gemm", [rows, *graph.weights(layer, "kernel", "bias")], transB=1)

@@ -1,9 +1,9 @@
 """Wave-U-Net's checkpoints → an ONNX graph from samples to the samples of all stems.
 
 Layers on the way down convolve and drop every second sample; on the way up, samples are put between
-those that are there, what the way down saw at this rate is added as further channels, and a
-convolution follows. The published networks convolve only what is there, so they give less than they
-take, and their last stem is what the others leave.
+each two, the way down's signal of the same rate is added as further channels, and a convolution
+follows. The published networks do not pad what they convolve, so they give less than they take, and
+their last stem is the rest that the others leave.
 
 Stoller, Ewert and Dixon, "Wave-U-Net: a multi-scale neural network for end-to-end audio source
 separation", ISMIR 2018; layers as in Models/UnetAudioSeparator.py of its authors' repository.
@@ -49,7 +49,7 @@ _PUBLISHED = {2: ("accompaniment", "vocals"), 4: ("bass", "drums", "other", "voc
 class Settings(msgspec.Struct, frozen=True):
     """What the arrays of a network do not tell, by the keys of the authors' configuration.
 
-    What is left out is as in those of the authors' published models that have such arrays.
+    What is left out is as in the authors' published model that has the same arrays.
 
     Attributes:
         expected_sr: the sample rate in Hz.
@@ -71,9 +71,9 @@ class Settings(msgspec.Struct, frozen=True):
 class Net(NamedTuple):
     """A network's arrays, and what they tell.
 
-    Its layers are ``down0`` …, ``bottom``, ``up0`` … and ``output0`` …, each with ``.weight`` and
-    ``.bias``; ``up0.share`` … is what the earlier of two frames has in what is put between them,
-    by channels.
+    Its layers are ``down0`` …, ``bottom``, ``up0`` … and ``output0`` …, each with ``.weight``,
+    (filters, channels, frames), and ``.bias``, (filters,); ``up0.share`` …, (channels,), is the
+    share of the earlier of two frames in what is put between them.
     """
 
     arrays: Weights
@@ -183,7 +183,7 @@ def settle(net: Net, settings: Settings) -> Settings:
 def find_window(net: Net, settings: Settings) -> Window:
     """Return what a network sees of a passage.
 
-    What it computes repeats every ``2 ** depth`` samples. What is given of a passage is a multiple
+    Its work repeats every ``2 ** depth`` samples. The part of a passage that is given is a multiple
     of that, so passages join as if the network had seen all of the signal at once.
     """
     multiple = 2**net.depth
@@ -234,6 +234,7 @@ def _read_settings(wishes: ImportWishes) -> Settings:
 
 
 def _measure(variables: Mapping[str, NDArray[np.float32]]) -> Net:
+    """Return the network of TensorFlow's variables: kernels are (frames, channels, filters)."""
     numbers = [int(match[1] or 0) for match in map(_CONVOLUTION.fullmatch, variables) if match]
     layers = [f"separator/conv1d{f'_{number}' if number else ''}" for number in sorted(numbers)]
     kernels = [variables[f"{layer}/kernel"].transpose(2, 1, 0) for layer in layers]
@@ -263,6 +264,7 @@ def _measure(variables: Mapping[str, NDArray[np.float32]]) -> Net:
 def _vector(
     variables: Mapping[str, NDArray[np.float32]], name: str, length: int
 ) -> NDArray[np.float32]:
+    """Return a variable of the shape (length,)."""
     vector = variables[name]
     if vector.shape != (length,):
         raise ValueError(f"{name} is of shape {vector.shape}, not ({length},)")
@@ -270,20 +272,24 @@ def _vector(
 
 
 def _count_levels(kernels: Sequence[NDArray[np.float32]]) -> int:
-    """Return how deep a network is: on the way down, a layer takes what the one before it gives."""
+    """Return how deep a network is: on the way down, a layer takes what the one before it gives.
+
+    Args:
+        kernels: (filters, channels, frames), a layer each.
+    """
     follows = (later.shape[1] == earlier.shape[0] for earlier, later in pairwise(kernels))
     return sum(takewhile(bool, follows))
 
 
 def _count_given(net: Net, frames: int) -> int:
-    """Return how many frames come out of a network whose lowest layer gives so many."""
+    """Return how many frames a network gives whose lowest layer gives ``frames``."""
     for level in range(net.depth):
         frames = 2 * frames - net.width(f"up{level}")
     return frames - net.width("output0") + 1
 
 
 def _count_seen(net: Net, frames: int) -> int:
-    """Return how many frames a network takes whose lowest layer gives so many."""
+    """Return how many frames a network takes whose lowest layer gives ``frames``."""
     frames += net.width("bottom") - 1
     for level in reversed(range(net.depth)):
         frames = 2 * frames - 2 + net.width(f"down{level}")
@@ -291,7 +297,7 @@ def _count_seen(net: Net, frames: int) -> int:
 
 
 class _Network:
-    """Adds a network to a graph: its signals are (batch, channels, frames)."""
+    """Adds a network to a graph: its signals are (b, channels, frames)."""
 
     def __init__(self, layers: Layers, net: Net, settings: Settings) -> None:
         self._layers = layers
@@ -299,7 +305,7 @@ class _Network:
         self._settings = settings
 
     def separate(self, mixture: Value) -> list[Value]:
-        """Add all layers; return the stems in the network's order."""
+        """Add all layers; return each stem, in the network's order: (b, channels, frames)."""
         x, skips = mixture, []
         for level in range(self._net.depth):
             skips.append(self._activate(self._convolve(x, f"down{level}")))
@@ -371,7 +377,7 @@ class _Network:
         return Value(name, (*x.shape[:2], frames))
 
     def _crop(self, x: Value, frames: int) -> Value:
-        """Keep so many frames in the middle."""
+        """Keep the middle, ``frames`` long."""
         return self._layers.crop(x, 2, (x.shape[2] - frames) // 2, frames)
 
     def _join(self, skip: Value, x: Value) -> Value:

@@ -1,7 +1,7 @@
 """X-UMX's checkpoints → one ONNX graph from magnitudes to the masks of all its stems.
 
-It is an Open-Unmix for each stem, whose branches are crossed twice: by the average of what the
-first dense layers give, and by that of what the recurrent layers give beside it.
+It is an Open-Unmix for each stem. Their branches are crossed twice: all stems share the average of
+their first dense layers' outputs, and later that of their recurrent layers'.
 
 Sawata, Uhlich, Takahashi and Mitsufuji, "All for one and one for all: improving music separation by
 bridging networks", ICASSP 2021; names and layers as in x-umx/model.py of sony/ai-research-code.
@@ -9,7 +9,7 @@ bridging networks", ICASSP 2021; names and layers as in x-umx/model.py of sony/a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +19,11 @@ from daw_bridge.conversion.family import expecting
 from daw_bridge.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from daw_bridge.conversion.families.openunmix import Target
     from daw_bridge.conversion.family import Conversion, ImportWishes
+    from daw_bridge.conversion.graphs.graph import Arrays
 
 _SCALE = "input_scale_"
 _STATISTICS = ("input_mean", "input_scale", "output_mean", "output_scale")
@@ -63,7 +61,7 @@ def read_xumx(path: Path) -> dict[str, Target]:
         return {stem: measure(_rename(arrays, stem)) for stem in stems}
 
 
-def _rename(arrays: Mapping[str, NDArray[Any]], stem: str) -> dict[str, NDArray[Any]]:
+def _rename(arrays: Arrays, stem: str) -> Arrays:
     """Return the arrays of one stem as Open-Unmix names and lays them out."""
     renamed = {name: arrays[f"{name}_{stem}"] for name in _STATISTICS}
     for layer in (1, 2, 3):

@@ -48,7 +48,7 @@ def add_transformer(
     Args:
         layers: of the network.
         spectrum: (1, channels, bins, time_frames).
-        signal: (1, channels, time).
+        signal: (1, channels, frames).
         attention: the transformer's settings.
 
     Returns:
@@ -83,7 +83,7 @@ def embed_line(length: int, width: int, max_period: float) -> NDArray[np.float32
 
 
 def embed_grid(frames: int, bins: int, width: int, max_period: float) -> NDArray[np.float32]:
-    """Return embeddings of times and frequencies: float32 (frames · bins, width).
+    """Return embeddings of times and frequencies: float32 (time_frames · bins, width).
 
     The first half of a row is of the time, the second of the frequency; sines and cosines
     alternate.
@@ -93,6 +93,7 @@ def embed_grid(frames: int, bins: int, width: int, max_period: float) -> NDArray
     rates = np.exp(np.arange(0, half, 2, dtype=np.float32) * slowness)
 
     def embed(length: int) -> NDArray[np.float32]:
+        """Return embeddings of the positions on one axis: (length, width / 2)."""
         phase = np.arange(length, dtype=np.float32)[:, np.newaxis] * rates
         return np.stack([np.sin(phase), np.cos(phase)], axis=2).reshape(length, half)
 
@@ -101,12 +102,21 @@ def embed_grid(frames: int, bins: int, width: int, max_period: float) -> NDArray
 
 
 def _enter(layers: Layers, rows: Value, norm: str, positions: NDArray[np.float32]) -> Value:
+    """Normalise (1, rows, channels) and add the embeddings (rows, channels)."""
     rows = _layer_norm(layers, rows, f"{_NAME}.{norm}")
     return layers.apply("Add", rows, layers.constant(positions))
 
 
 def _attend(layers: Layers, rows: Value, others: Value, layer: str, attention: Attention) -> Value:
-    """Add attention to the rows themselves, or to the others where the layer is such, and more."""
+    """Add a layer of attention, self or cross, and its dense layers: (1, rows, channels) all.
+
+    Args:
+        layers: of the network.
+        rows: the branch's own.
+        others: the other branch's, to which a cross layer attends; there may be more or fewer.
+        layer: its name.
+        attention: the transformer's settings.
+    """
     queries = _layer_norm(layers, rows, f"{layer}.norm1")
     keys, name, last_norm = queries, "self_attn", "norm2"
     if layers.has(f"{layer}.cross_attn.in_proj_weight"):
@@ -122,7 +132,10 @@ def _attend(layers: Layers, rows: Value, others: Value, layer: str, attention: A
 
 
 def _multi_head(layers: Layers, queries: Value, keys: Value, layer: str, heads: int) -> Value:
-    """Add attention that never holds all pairs of rows at a time; its last dense layer follows."""
+    """Add attention without its last dense layer, which never holds all pairs of rows at a time.
+
+    Queries and keys are (1, rows, channels), of different rows; the queries' shape is returned.
+    """
     kernels = np.split(layers.graph.array(f"{layers.scope}{layer}.in_proj_weight"), 3)
     seen = [
         layers.matmul(rows, layers.stored(kernel.T))
@@ -139,9 +152,11 @@ def _multi_head(layers: Layers, queries: Value, keys: Value, layer: str, heads: 
 
 
 def _residual(layers: Layers, rows: Value, change: Value, dense: str, gain: str) -> Value:
+    """Add a dense layer of a change (1, rows, features) to (1, rows, channels)."""
     return layers.apply("Add", rows, layers.dense(change, dense, gain=f"{gain}.scale"))
 
 
 def _layer_norm(layers: Layers, rows: Value, norm: str) -> Value:
+    """Normalise each row: (1, rows, channels) → the same shape."""
     weights = (layers.constant(layers.array(f"{norm}.{name}")) for name in ("weight", "bias"))
     return layers.apply("LayerNormalization", rows, *weights)

@@ -31,8 +31,11 @@ def add_dconv(layers: Layers, x: Value, name: str) -> Value:
 
     Args:
         layers: of the network.
-        x: (batch, channels, time), or (1, channels, bins, time): bins are then taken one by one.
+        x: (b, channels, frames), or (1, channels, bins, time_frames), whose bins become a batch.
         name: of the branches.
+
+    Returns:
+        the same shape.
     """
     branches = [
         f"{name}.layers.{number}"
@@ -56,7 +59,10 @@ def add_dconv(layers: Layers, x: Value, name: str) -> Value:
 
 
 def _remember(layers: Layers, x: Value, name: str) -> Value:
-    """Add a recurrent layer; what is long is cut into pieces, whose middles are put together."""
+    """Add a recurrent layer: (b, channels, frames) → the same shape.
+
+    What is long is cut into pieces, whose middles are put together.
+    """
     batch, channels, length = x.shape
     if length <= _STEPS:
         rows = layers.transpose(x, 2, 0, 1)
@@ -80,7 +86,7 @@ def _remember(layers: Layers, x: Value, name: str) -> Value:
 
 
 def _run(layers: Layers, rows: Value, name: str) -> Value:
-    """Add the layers of an LSTM and a dense one: (steps, batch, channels) → the same."""
+    """Add the layers of an LSTM and a dense one: (steps, b, channels) → the same shape."""
     lstm = f"{layers.scope}{name}.lstm"
     size = 2 * rows.shape[2]
     states = Value(add_lstm(layers.graph, rows.name, lstm, layers=2), (*rows.shape[:2], size))
@@ -88,7 +94,10 @@ def _run(layers: Layers, rows: Value, name: str) -> Value:
 
 
 def _attend(layers: Layers, x: Value, name: str) -> Value:
-    """Add attention that fades with the distance in time, as fast as what asks says."""
+    """Add attention that fades with the distance in time: (b, channels, frames) → the same shape.
+
+    Each query tells how fast.
+    """
     batch, _, length = x.shape
     queries, keys, content, decays = (
         layers.reshape(layers.convolve(x, f"{name}.{part}"), (batch, _HEADS, -1, length))
@@ -119,6 +128,8 @@ def _attend(layers: Layers, x: Value, name: str) -> Value:
 
 def _widen(layers: Layers, x: Value, convolution: str, norm: str, scale: str) -> Value:
     """Add what ends a branch: a convolution of width 1, a normalisation, the gate and a gain.
+
+    The branch so far is (b, inputs, frames), its end (b, channels, frames).
 
     Mean and variance of the convolution's many outputs follow from the means and covariances of its
     few inputs. So the normalisation becomes part of the convolution, and outputs are written once.
@@ -151,12 +162,12 @@ def _widen(layers: Layers, x: Value, convolution: str, norm: str, scale: str) ->
 
 
 def _deviation(layers: Layers, around: Value, between: Value, kernel: NDArray[np.float32]) -> Value:
-    """Return the deviation of all that a kernel makes of its inputs: (batch, 1, 1).
+    """Return the deviation of all that a kernel makes of its inputs: (b, 1, 1).
 
     Args:
         layers: of the network.
-        around: the inputs less their means: (batch, inputs, time).
-        between: by how much each output's mean differs from the mean of all: (batch, outputs, 1).
+        around: the inputs less their means: (b, inputs, frames).
+        between: by how much each output's mean differs from the mean of all: (b, outputs, 1).
         kernel: (outputs, inputs).
     """
     products = layers.matmul(around, layers.transpose(around, 0, 2, 1))

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Weights = Mapping[str, NDArray[np.float32]]
-    """A network's arrays. Kernels are in ONNX's order, (out, in, time, bins) or, transposed,
-    (in, out, time, bins); names are ``encoder1.kernel``, ``decoder6.gamma``, ``output.bias`` …"""
+    """A network's arrays by name, as ``encoder1.kernel``, ``decoder6.gamma`` or ``output.bias``.
+    Kernels of U-Nets are in ONNX's order, (filters, channels, time_frames, bins) or, transposed,
+    (channels, filters, time_frames, bins); all else of theirs is (filters,)."""
+    Arrays = Mapping[str, NDArray[Any]]
+    """A network's arrays as a checkpoint has them: of any shape and precision, by its names."""
     Shape = Sequence[str | int]
     """Of an input or output: a dimension that is free has a name."""
 
@@ -58,14 +61,14 @@ class GraphBuilder:
         return [name for name in self._weights if name not in self._used]
 
     def unnamed(self, value: NDArray[Any]) -> str:
-        """Add an array that has no name of its own, once."""
+        """Add an array of any shape that has no name of its own, once."""
         key = (value.dtype, value.shape, value.tobytes())
         if key not in self._unnamed:
             self._unnamed[key] = self.constant(f"constant{len(self._constants)}", value)
         return self._unnamed[key]
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
-        """Add an array and return the name to use it by.
+        """Add an array of any shape and return the name to use it by.
 
         Raises:
             WeightsError: a kernel is too large for float16.
@@ -80,7 +83,7 @@ class GraphBuilder:
         return self.add("Cast", [f"{name}.half"], output=name, to=TensorProto.FLOAT)
 
     def array(self, name: str) -> NDArray[np.float32]:
-        """Return a weight.
+        """Return a weight, of any shape and of the precision that it has.
 
         Raises:
             WeightsError: there is none of this name.
@@ -104,12 +107,12 @@ class GraphBuilder:
         return output
 
     def reshape(self, signal: str, shape: Sequence[int]) -> str:
-        """Reshape; 0 keeps the dimension at its place, -1 takes what is left."""
+        """Reshape (…) → shape; 0 keeps the dimension at its place, -1 takes what is left."""
         name = f"shape{len(self._nodes)}"
         return self.add("Reshape", [signal, self.constant(name, np.array(shape))])
 
     def slice(self, signal: str, axis: int, start: int, end: int) -> str:
-        """Take what lies from ``start`` to before ``end`` along an axis."""
+        """Take a part of an axis: (…, size, …) → (…, end - start, …)."""
         bounds = {"start": start, "end": end, "axis": axis}
         names = [
             self.constant(f"{name}{len(self._nodes)}", np.array([at]))
@@ -120,10 +123,10 @@ class GraphBuilder:
     def mask_model(
         self, masks: Sequence[str], *, channels: int, metadata: Mapping[str, str] | None = None
     ) -> onnx.ModelProto:
-        """Return the graph of a network from magnitudes to masks, each of the magnitudes' shape.
+        """Return the graph of a network from magnitudes to masks.
 
-        Its input ``magnitudes`` is float32 (1, channels, time_frames, bins), its output ``masks``
-        float32 (stems, 1, channels, time_frames, bins).
+        Its input ``magnitudes`` is float32 (1, channels, time_frames, bins), and so is each of
+        ``masks``; its output ``masks`` is float32 (stems, 1, channels, time_frames, bins).
         """
         axis = self.constant("mask.axis", np.zeros(1, np.int64))
         stems = [self.add("Unsqueeze", [mask, axis]) for mask in masks]
@@ -142,7 +145,7 @@ class GraphBuilder:
         Args:
             inputs: the shapes of the float32 arrays that it takes, by their names.
             outputs: the shapes of those that it gives, by the names of the nodes' outputs.
-            metadata: tells whoever finds the file what it is.
+            metadata: what the file tells of itself.
         """
         sources, targets = (
             [

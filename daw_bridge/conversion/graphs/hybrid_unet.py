@@ -1,7 +1,7 @@
 """The networks of Hybrid Demucs, with or without a transformer.
 
-Two U-Nets, one over the samples, one over the bins of spectra whose real and imaginary parts are
-channels, share what they know at their lowest level. A stem is the sum of what both give.
+One U-Net runs over the samples, another over the bins of spectra whose real and imaginary parts are
+channels. They meet at their lowest level. A stem is the sum of both outputs.
 
 A. Défossez, "Hybrid spectrogram and waveform source separation", MDX Workshop at ISMIR 2021;
 S. Rouard, F. Massa and A. Défossez, "Hybrid transformers for music source separation", ICASSP 2023;
@@ -85,9 +85,10 @@ class _Level(NamedTuple):
     number: int
     step: _Step
     skip: Value
+    """(1, channels, bins, time_frames) or, in levels without bins, (1, channels, time_frames)"""
     step_t: _Step | None
     skip_t: Value | None
-    """None where the branches meet: the decoder of the samples begins anew there."""
+    """(1, channels, frames); None where the branches meet and the samples' decoder begins anew"""
 
 
 def add_hybrid(
@@ -118,7 +119,7 @@ def add_hybrid(
 def _standardise(
     layers: Layers, x: Value, epsilon: float
 ) -> tuple[Value, Callable[[Value], Value]]:
-    """Bring a signal to a mean of 0 and a deviation of 1; return it and what undoes that."""
+    """Bring (1, …) to a mean of 0 and a deviation of 1; return it and what undoes that."""
 
     def average(y: Value) -> Value:
         for axis in reversed(range(1, len(y.shape))):  # in parts, as in Layers.normalise
@@ -139,7 +140,12 @@ def _standardise(
 
 
 class _Network:
-    """The two U-Nets, whose layers are numbered from the outside."""
+    """The two U-Nets, whose layers are numbered from the outside.
+
+    ``x`` is of the spectrum's branch, (1, channels, bins, time_frames) or, in levels without bins,
+    (1, channels, time_frames); ``xt`` is of the samples' branch, (1, channels, frames). Layers that
+    both branches have take an ``x`` of either shape.
+    """
 
     def __init__(self, layers: Layers, settings: Hybrid) -> None:
         self._layers = layers
@@ -150,7 +156,7 @@ class _Network:
         )
 
     def add(self, x: Value, xt: Value) -> tuple[Value, Value]:
-        """Add all layers; the shapes of what comes out are those of what goes in."""
+        """Add all layers: (1, channels, …) of both branches → (1, stems · channels, …)."""
         levels = []
         for number in range(self._depth):
             x, xt, level = self._encode(number, x, xt)

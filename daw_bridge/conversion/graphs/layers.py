@@ -19,7 +19,10 @@ _NORM_EPSILON = 1e-5
 
 
 class Value(NamedTuple):
-    """What a node gives: mostly (batch, channels, time) or (batch, channels, bins, time)."""
+    """The name and the shape of what a node gives.
+
+    A signal is (b, channels, frames), a spectrum (b, channels, bins, time_frames).
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -42,40 +45,40 @@ class Layers:
         return self.scope + array in self.graph
 
     def array(self, name: str) -> NDArray[np.float32]:
-        """Return an array of the network in single precision."""
+        """Return an array of the network, of any shape, in single precision."""
         return self.graph.array(self.scope + name).astype(np.float32)
 
     def stored(self, array: NDArray[Any]) -> Value:
-        """Add a constant of the precision that it has."""
+        """Add a constant of any shape, of the precision that it has."""
         return Value(self.graph.unnamed(array), array.shape)
 
     def constant(self, value: ArrayLike) -> Value:
-        """Add a constant in single precision."""
+        """Add a constant of any shape, in single precision."""
         return self.stored(np.asarray(value, np.float32))
 
     def full(self, level: float, shape: tuple[int, ...]) -> Value:
-        """Add a constant that is the same everywhere."""
+        """Add a constant of any shape that is the same everywhere."""
         size = self.graph.unnamed(np.array(shape))
         return Value(self.graph.add("Expand", [self.constant(level).name, size]), shape)
 
     def apply(self, operator: str, *values: Value, **attributes: Any) -> Value:
-        """Add an operator that broadcasts."""
+        """Add an operator on values of any shape, which it broadcasts."""
         name = self.graph.add(operator, [value.name for value in values], **attributes)
         return Value(name, np.broadcast_shapes(*(value.shape for value in values)))
 
     def matmul(self, left: Value, right: Value) -> Value:
-        """Multiply matrices, which may be stacked."""
+        """Multiply matrices, which may be stacked: (…, rows, n) · (…, n, m) → (…, rows, m)."""
         stack = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
         name = self.graph.add("MatMul", [left.name, right.name])
         return Value(name, (*stack, left.shape[-2], right.shape[-1]))
 
     def mean(self, x: Value, axis: int) -> Value:
-        """Average over an axis, which stays."""
+        """Average over an axis, which stays: (…, size, …) → (…, 1, …)."""
         name = self.graph.add("ReduceMean", [x.name], axes=[axis])
         return Value(name, tuple(1 if at == axis else size for at, size in enumerate(x.shape)))
 
     def reshape(self, x: Value, shape: Sequence[int]) -> Value:
-        """Reshape; one dimension may be -1.
+        """Reshape (…) → shape; one dimension may be -1.
 
         Raises:
             ValueError: the sizes do not fit.
@@ -87,25 +90,25 @@ class Layers:
         return Value(self.graph.reshape(x.name, whole), whole)
 
     def transpose(self, x: Value, *order: int) -> Value:
-        """Reorder dimensions."""
+        """Reorder dimensions: (…) → (…), in which dimension ``order[n]`` becomes the n-th."""
         name = self.graph.add("Transpose", [x.name], perm=order)
         return Value(name, tuple(x.shape[axis] for axis in order))
 
     def join(self, *values: Value, axis: int) -> Value:
-        """Concatenate."""
+        """Concatenate along an axis: (…, size, …) each → (…, sum of sizes, …)."""
         name = self.graph.add("Concat", [value.name for value in values], axis=axis)
         size = sum(value.shape[axis] for value in values)
         first = values[0].shape
         return Value(name, (*first[:axis], size, *first[axis + 1 :]))
 
     def crop(self, x: Value, axis: int, start: int, length: int) -> Value:
-        """Keep part of an axis."""
+        """Keep a part of an axis: (…, size, …) → (…, length, …)."""
         bounds = (self.graph.unnamed(np.array([at])) for at in (start, start + length, axis))
         name = self.graph.add("Slice", [x.name, *bounds])
         return Value(name, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
 
     def convolve(self, x: Value, layer: str, *, dilation: int = 1) -> Value:
-        """Add a convolution that keeps all sizes but the number of channels."""
+        """Add a convolution: (b, channels, frames or bins, …) → (b, filters, the same, …)."""
         outputs, _, *sizes = self.array(f"{layer}.weight").shape
         pads = [dilation * (size // 2) for size in sizes]
         attributes: dict[str, Any] = {"pads": [*pads, *pads], "dilations": [dilation] * len(sizes)}
@@ -113,7 +116,10 @@ class Layers:
         return Value(name, (x.shape[0], outputs, *x.shape[2:]))
 
     def downsample(self, x: Value, layer: str, stride: int, pads: tuple[int, int]) -> Value:
-        """Add a convolution with a stride over the first axis behind the channels."""
+        """Add a convolution with a stride over the first axis behind the channels.
+
+        (b, channels, frames or bins, …) → (b, filters, about 1 / stride as many, …).
+        """
         outputs, _, size, *others = self.array(f"{layer}.weight").shape
         attributes = _strided(stride, pads, len(others))
         name = self.graph.add("Conv", [x.name, *self._weights(layer)], **attributes)
@@ -121,7 +127,10 @@ class Layers:
         return Value(name, (x.shape[0], outputs, length, *x.shape[3:]))
 
     def upsample(self, x: Value, layer: str, stride: int, crop: tuple[int, int]) -> Value:
-        """Add the reverse of :meth:`downsample`, less what is cut off at both ends."""
+        """Add the reverse of :meth:`downsample`, less what is cut off at both ends.
+
+        (b, channels, frames or bins, …) → (b, filters, about stride times as many, …).
+        """
         _, outputs, size, *others = self.array(f"{layer}.weight").shape
         attributes = _strided(stride, crop, len(others))
         name = self.graph.add("ConvTranspose", [x.name, *self._weights(layer)], **attributes)
@@ -129,7 +138,7 @@ class Layers:
         return Value(name, (x.shape[0], outputs, length, *x.shape[3:]))
 
     def dense(self, rows: Value, layer: str, *, gain: str = "") -> Value:
-        """Apply a dense layer to the last axis, and a gain to each output if there is one."""
+        """Add a dense layer (…, features) → (…, filters), times their gains if there are any."""
         kernel = self.stored(self.graph.array(f"{self.scope}{layer}.weight").T)
         bias = self.constant(self.array(f"{layer}.bias"))
         if self.has(gain):
@@ -138,13 +147,13 @@ class Layers:
         return self.apply("Add", self.matmul(rows, kernel), bias)
 
     def group_norm(self, x: Value, layer: str, groups: int) -> Value:
-        """Normalise groups of channels, then scale each channel."""
+        """Normalise groups of channels, then scale each: (b, channels, …) → the same shape."""
         flat = self.reshape(x, (x.shape[0], groups, -1, x.shape[-1]))
         even = self.reshape(self.normalise(flat), x.shape)
         return self.scale(even, layer, (-1, *[1] * (len(x.shape) - 2)))
 
     def normalise(self, x: Value) -> Value:
-        """Bring the last two axes to a mean of 0 and a variance of 1.
+        """Bring the last two axes of (…) to a mean of 0 and a variance of 1.
 
         The runtime's own reductions over both at a time, and its normalisations, add up in single
         precision one by one: over millions that makes an error of -76 dB.
@@ -159,11 +168,11 @@ class Layers:
         return self.apply("Div", around, self.root(variance))
 
     def root(self, variance: Value, epsilon: float = _NORM_EPSILON) -> Value:
-        """Return the root of a variance that is not quite 0."""
+        """Return the root of a variance (…), to which ``epsilon`` is added."""
         return self.apply("Sqrt", self.apply("Add", variance, self.constant(epsilon)))
 
     def scale(self, x: Value, layer: str, shape: Sequence[int]) -> Value:
-        """Multiply by a layer's weight and add its bias, which are brought to a shape."""
+        """Multiply (…) by a layer's weight and add its bias, both brought to ``shape``."""
         weight, bias = (
             self.constant(self.array(f"{layer}.{name}").reshape(shape))
             for name in ("weight", "bias")
@@ -171,13 +180,13 @@ class Layers:
         return self.apply("Add", self.apply("Mul", x, weight), bias)
 
     def gelu(self, x: Value) -> Value:
-        """Add the exact GELU, in the form that the runtime fuses."""
+        """Add the exact GELU of (…), in the form that the runtime fuses."""
         curve = self.apply("Erf", self.apply("Div", x, self.constant(2**0.5)))
         shifted = self.apply("Add", curve, self.constant(1))
         return self.apply("Mul", self.apply("Mul", x, shifted), self.constant(0.5))
 
     def glu(self, x: Value) -> Value:
-        """Multiply the first half of the channels by the sigmoid of the second."""
+        """Multiply half of the channels by the sigmoid of the rest: (b, 2 · channels, …) → half."""
         half = x.shape[1] // 2
         signal, gate = (self.crop(x, 1, start, half) for start in (0, half))
         return self.apply("Mul", signal, self.apply("Sigmoid", gate))

@@ -8,25 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from daw_bridge.conversion.graphs.graph import GraphBuilder
+    from daw_bridge.conversion.graphs.graph import Arrays, GraphBuilder
 
 _FIRST = ".weight_ih_l0"
 
 
-def stack_gates(arrays: Mapping[str, NDArray[Any]], lstm: str) -> dict[str, NDArray[Any]]:
+def stack_gates(arrays: Arrays, lstm: str) -> dict[str, NDArray[Any]]:
     """Return the arrays of an LSTM as :func:`add_lstm` takes them.
 
     Args:
-        arrays: ``{lstm}.weight_ih_l0``, ``{lstm}.bias_hh_l1_reverse`` and so on, as torch has them.
+        arrays: ``{lstm}.weight_ih_l0``, ``{lstm}.bias_hh_l1_reverse`` and so on, as torch has them:
+            (4 · hidden, features or hidden) and (4 · hidden,).
         lstm: the name of the LSTM, of any number of layers and one or two directions.
 
     Returns:
-        ``{lstm}{layer}.kernel``, ``….recurrence`` and ``….bias`` with directions stacked and gates
-        in ONNX's order.
+        gates in ONNX's order: ``{lstm}{layer}.kernel`` (directions, 4 · hidden, features),
+        ``….recurrence`` (directions, 4 · hidden, hidden) and ``….bias`` (directions, 8 · hidden).
     """
     gates: dict[str, NDArray[Any]] = {}
     directions = ("", "_reverse")[: 1 + (f"{lstm}.weight_ih_l0_reverse" in arrays)]
@@ -41,8 +42,8 @@ def stack_gates(arrays: Mapping[str, NDArray[Any]], lstm: str) -> dict[str, NDAr
     return gates
 
 
-def stack_all_gates(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return arrays among which those of every LSTM are as :func:`add_lstm` takes them."""
+def stack_all_gates(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Return arrays of any shape, those of every LSTM as :func:`add_lstm` takes them."""
     held = dict(arrays)
     for lstm in [name.removesuffix(_FIRST) for name in arrays if name.endswith(_FIRST)]:
         gates = stack_gates(arrays, lstm)
@@ -51,7 +52,7 @@ def stack_all_gates(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any
 
 
 def add_lstm(graph: GraphBuilder, sequence: str, lstm: str, *, layers: int) -> str:
-    """Add an LSTM: (steps, batch, features) → (steps, batch, directions · hidden)."""
+    """Add an LSTM: (steps, b, features) → (steps, b, directions · hidden)."""
     for layer in range(layers):
         directions, _, hidden = graph.array(f"{lstm}{layer}.recurrence").shape
         states = graph.add(
@@ -59,13 +60,13 @@ def add_lstm(graph: GraphBuilder, sequence: str, lstm: str, *, layers: int) -> s
             [sequence, *graph.weights(f"{lstm}{layer}", "kernel", "recurrence", "bias")],
             hidden_size=hidden,
             direction=("forward", "bidirectional")[directions - 1],
-        )  # (steps, directions, batch, hidden)
+        )  # (steps, directions, b, hidden)
         turned = graph.add("Transpose", [states], perm=[0, 2, 1, 3])
         sequence = graph.reshape(turned, [0, 0, directions * hidden])
     return sequence
 
 
 def _reorder(directions: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Stack directions; bring gates from torch's order (i, f, c, o) to ONNX's (i, o, f, c)."""
-    inputs, forget, cell, output = np.split(np.stack(directions), 4, axis=1)
+    """Stack (4 · hidden, …): (directions, 4 · hidden, …), gates from torch's order to ONNX's."""
+    inputs, forget, cell, output = np.split(np.stack(directions), 4, axis=1)  # torch's order
     return np.concatenate([inputs, output, forget, cell], axis=1)

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from daw_bridge.conversion.graphs.graph import Weights
     from daw_bridge.library.activations import Activation, Activations
 
+    Maps = str
+    """The name of a value (1, filters, time_frames, bins); each level halves the last two"""
+    MaskMaps = str
+    """The name of a value (1, channels, time_frames, bins), as magnitudes are"""
+
 DEPTH = 6
 NORM_ARRAYS = ("gamma", "beta", "mean", "variance")
 NORM_EPSILON = 1e-3
@@ -139,7 +144,10 @@ def build_shared_unet(
     return graph.mask_model(masks, channels=_count_channels(weights), metadata=metadata)
 
 
-def _add_ratio_masks(graph: GraphBuilder, outputs: Sequence[str], exponent: float) -> list[str]:
+def _add_ratio_masks(
+    graph: GraphBuilder, outputs: Sequence[MaskMaps], exponent: float
+) -> list[MaskMaps]:
+    """Add the masks, from the outputs of all stems' U-Nets."""
     powers = estimates = [graph.add("Mul", [output, MAGNITUDES]) for output in outputs]
     if exponent == 2:
         powers = [graph.add("Mul", [s, s]) for s in estimates]
@@ -158,7 +166,7 @@ def _count_channels(weights: Weights) -> int:
 
 def _add_encoder(
     graph: GraphBuilder, scope: str = "", *, activation: Activation = DEFAULT_ACTIVATIONS.encoder
-) -> list[str]:
+) -> list[Maps]:
     """Add the layers that halve time and bins; return the raw convolutions, finest first."""
     skips = []
     signal = MAGNITUDES
@@ -173,13 +181,13 @@ def _add_encoder(
 
 def _add_decoder(
     graph: GraphBuilder,
-    signal: str,
-    skips: Sequence[str],
+    signal: Maps,
+    skips: Sequence[Maps],
     *,
     levels: Iterable[int],
     scope: str = "",
     activation: Activation = DEFAULT_ACTIVATIONS.decoder,
-) -> str:
+) -> Maps:
     """Add some of the layers that double time and bins, each but the finest joined by its skip.
 
     The first one's signal is the last, never normalised convolution of the encoder; ``skips`` are
@@ -192,7 +200,7 @@ def _add_decoder(
     return signal
 
 
-def _add_doubling(graph: GraphBuilder, signal: str, layer: str, activation: Activation) -> str:
+def _add_doubling(graph: GraphBuilder, signal: Maps, layer: str, activation: Activation) -> Maps:
     """Add a transposed convolution with stride 2, its activation and its normalisation."""
     kernel = graph.array(f"{layer}.kernel")
     filters = kernel.shape[1]
@@ -210,7 +218,10 @@ def _add_doubling(graph: GraphBuilder, signal: str, layer: str, activation: Acti
 def _add_phase_kernels(
     graph: GraphBuilder, layer: str, kernel: NDArray[np.float32]
 ) -> list[list[str]]:
-    """Cut a transposed kernel (in, out, time, bins) into those of even and odd rows and columns."""
+    """Cut the kernel of a transposed convolution into those of even and odd rows and columns.
+
+    Of (channels, filters, 5, 5), each has (filters, channels, 2 or 3, 2 or 3).
+    """
     return [
         [
             graph.constant(
@@ -225,18 +236,18 @@ def _add_phase_kernels(
 
 def _add_rows(
     graph: GraphBuilder,
-    signal: str,
+    signal: Maps,
     phases: list[list[str]],
     *,
     bias: str,
     activation: Activation,
     norm: list[str],
 ) -> list[str]:
-    """Add what doubles time and bins, phase by phase.
+    """Add the convolutions that double time and bins, phase by phase.
 
     Even and odd rows and columns of its output are plain convolutions with just the taps that reach
     them; ONNX Runtime runs four of those faster than one ConvTranspose. Columns are interleaved by
-    a transposition. Even and odd rows are returned apart: (filters, time, 1, bins · 2) each.
+    a transposition. Even and odd rows are returned apart: (filters, time_frames, 1, bins · 2) each.
     """
     rows = []
     for row in (0, 1):
@@ -246,17 +257,17 @@ def _add_rows(
             inputs = [signal, phases[row][column], bias]
             phase = graph.add("Conv", inputs, pads=[top, left, bottom, right])
             columns.append(_add_norm(graph, _add_activation(graph, phase, activation), norm))
-        stacked = graph.add("Concat", columns, axis=0)  # (column, filters, time, bins)
+        stacked = graph.add("Concat", columns, axis=0)  # (column, filters, time_frames, bins)
         paired = graph.add("Transpose", [stacked], perm=[1, 2, 3, 0])
         rows.append(graph.reshape(paired, [0, 0, 1, -1]))
     return rows
 
 
-def _add_norm(graph: GraphBuilder, signal: str, norm: Sequence[str]) -> str:
+def _add_norm(graph: GraphBuilder, signal: Maps, norm: Sequence[str]) -> Maps:
     return graph.add("BatchNormalization", [signal, *norm], epsilon=NORM_EPSILON)
 
 
-def _add_activation(graph: GraphBuilder, signal: str, activation: Activation) -> str:
+def _add_activation(graph: GraphBuilder, signal: Maps, activation: Activation) -> Maps:
     match activation:
         case "leaky_relu":
             return graph.add("LeakyRelu", [signal], alpha=LEAKY_RELU_SLOPE)
@@ -266,17 +277,17 @@ def _add_activation(graph: GraphBuilder, signal: str, activation: Activation) ->
             return graph.add("Elu", [signal])
 
 
-def _add_logits(graph: GraphBuilder, signal: str, scope: str = "") -> str:
-    """Add the last layer: (1, channels, time_frames, bins)."""
+def _add_logits(graph: GraphBuilder, signal: Maps, scope: str = "") -> MaskMaps:
+    """Add the last layer."""
     inputs = [signal, *graph.weights(f"{scope}output", "kernel", "bias")]
     return graph.add("Conv", inputs, kernel_shape=[4, 4], dilations=[2, 2], pads=[3, 3, 3, 3])
 
 
-def _add_sigmoids(graph: GraphBuilder, logits: Sequence[str]) -> list[str]:
+def _add_sigmoids(graph: GraphBuilder, logits: Sequence[MaskMaps]) -> list[MaskMaps]:
     return [graph.add("Sigmoid", [each]) for each in logits]
 
 
-def _add_softmax(graph: GraphBuilder, logits: Sequence[str]) -> list[str]:
+def _add_softmax(graph: GraphBuilder, logits: Sequence[MaskMaps]) -> list[MaskMaps]:
     """Add a softmax across the logits, which stay apart: stacking and moving them costs more."""
     peak = graph.add("Max", logits)
     powers = [graph.add("Exp", [graph.add("Sub", [each, peak])]) for each in logits]

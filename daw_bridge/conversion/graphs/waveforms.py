@@ -28,7 +28,8 @@ def signal_model(
 
     Args:
         graph: the network's nodes.
-        signals: what they give, which may be shorter and is then put in the middle.
+        signals: the nodes' output, (stems, 1, channels, samples); if it is shorter than the input,
+            silence is put around it.
         order: which of its stems are given, in this order.
         samples: how many it takes and gives.
     """

@@ -52,7 +52,12 @@ CHORD_TYPES = {
 
 @dataclass(frozen=True)
 class Passage:
-    """Some bars of a song: the time of each beat in its recording, and the chord on it."""
+    """Some bars of a song: the time of each beat in its recording, and the chord on it.
+
+    Attributes:
+        beat_times_s: float64 (beats + 1,), the end of the last beat too.
+        chords: one a beat.
+    """
 
     beat_times_s: np.ndarray
     chords: tuple[str, ...]
@@ -108,7 +113,10 @@ def _passage(song: Path, bars: int, rng: random.Random) -> Passage:
 
 
 def _chords(song: Path, times_s: np.ndarray) -> tuple[str, ...]:
-    """Return the chord on each beat but the last, in MMA's names; where none is, the last one."""
+    """Return the chord on each beat but the last of (beats + 1,), in MMA's names.
+
+    Where there is none, the one before goes on.
+    """
     begins_s, names = [], []
     for line in (song / "chord_midi.txt").read_text().splitlines():
         begin_s, _, name = line.split()
@@ -164,7 +172,7 @@ def _soloists(song: Path, passage: Passage, tempo_bpm: float, rng: random.Random
 
 
 def _in_time(part: Part, beat_times_s: np.ndarray, tempo_bpm: float) -> Part:
-    """Return what is played between the first and the last beat, at an even tempo."""
+    """Return what is played between the first and the last of times (beats + 1,), in even tempo."""
     beats_s = np.arange(len(beat_times_s)) * 60 / tempo_bpm
 
     def moved(time_s: float) -> float:

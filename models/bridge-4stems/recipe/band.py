@@ -36,11 +36,12 @@ RIDE, CRASH = 51, 49
 GM_OF_ROLAND = {22: 42, 26: 46, 58: 43}
 
 Stems = dict[str, np.ndarray]
+"""By name: float32 (2, frames) at 44.1 kHz."""
 
 
 @dataclass(frozen=True)
 class Take:
-    """What was recorded: stems, float32 (2, frames) at 44.1 kHz, and the sounds' licences."""
+    """What was recorded: stems, and the sounds' licences."""
 
     stems: Stems
     licences: frozenset[str]
@@ -56,7 +57,7 @@ class _Session:
     licences: set[str] = field(default_factory=set)
 
     def add(self, stem: str, audio: np.ndarray, licence: str) -> None:
-        """Mix audio into a stem."""
+        """Mix audio (2, frames) into a stem."""
         if audio.any():
             self.stems[stem] = self.stems[stem] + audio if stem in self.stems else audio
             self.licences.add(licence)
@@ -129,7 +130,7 @@ def play_drums(parts: Sequence[Part], frames: int, studio: Studio, rng: random.R
 
 
 def at_level(audio: np.ndarray, level_db: float) -> np.ndarray:
-    """Return audio at a level while it sounds, in dB relative to full scale."""
+    """Return audio (2, frames) at a level while it sounds, in dB relative to full scale."""
     return audio * np.float32(10 ** ((level_db - active_db(audio)) / 20))
 
 

@@ -154,7 +154,7 @@ def _drawn(piece: str, versions: Sequence[tuple[Layer, ...]], rng: random.Random
 
 
 def _choked(sound: np.ndarray, note: Note, later: Sequence[tuple[Note, str]]) -> np.ndarray:
-    """Return the sound of an open hi-hat up to where it is hit or closed again."""
+    """Return the sound (2, frames) of an open hi-hat up to where it is hit or closed again."""
     again = next((hit for hit, piece in later if piece in HATS), None)
     if again is None:
         return sound

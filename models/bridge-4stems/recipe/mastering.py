@@ -1,4 +1,4 @@
-"""From what a band played to a song's folder."""
+"""Stems of a band → a song's folder."""
 
 from __future__ import annotations
 

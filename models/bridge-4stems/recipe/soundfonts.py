@@ -108,7 +108,7 @@ class _Synth:
     def render(
         self, parts: Sequence[Part], frames: int, *, has_drum_bank: bool
     ) -> dict[str, np.ndarray]:
-        """Return the stems that the parts play, as `SoundFont.render` does."""
+        """Return the stems that the parts play, (2, frames) each, as `SoundFont.render` does."""
         self._silence()
         events: list[Event] = []
         for channel, part in zip(_channels(parts), parts, strict=False):
@@ -138,7 +138,7 @@ class _Synth:
         self._call("program_change", channel, program)
 
     def _process(self, output: np.ndarray, start: int, stop: int) -> int:
-        """Render into output[:, start:stop]; return where the rendering stands."""
+        """Render into output (2 · stems, frames) from start to stop; return where it stands."""
         if stop <= start:
             return start
         rows = len(output)
