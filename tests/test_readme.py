@@ -109,8 +109,10 @@ def test_python_examples_of_the_manual_run(page: str, capsys: pytest.CaptureFixt
 
 
 @pytest.fixture
-def any_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that a command names need not be there."""
+def any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that a command names need not be there, but for those that it reads at once."""
+    monkeypatch.chdir(tmp_path)
+    Path("token.txt").write_text("a token of any kind")
     monkeypatch.setattr(click.Path, "convert", lambda _, value, *__: Path(value))
 
 
