@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
-MANUAL = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
-CARDS = [f"models/{path.parent.name}/README.md" for path in sorted(ROOT.glob("models/*/README.md"))]
-DECISIONS = [f"docs/decisions/{path.name}" for path in sorted(ROOT.glob("docs/decisions/*.md"))]
-PAGES = [*MANUAL, "CONTRIBUTING.md", "CHANGELOG.md", *CARDS]
-
 PROGRAMS = r"(?:stemtool [a-z]|python -m benchmarks|pip install|scripts/)"
 LINE = re.compile(rf"^(?:    |\$ |    \$ )({PROGRAMS}.*?)(?:  .*)?$", re.MULTILINE)
 IN_TEXT = re.compile(rf"`({PROGRAMS}[^`]*)`")
@@ -38,6 +32,15 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 PATH = re.compile(
     r"\b(?<!/)(?:benchmarks|cli|daw_bridge|docs|models|presets|scripts|tests)/[\w./*-]*[\w*]"
 )
+
+
+def pages(pattern: str) -> list[str]:
+    return [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob(pattern))]
+
+
+MANUAL = ["README.md", *pages("docs/*.md")]
+PAGES = [*MANUAL, "CONTRIBUTING.md", "CHANGELOG.md", *pages("models/*/README.md")]
+DECISIONS = pages("docs/decisions/*.md")
 
 
 def read(page: str) -> str:
@@ -84,13 +87,12 @@ def understand(words: list[str]) -> None:
 
 
 @pytest.fixture
-def songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder of examples, with the files that they read."""
+def songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that examples read are in the working folder."""
     noise = make_noise(700_000)
     for name in ("song.flac", "set.wav"):
         soundfile.write(tmp_path / name, noise.samples.T, 44_100)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.mark.usefixtures("network_path", "songs")
@@ -117,8 +119,9 @@ def any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.splitlines()) <= 160
-    assert len(LINE.findall(README)) >= 8
+    readme = read("README.md")
+    assert len(readme.splitlines()) <= 160
+    assert len(LINE.findall(readme)) >= 8
 
 
 def test_the_manual_has_an_index_of_its_pages() -> None:
