@@ -1,6 +1,6 @@
 """Many clients, many jobs, much nonsense: every answer comes, and memory and files stay flat.
 
-The counts are those of the README where DAW_BRIDGE_STRESS=full, a tenth otherwise.
+The counts are those of docs/figures.md where DAW_BRIDGE_STRESS=full, a tenth otherwise.
 """
 
 from __future__ import annotations
