@@ -196,12 +196,13 @@ provider_options = _together(
 )  # fmt: skip
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 
 running_options = _together(
     provider_options,
     click.option("--overwrite", is_flag=True, help="Replace files that exist."),
     json_option,
-    click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+    quiet_option,
 )
 
 method_options = _together(

@@ -7,17 +7,24 @@ import secrets
 import socket
 import time
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from daw_bridge.errors import DawBridgeError, OptionError
-from daw_bridge.files.containers import BITS, CONTAINERS
+from daw_bridge.files.containers import CONTAINERS
 from daw_bridge.osc.settings import DEFAULT_HOST, is_loopback
 from daw_bridge.serving.status import note_failure
-from stemtool_cli.options import read_seconds, show_progress
+from stemtool_cli.options import (
+    Display,
+    Span,
+    bits_option,
+    gathered,
+    json_option,
+    quiet_option,
+    span_options,
+)
 from stemtool_cli.serve import read_token
 
 if TYPE_CHECKING:
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from daw_bridge.jobs.job import Progress
+    from daw_bridge.jobs.requests import Excerpt
     from daw_bridge.osc.client import Client, JobStatus
 
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -38,8 +47,8 @@ class _Server(NamedTuple):
         token_file: has the token that it wants to hear.
     """
 
-    to: str | None
-    token_file: Path | None
+    to: str | None = None
+    token_file: Path | None = None
 
     @property
     def address(self) -> tuple[str, int | None]:
@@ -62,54 +71,28 @@ class _Server(NamedTuple):
 class _Wish(NamedTuple):
     """What is asked of the server for each file, as the options of ``send`` say it."""
 
-    model: str
-    stems: str | None
-    start: float
-    length: float | None
-    container: str | None
-    bits: str | None
-    label: str | None
-    others: tuple[str, ...]
-    overwrite: bool
-    upload: bool
-    quiet: bool
+    model: str = ""
+    stems: str = ""
+    format: str = ""
+    bits: str = ""
+    label: str = ""
+    others: tuple[str, ...] = ()
+    overwrite: bool = False
+    upload: bool = False
 
     @property
     def options(self) -> dict[str, str]:
         """What the protocol calls options."""
-        said = {
-            "stems": self.stems,
-            "format": self.container,
-            "bits": self.bits,
-            "label": self.label,
-            "overwrite": "1" if self.overwrite else None,
-        }
-        options = {name: value for name, value in said.items() if value}
+        said = {name: getattr(self, name) for name in ("stems", "format", "bits", "label")}
+        options = {name: text for name, text in said.items() if text}
+        if self.overwrite:
+            options["overwrite"] = "1"
         for text in self.others:
             name, equals, value = text.partition("=")
             if not equals:
                 raise OptionError(f"--set takes KEY=VALUE, not '{text}'.")
             options[name] = value
         return options
-
-
-def _gathering(
-    **kinds: type[_Server | _Wish],
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command objects in place of the options that are named as their fields."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @wraps(command)
-        def gather(**said: Any) -> None:
-            objects = {
-                name: kind(**{field: said.pop(field) for field in kind._fields})
-                for name, kind in kinds.items()
-            }
-            command(**said, **objects)
-
-        return gather
-
-    return decorate
 
 
 def _server_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -134,12 +117,9 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
 )  # fmt: skip
 @click.option("-m", "--model", default="", help="Default: the server's.")
 @click.option("--stems", metavar="NAMES", help="Which stems, separated by commas. Default: all.")
-@click.option(
-    "--start", type=read_seconds, default="0", metavar="TIME", help="Where to start: 83.5, 1:23.5."
-)
-@click.option("--length", type=read_seconds, metavar="TIME", help="How much. Default: to the end.")
-@click.option("--format", "container", type=click.Choice(CONTAINERS), help="Default: wav.")
-@click.option("--bits", type=click.Choice(BITS), help="For wav and flac. Default: 24.")
+@span_options
+@click.option("--format", type=click.Choice(CONTAINERS), help="Default: wav.")
+@bits_option
 @click.option("--label", metavar="TEXT", help="Name the files 'TEXT – STEM'.")  # noqa: RUF001
 @click.option(
     "--set", "others", multiple=True, metavar="KEY=VALUE",
@@ -151,11 +131,17 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Send the audio too and fetch the stems, as is done for a server on another machine.",
 )  # fmt: skip
 @_server_options
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@_gathering(server=_Server, wish=_Wish)
+@json_option
+@quiet_option
+@gathered(server=_Server, wish=_Wish, span=Span, display=Display)
 def send(
-    *, files: tuple[Path, ...], output: Path, as_json: bool, server: _Server, wish: _Wish
+    *,
+    files: tuple[Path, ...],
+    output: Path,
+    server: _Server,
+    wish: _Wish,
+    span: Span,
+    display: Display,
 ) -> None:
     """Have FILES separated by a running server, and wait for it.
 
@@ -174,7 +160,8 @@ def send(
         folder = output / file.stem if len(files) > 1 else output
         job = f"stemtool-{secrets.token_hex(8)}"
         try:
-            paths = _send(file, folder, job, server, wish)
+            with display.progress(file.name) as progress:
+                paths = _send(span.of(file), folder, job, server, wish, progress)
         except DawBridgeError as error:
             note_failure(folder, job, error)
             if len(files) == 1:
@@ -182,11 +169,10 @@ def send(
             click.echo(f"stemtool: {error}", err=True)
             failures += 1
             continue
-        if as_json:
+        if display.as_json:
             outputs = {stem: str(path) for stem, path in paths.items()}
             click.echo(json.dumps({"source": str(file), "outputs": outputs}))
-        elif not wish.quiet:
-            click.echo("\n".join(map(str, paths.values())))
+        display.say("\n".join(map(str, paths.values())))
     if failures:
         raise click.exceptions.Exit(1)
 
@@ -194,8 +180,8 @@ def send(
 @click.command()
 @_server_options
 @click.option("--watch", is_flag=True, help="Keep looking until interrupted.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_gathering(server=_Server)
+@json_option
+@gathered(server=_Server)
 def status(*, server: _Server, watch: bool, as_json: bool) -> None:
     """Show the jobs of a running server.
 
@@ -222,24 +208,27 @@ def status(*, server: _Server, watch: bool, as_json: bool) -> None:
                     live.update(_tabulate(client.jobs()))
 
 
-def _send(file: Path, folder: Path, job: str, server: _Server, wish: _Wish) -> dict[str, Path]:
-    """Have one file separated; return its stems."""
-    from daw_bridge.files.reading import open_audio
-
-    with open_audio(file) as reader:
-        rate = reader.sample_rate_hz
+def _send(
+    excerpt: Excerpt,
+    folder: Path,
+    job: str,
+    server: _Server,
+    wish: _Wish,
+    progress: Progress | None,
+) -> dict[str, Path]:
+    """Have a part of one file separated; return its stems."""
+    (file,) = excerpt.paths
     host, _ = server.address
     is_remote = wish.upload or not is_loopback(host)
     options = wish.options
-    bar = show_progress(file.name, quiet=wish.quiet)
-    with server.connect() as client, _called_off_if_interrupted(job, server), bar as progress:
+    with server.connect() as client, _called_off_if_interrupted(job, server):
         stems = client.run(
             "separate",
             [client.upload(file) if is_remote else file.resolve()],
             "" if is_remote else folder.resolve(),
             model=wish.model,
-            start=round(wish.start * rate),
-            length=None if wish.length is None else round(wish.length * rate),
+            start=excerpt.start,
+            length=excerpt.length,
             options=options,
             job=job,
             progress=progress and (lambda fraction: progress(round(100 * fraction), 100)),
