@@ -16,7 +16,7 @@ from daw_bridge.daw.installers import DAWS, find_homes, install, uninstall
 from daw_bridge.daw.shipping import PACKAGE, shipped_files
 from daw_bridge.errors import DawError
 from tests.daw.programs import require
-from tests.server import STEMTOOL
+from tests.stemtool import STEMTOOL
 
 # As Ardour writes it: fields in any order, byte code, line ends escaped; and words to fall over.
 USERS_CODE = (

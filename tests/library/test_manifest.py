@@ -118,10 +118,9 @@ def test_every_shipped_manifest_is_valid_and_has_a_model_card() -> None:
         assert path.with_name("README.md").stat().st_size > 500
 
 
-def test_the_users_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "models").mkdir()
-    path = edited(tmp_path / "models", 'summary = "', 'summary = "Mine: ')
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
+def test_the_users_folder_comes_first(home: Path) -> None:
+    (home / "models").mkdir()
+    path = edited(home / "models", 'summary = "', 'summary = "Mine: ')
     assert find_model("spleeter-2stems") == path
     assert load_manifest("spleeter-2stems").summary.startswith("Mine: ")
 
