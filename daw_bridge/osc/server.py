@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import socket
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,12 +25,13 @@ from daw_bridge.osc.settings import SERVER_FILE
 from daw_bridge.osc.transfer import Transfers
 from daw_bridge.serving.dispatcher import Dispatcher, Lane
 from daw_bridge.serving.store import Store
+from daw_bridge.system import call_on_signals, tell_systemd
 from daw_bridge.workers.process import WorkerProcess
 from daw_bridge.workers.worker import WorkerSettings
 
 if TYPE_CHECKING:
     from asyncio import DatagramTransport, StreamReader, StreamWriter
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Iterator, Sequence
     from pathlib import Path
 
     from daw_bridge.osc.messages import Message
@@ -74,17 +74,17 @@ def serve(settings: ServerSettings) -> None:
 async def _serve(server: Server, settings: ServerSettings) -> None:
     """Start, say so, wait for the signal to leave, and leave."""
     wishes_to_leave: asyncio.Queue[None] = asyncio.Queue()
-    _on_signals(partial(wishes_to_leave.put_nowait, None))
+    call_on_signals(asyncio.get_running_loop(), partial(wishes_to_leave.put_nowait, None))
     server_file = settings.state / SERVER_FILE
     try:
         port = await server.start()
         write_whole(server_file, server.describe().encode())
         log.info("ready", host=settings.host, port=port, state=str(settings.state))
-        _notify_systemd("READY=1")
+        tell_systemd("READY=1")
         await wishes_to_leave.get()
     finally:
         server_file.unlink(missing_ok=True)
-        _notify_systemd("STOPPING=1")
+        tell_systemd("STOPPING=1")
         log.info("leaving", on_exit=settings.on_exit)
         closing = asyncio.create_task(server.close(finish=settings.on_exit == "finish"))
         asked_again = asyncio.create_task(wishes_to_leave.get())
@@ -338,23 +338,3 @@ def _post(writer: StreamWriter, packet: bytes) -> None:
 
 async def _drain(writer: StreamWriter) -> None:
     await asyncio.wait_for(writer.drain(), _SLOW_SECONDS)
-
-
-def _on_signals(act: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, act)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(act))
-
-
-def _notify_systemd(state: str) -> None:
-    """Tell systemd, where it started us and wants to know (sd_notify(3))."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.sendto(state.encode(), address)
