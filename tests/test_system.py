@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from daw_bridge.system import call_on_signals, list_programs, stand_back, tell_systemd
+from tests.programs import require
 
 
 def test_standing_back_lowers_the_priority() -> None:
@@ -83,6 +84,7 @@ def test_without_local_sockets_systemd_is_not_told(
 def test_programs_are_listed_where_the_system_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    require("ps")
     assert "ps" in list_programs().split()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert list_programs() == ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -19,6 +18,7 @@ from benchmarks.cost import measure
 from daw_bridge import Audio
 from tests.conftest import SONGS, level_db, make_noise
 from tests.mini_model import install_staged, write_archive
+from tests.programs import require
 from tests.stemtool import STEMTOOL, stemtool
 
 SONG = SONGS / "sodium.ogg"
@@ -148,10 +148,8 @@ def without_privileges() -> list[str]:
     """Return a command prefix under which permissions count, as they do not for root."""
     if os.geteuid():
         return []
-    if not shutil.which("setpriv"):
-        pytest.skip("root ignores permissions, and there is no setpriv to give privileges up")
     dropped = "-dac_override,-dac_read_search"
-    return ["setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
+    return [require("setpriv"), f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
 
 
 def test_no_permission(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from daw_bridge.daw.ardour.registration import ScriptList
 from daw_bridge.daw.ardour.session import SUPERCLOCK_HZ
 from daw_bridge.osc.messages import encode
 from tests.daw.conftest import free_port
-from tests.daw.programs import require
+from tests.programs import require
 from tests.server import HOST, wait_until
 from tests.stemtool import STEMTOOL
 
