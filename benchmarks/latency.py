@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.cost import measure
 from benchmarks.separate import SAMPLE_RATE_HZ, make_song, parse_arguments
-from tests.golden.generate import make_reference
+from tests.golden.spleeter_environment import make_reference
 from tests.server import Server
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ import nnabla as nn
 import numpy as np
 import soundfile
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "golden"))
-golden: Any = import_module("generate_nnabla")
-networks: Any = import_module("nnabla_networks")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+case: Any = import_module("tests.golden.nnabla_case")
+networks: Any = import_module("tests.golden.nnabla_networks")
+signals: Any = import_module("tests.golden.nnabla_signals")
 
 WINDOW = 4096
 STEMS = ("bass", "drums", "vocals", "other")
@@ -75,19 +76,19 @@ def main() -> None:
     estimate = {"xumx": estimate_xumx, "d3net": estimate_d3net}[family]
     parameters = str(Path(folder) / "net.h5")
     if command == "make":
-        magnitudes = np.abs(golden.transform(golden.make_mixture(WINDOW), WINDOW))
+        magnitudes = np.abs(signals.transform(case.make_mixture(WINDOW), WINDOW))
         estimate(magnitudes[:, :1])
-        golden.fill_parameters(0, magnitudes)
+        signals.fill_parameters(0, magnitudes)
         nn.save_parameters(parameters)
         return
     song, target = map(Path, paths)
     nn.load_parameters(parameters)
     mixture, sample_rate_hz = soundfile.read(song, dtype="float32", always_2d=True)
-    spectra = golden.transform(mixture.T, WINDOW)
+    spectra = signals.transform(mixture.T, WINDOW)
     magnitudes = np.abs(spectra)
     stems = estimate(magnitudes) / np.maximum(magnitudes, np.finfo(np.float32).tiny) * spectra
     target.mkdir(exist_ok=True)
-    for stem, samples in zip(STEMS, golden.invert(stems, len(mixture)), strict=True):
+    for stem, samples in zip(STEMS, signals.invert(stems, len(mixture)), strict=True):
         soundfile.write(target / f"{stem}.wav", samples.T, sample_rate_hz, "PCM_24")
 
 

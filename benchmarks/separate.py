@@ -22,7 +22,8 @@ import soundfile
 
 from benchmarks.cost import Cost, measure
 from daw_bridge import Audio
-from tests.golden.generate import SONGS, make_reference
+from tests.golden.songs import SONGS
+from tests.golden.spleeter_environment import make_reference
 
 SAMPLE_RATE_HZ = 44_100
 SPLEETER, STEMTOOL, COMPAT = CONTESTANTS = (

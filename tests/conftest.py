@@ -10,6 +10,7 @@ import pytest
 
 from daw_bridge import Audio, Separator
 from daw_bridge.library.manifest import ModelManifest, load_manifest
+from daw_bridge.library.places import HOME_VARIABLE
 from daw_bridge.weights.installing import ensure_network
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ def song() -> Audio:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for models, weights and caches, in place of the user's."""
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv(HOME_VARIABLE, str(home))
+    return home
 
 
 def make_noise(

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pytest
 
 from daw_bridge.osc.client import Client
 from daw_bridge.osc.messages import FRAME_HEADER, Message, decode, encode, frame
+from tests.stemtool import STEMTOOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from daw_bridge.osc.addresses import Argument
 
 HOST = "127.0.0.1"
-STEMTOOL = Path(sys.executable).with_name("stemtool")
 PATIENCE_S = 60.0
 
 

@@ -1,4 +1,4 @@
-"""What docstrings tell: those of folders name all modules, those of functions arrays' shapes."""
+"""What docstrings tell, of modules and of arrays' shapes; and what tests may import."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(daw_bridge.__file__).parent
+TESTS = Path(__file__).parent
 FOLDERS = [path.parent for path in sorted(ROOT.rglob("__init__.py")) if path.parent != ROOT]
 ARRAYS = re.compile(r"\b(NDArray|ndarray|ArrayLike|Tensor|Value)\b")
 AXES = (
@@ -120,3 +121,24 @@ def alias_or_attribute(statement: ast.AnnAssign | ast.Assign) -> tuple[str, str]
     if named == "TypeAlias" and statement.value:
         named = ast.unparse(statement.value)
     return ast.unparse(statement.target), named
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the dotted names of all that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def test_what_tests_and_generators_share_lies_in_modules_of_its_own() -> None:
+    files = [*TESTS.rglob("*.py"), *TESTS.parent.glob("benchmarks/*.py")]
+    wrong = [
+        f"{path.relative_to(TESTS.parent)} imports {name}"
+        for path in files
+        for name in imports(path)
+        if re.match(r"tests\.(.*\.)?(test_\w+|generate\w*)(\.|$)", name)
+    ]
+    assert len(files) > 100
+    assert wrong == []

@@ -1,17 +1,19 @@
 """The training data of our own model: songs as folders of stems, made of MIDI and soundfonts."""
 
-import ctypes
 import importlib
 import io
 import random
+import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+
+from tests.programs import lack, require_library
 
 mido = pytest.importorskip("mido", reason="the recipe reads MIDI with mido")
 
@@ -21,17 +23,19 @@ BASS, LEAD, PIANO = 33, 80, 0
 Load = Callable[[str], Any]
 
 
-@pytest.fixture
-def recipe(monkeypatch: pytest.MonkeyPatch) -> Load:
-    """The recipe's modules by name; skips where nothing can be rendered."""
-    try:
-        ctypes.CDLL("libfluidsynth.so.3")
-    except OSError:
-        pytest.skip("libfluidsynth is not installed")
+@pytest.fixture(scope="module")
+def recipe() -> Iterator[Load]:
+    """The recipe's modules by name, for these tests alone; skips where nothing can be rendered."""
+    require_library("libfluidsynth.so.3")
     if not FONTS:
-        pytest.skip("no General MIDI soundfont is installed")
-    monkeypatch.syspath_prepend(str(RECIPE))
-    return importlib.import_module
+        lack("A General MIDI soundfont", "timgm6mb-soundfont")
+    with pytest.MonkeyPatch.context() as patch:
+        for path in RECIPE.glob("*.py"):
+            patch.delitem(sys.modules, path.stem, raising=False)
+        patch.syspath_prepend(str(RECIPE))
+        yield importlib.import_module
+        for path in RECIPE.glob("*.py"):
+            sys.modules.pop(path.stem, None)
 
 
 def tune(seconds: float = 14.0) -> bytes:
@@ -82,6 +86,7 @@ def test_a_song_is_whole_stems_of_one_length_that_fill_the_scale(
 
 def test_a_song_depends_on_its_name_alone(recipe: Load, tmp_path: Path) -> None:
     """But for the end of a few notes, below -50 dB: see the soundfonts' docstring."""
+    make(recipe, "one", tmp_path / "unheard")  # the first that a process plays ends otherwise
     first = make(recipe, "one", tmp_path / "first")
     other = make(recipe, "two", tmp_path)
     again = make(recipe, "one", tmp_path / "again")

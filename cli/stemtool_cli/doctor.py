@@ -42,8 +42,9 @@ def _package_version(name: str) -> str:
 
 
 def _runtime() -> dict[str, str]:
-    from daw_bridge.separation.providers import PROVIDERS, usable_cpus
+    from daw_bridge.separation.providers import PROVIDERS
     from daw_bridge.separation.runtime import choose_provider, find_obstacle, runtime_version
+    from daw_bridge.system import usable_cpus
 
     report = {"ONNX Runtime": runtime_version(), "CPU threads": str(usable_cpus())}
     for provider in PROVIDERS:

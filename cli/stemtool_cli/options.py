@@ -239,7 +239,7 @@ method_options = _together(
 
 def set_up(display: Display) -> None:
     """Make the process fit for audio, and let it log as little as it is to print."""
-    from daw_bridge.heap import share_one_heap  # here, to keep --help quick
+    from daw_bridge.system import share_one_heap  # here, to keep --help quick
 
     share_one_heap()
     if display.quiet:

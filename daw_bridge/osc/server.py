@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import socket
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,11 +27,12 @@ from daw_bridge.serving.housekeeping import keep_house
 from daw_bridge.serving.lanes import make_lanes
 from daw_bridge.serving.store import Store
 from daw_bridge.serving.uploads import Uploads
+from daw_bridge.system import call_on_signals, tell_systemd
 from daw_bridge.workers.worker import WorkerSettings
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Iterator
 
     from daw_bridge.osc.messages import Message
     from daw_bridge.osc.peers import Peer
@@ -70,17 +69,17 @@ def serve(settings: ServerSettings) -> None:
 async def _serve(server: Server, settings: ServerSettings) -> None:
     """Start, say so, wait for the signal to leave, and leave."""
     wishes_to_leave: asyncio.Queue[None] = asyncio.Queue()
-    _on_signals(partial(wishes_to_leave.put_nowait, None))
+    call_on_signals(asyncio.get_running_loop(), partial(wishes_to_leave.put_nowait, None))
     server_file = settings.state / SERVER_FILE
     try:
         port = await server.start()
         write_whole(server_file, server.describe().encode())
         log.info("ready", host=settings.host, port=port, state=str(settings.state))
-        _notify_systemd("READY=1")
+        tell_systemd("READY=1")
         await wishes_to_leave.get()
     finally:
         server_file.unlink(missing_ok=True)
-        _notify_systemd("STOPPING=1")
+        tell_systemd("STOPPING=1")
         log.info("leaving", on_exit=settings.on_exit)
         closing = asyncio.create_task(server.close(finish=settings.on_exit == "finish"))
         asked_again = asyncio.create_task(wishes_to_leave.get())
@@ -280,23 +279,3 @@ def _tell_workers(settings: ServerSettings, folders: Folders) -> WorkerSettings:
         provider=settings.provider,
         threads=settings.threads,
     )
-
-
-def _on_signals(act: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, act)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(act))
-
-
-def _notify_systemd(state: str) -> None:
-    """Tell systemd, where it started us and wants to know (sd_notify(3))."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.sendto(state.encode(), address)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daw_bridge.separation.providers import CPU, usable_cpus
+from daw_bridge.separation.providers import CPU
+from daw_bridge.system import usable_cpus
 
 if TYPE_CHECKING:
     from daw_bridge.separation.network import Magnitudes, Masks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping  # noqa: TC003 - dataclasses keep annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -172,10 +171,3 @@ def join_providers(names: Iterable[str]) -> str:
     """Return where several networks run as one: on the best of their providers but the CPU."""
     used = set(names) - {CPU}
     return next((each.name for each in PROVIDERS if each.name in used), CPU)
-
-
-def usable_cpus() -> int:
-    """Return how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import onnxruntime
 
 from daw_bridge.errors import ProviderError, WeightsError
-from daw_bridge.separation.providers import find_candidates, usable_cpus
+from daw_bridge.separation.providers import find_candidates
+from daw_bridge.system import usable_cpus
 
 if TYPE_CHECKING:
     import numpy as np

@@ -24,8 +24,8 @@ from filelock import FileLock
 
 from daw_bridge.errors import Cancelled, DawBridgeError
 from daw_bridge.files.atomic import write_whole
-from daw_bridge.heap import share_one_heap
 from daw_bridge.separation.providers import Provider
+from daw_bridge.system import share_one_heap, stand_back
 from daw_bridge.workers.confinement import check_task, confine, sweep
 from daw_bridge.workers.task import KINDS, OUTCOME_NAME, Task
 
@@ -134,7 +134,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     share_one_heap()
     settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSettings)
-    _stand_back(settings.niceness)
+    stand_back(settings.niceness)
     worker = Worker(settings, reports)
     try:
         worker.warm_up()
@@ -250,11 +250,6 @@ def _claim_stdout() -> IO[bytes]:
     reports = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return reports
-
-
-def _stand_back(niceness: int) -> None:
-    with suppress(AttributeError, OSError):  # not on Windows
-        os.nice(niceness)
 
 
 def _flush(path: Path) -> None:

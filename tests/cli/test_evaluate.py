@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_stemtool import stemtool
 from tests.songs import make_stems, write_song, write_songs
+from tests.stemtool import stemtool
 
 pytestmark = pytest.mark.usefixtures("network_path")
 

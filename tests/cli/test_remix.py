@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ import soundfile
 
 from benchmarks.cost import measure
 from daw_bridge import Audio
-from tests.cli.test_stemtool import STEMTOOL, stemtool
 from tests.conftest import SONGS, level_db, make_noise
+from tests.stemtool import STEMTOOL, stemtool
 
 SONG = SONGS / "sodium.ogg"
 
@@ -97,17 +96,17 @@ def test_bad_input_is_one_clear_sentence(stems: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_presets(tmp_path: Path) -> None:
-    environment = {**os.environ, "DAW_BRIDGE_HOME": str(tmp_path)}
+@pytest.mark.usefixtures("home")
+def test_presets() -> None:
     listed = {row["name"]: row for row in json.loads(stemtool("presets", "list", "--json").stdout)}
     assert len(listed) >= 12
     assert listed["karaoke"]["summary"] in stemtool("presets", "list").stdout
     assert "gain_db = -30" in stemtool("presets", "show", "karaoke").stdout
-    made = stemtool("presets", "new", "mine", env=environment)
+    made = stemtool("presets", "new", "mine")
     assert stemtool("presets", "check", made.stdout.strip()).returncode == 0
-    assert "exists" in stemtool("presets", "new", "mine", env=environment).stderr
-    assert "letters" in stemtool("presets", "new", "../mine", env=environment).stderr
-    assert "mine" in stemtool("presets", "list", env=environment).stdout
+    assert "exists" in stemtool("presets", "new", "mine").stderr
+    assert "letters" in stemtool("presets", "new", "../mine").stderr
+    assert "mine" in stemtool("presets", "list").stdout
     Path(made.stdout.strip()).write_text("summary = 'x'\ntempoo = 1")
     wrong = stemtool("presets", "check", made.stdout.strip())
     assert wrong.returncode == 1
@@ -117,17 +116,14 @@ def test_presets(tmp_path: Path) -> None:
     assert "did you mean 'Reverb'" in stemtool("presets", "effects", "Revreb").stderr
 
 
-def test_cache(tmp_path: Path, network_path: Path) -> None:
-    home = tmp_path / "home"
-    (home / "weights").mkdir(parents=True)
-    (home / "weights" / network_path.parent.name).symlink_to(network_path.parent)
-    environment = {**os.environ, "DAW_BRIDGE_HOME": str(home)}
+@pytest.mark.usefixtures("home_with_weights")
+def test_cache(tmp_path: Path) -> None:
     for name, provider in (("a", ("cpu", "cuda")), ("b", ("cache",))):
-        run = stemtool("remix", SONG, "-o", tmp_path / f"{name}.wav", "--json", env=environment)
+        run = stemtool("remix", SONG, "-o", tmp_path / f"{name}.wav", "--json")
         assert json.loads(run.stdout)["provider"] in provider
-    assert "14.1 MB" in stemtool("cache", "show", env=environment).stdout
-    assert stemtool("cache", "clear", env=environment).returncode == 0
-    assert " 0.0 MB of" in stemtool("cache", "show", env=environment).stdout
+    assert "14.1 MB" in stemtool("cache", "show").stdout
+    assert stemtool("cache", "clear").returncode == 0
+    assert " 0.0 MB of" in stemtool("cache", "show").stdout
 
 
 def test_memory_is_flat(tmp_path: Path) -> None:

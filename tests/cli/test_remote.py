@@ -15,9 +15,9 @@ import pytest
 import soundfile
 
 from daw_bridge import Audio
-from tests.cli.test_stemtool import STEMTOOL, stemtool
 from tests.conftest import SONGS
 from tests.server import HOST, Server, wait_until
+from tests.stemtool import STEMTOOL, stemtool
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,21 +18,12 @@ from benchmarks.cost import measure
 from daw_bridge import Audio
 from tests.conftest import SONGS, level_db, make_noise
 from tests.mini_model import install_staged, write_archive
+from tests.programs import require
+from tests.stemtool import STEMTOOL, stemtool
 
-STEMTOOL = Path(sys.executable).with_name("stemtool")
 SONG = SONGS / "sodium.ogg"
 
 pytestmark = pytest.mark.usefixtures("network_path")
-
-
-def stemtool(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [STEMTOOL, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,  # type: ignore[call-overload]
-    )
 
 
 def test_a_song_becomes_stems(tmp_path: Path) -> None:
@@ -164,10 +153,8 @@ def without_privileges() -> list[str]:
     """Return a command prefix under which permissions count, as they do not for root."""
     if os.geteuid():
         return []
-    if not shutil.which("setpriv"):
-        pytest.skip("root ignores permissions, and there is no setpriv to give privileges up")
     dropped = "-dac_override,-dac_read_search"
-    return ["setpriv", f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
+    return [require("setpriv"), f"--bounding-set={dropped}", f"--inh-caps={dropped}"]
 
 
 def test_no_permission(tmp_path: Path) -> None:
@@ -266,12 +253,11 @@ def test_models_made_of_stages(network_path: Path) -> None:
     assert "classic-4stems: intact" in stemtool("models", "verify").stdout
 
 
-def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
+def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path, home: Path) -> None:
     stage = "[[stages]]\nparts = ['low', 'high']\n"
     stage += "filter = { kind = 'low-pass', cutoff_hz = 200 }\n"
-    install_staged(tmp_path, "crossover", ("low", "high"), stage)
-    environment = {**os.environ, "DAW_BRIDGE_HOME": str(tmp_path)}
-    listed = stemtool("models", "list", "--available", "--json", env=environment)
+    install_staged(home, "crossover", ("low", "high"), stage)
+    listed = stemtool("models", "list", "--available", "--json")
     assert {row["name"]: row["weights"] for row in json.loads(listed.stdout)} == {
         "bridge-4stems": "shipped",
         "bridge-5stems": "shipped",
@@ -288,7 +274,7 @@ def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
         "spleeter-5stems": "not fetched yet",
         "xumx": "not fetched yet",
     }
-    table = stemtool("models", "list", "--available", env=environment).stdout.splitlines()
+    table = stemtool("models", "list", "--available").stdout.splitlines()
     for line, ending in (
         ("spleeter-2stems", r"MIT +yes +not fetched yet +89 MB by pip"),
         ("spleeter-4stems", r"MIT +yes +not fetched yet +from github\.com"),
@@ -300,14 +286,14 @@ def test_weights_that_are_here_or_not_fetched_yet(tmp_path: Path) -> None:
         ("crossover", r"MIT +yes +here"),
     ):
         assert any(re.fullmatch(f"{line} .* {ending}", row) for row in table), line
-    listed = stemtool("models", "list", env=environment)
+    listed = stemtool("models", "list")
     assert "crossover" in listed.stdout
     assert "spleeter-2stems" not in listed.stdout
     assert "11 more can be fetched" in listed.stderr
-    verified = stemtool("models", "verify", env=environment)
+    verified = stemtool("models", "verify")
     assert verified.returncode == 0
     assert "crossover: intact" in verified.stdout
-    run = stemtool("separate", SONG, "-o", tmp_path, "-m", "crossover", "--quiet", env=environment)
+    run = stemtool("separate", SONG, "-o", tmp_path, "-m", "crossover", "--quiet")
     assert run.returncode == 0, run.stderr
     assert sorted(path.stem for path in tmp_path.rglob("*.wav")) == ["high", "low"]
 
@@ -319,36 +305,35 @@ def test_models_import_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     assert "is no checkpoint that can be recognised as one of spleeter, openunmix, " in run.stderr
 
 
+@pytest.mark.usefixtures("home")
 def test_a_model_is_imported_and_used(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     archive = write_archive(tmp_path / "mine")
-    environment = {**os.environ, "DAW_BRIDGE_HOME": str(tmp_path / "home")}
     command = ["models", "import", archive, "--name", "mine", "--stems", "voice,band"]
-    run = stemtool(*command, env=environment)
+    run = stemtool(*command)
     assert run.returncode == 0, run.stderr
     assert "stemtool separate -m mine SONG makes voice, band." in run.stdout
     assert "their licence is unknown" in run.stderr
-    again = stemtool(*command, env=environment)
+    again = stemtool(*command)
     assert again.returncode == 2
     assert "--overwrite" in again.stderr
-    rows = json.loads(stemtool("models", "list", "--json", env=environment).stdout)
+    rows = json.loads(stemtool("models", "list", "--json").stdout)
     (row,) = (each for each in rows if each["weights"] != "shipped")
     assert (row["name"], row["commercial_use"], row["weights"]) == ("mine", False, "here")
-    run = stemtool("separate", SONG, "-o", tmp_path, "-m", "mine", "--quiet", env=environment)
+    run = stemtool("separate", SONG, "-o", tmp_path, "-m", "mine", "--quiet")
     assert run.returncode == 0, run.stderr
     assert sorted(path.stem for path in tmp_path.rglob("*.wav")) == ["band", "voice"]
 
 
-def test_corrupt_weights_are_found(tmp_path: Path, network_path: Path) -> None:
-    folder = tmp_path / "weights" / network_path.parent.name
+def test_corrupt_weights_are_found(network_path: Path, home: Path) -> None:
+    folder = home / "weights" / network_path.parent.name
     folder.mkdir(parents=True)
     (folder / "network.onnx").write_bytes(b"rot")
     (folder / "network.sha256").write_text("0" * 64)
-    environment = {**os.environ, "DAW_BRIDGE_HOME": str(tmp_path)}
-    run = stemtool("models", "verify", env=environment)
+    run = stemtool("models", "verify")
     assert run.returncode == 1
     assert "corrupt" in run.stdout
-    assert "corrupt" in stemtool("doctor", env=environment).stdout
+    assert "corrupt" in stemtool("doctor").stdout
 
 
 def test_doctor_knows_what_is_here() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_stemtool import stemtool
+from tests.stemtool import stemtool
 from tests.training.songs import write_training
 
 

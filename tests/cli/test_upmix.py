@@ -11,9 +11,10 @@ import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.files.speakers import read_mask
-from daw_bridge.library.places import HOME_VARIABLE
-from tests.cli.test_stemtool import SONG, stemtool
-from tests.conftest import make_noise
+from tests.conftest import SONGS, make_noise
+from tests.stemtool import stemtool
+
+SONG = SONGS / "sodium.ogg"
 
 pytestmark = pytest.mark.usefixtures("network_path")
 
@@ -113,14 +114,9 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_stems_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    home = Path(os.environ.get(HOME_VARIABLE, ""))
+@pytest.mark.usefixtures("home_with_weights")
+def test_stems_are_found_again(tmp_path: Path) -> None:
     origins = []
-    if home.name:
-        (tmp_path / "weights").symlink_to(home / "weights")
-        monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     for layout in ("5.1", "7.1"):
         run = stemtool("upmix", SONG, "-o", tmp_path, "--layout", layout, "--json")
         origins.append(json.loads(run.stdout)["provider"])

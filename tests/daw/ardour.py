@@ -21,8 +21,9 @@ from daw_bridge.daw.ardour.registration import ScriptList
 from daw_bridge.daw.ardour.session import SUPERCLOCK_HZ
 from daw_bridge.osc.messages import encode
 from tests.daw.conftest import free_port
-from tests.daw.programs import require
-from tests.server import HOST, STEMTOOL, wait_until
+from tests.programs import require
+from tests.server import HOST, wait_until
+from tests.stemtool import STEMTOOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

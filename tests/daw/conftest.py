@@ -15,7 +15,8 @@ import soundfile
 from daw_bridge import Audio
 from daw_bridge.library.places import HOME_VARIABLE
 from tests.conftest import SONGS
-from tests.server import HOST, STEMTOOL, Server
+from tests.server import HOST, Server
+from tests.stemtool import STEMTOOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

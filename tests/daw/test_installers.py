@@ -15,8 +15,8 @@ from daw_bridge.daw.ardour.registration import ScriptList
 from daw_bridge.daw.installers import DAWS, find_homes, install, uninstall
 from daw_bridge.daw.shipping import PACKAGE, shipped_files
 from daw_bridge.errors import DawError
-from tests.daw.programs import require
-from tests.server import STEMTOOL
+from tests.programs import require
+from tests.stemtool import STEMTOOL
 
 # As Ardour writes it: fields in any order, byte code, line ends escaped; and words to fall over.
 USERS_CODE = (
@@ -122,6 +122,7 @@ def test_a_list_that_cannot_be_changed_stays(
 
 
 def test_ardour_must_not_be_running(tmp_path: Path) -> None:
+    require("ps")
     program = Path(shutil.copy(shutil.which("sleep") or "", tmp_path / "ardour-9.9.0"))
     with subprocess.Popen([program, "60"]) as process:
         try:

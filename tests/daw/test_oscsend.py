@@ -16,7 +16,7 @@ import pytest
 
 from daw_bridge import Audio
 from tests.daw.conftest import PAGE, assert_stems
-from tests.daw.programs import require
+from tests.programs import require
 from tests.server import HOST, PATIENCE_S, Server, wait_until
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from daw_bridge import Audio
 from tests.daw.conftest import assert_stems, install, labelled
-from tests.daw.programs import require
+from tests.programs import require
 from tests.server import Server
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from daw_bridge import Audio
 from tests.daw.conftest import assert_stems, install, labelled
-from tests.daw.programs import require
+from tests.programs import require
 from tests.server import HOST, Server
 
 if TYPE_CHECKING:

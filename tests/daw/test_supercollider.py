@@ -13,7 +13,7 @@ import soundfile
 
 from daw_bridge import Audio
 from tests.daw.conftest import CLIENTS, PAGE, assert_stems, free_port, install, labelled
-from tests.daw.programs import require
+from tests.programs import require
 from tests.server import HOST, Server
 
 if TYPE_CHECKING:

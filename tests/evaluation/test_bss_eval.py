@@ -18,6 +18,7 @@ from daw_bridge.evaluation.bss_eval import (
     song_sdr_db,
 )
 from tests.conftest import make_noise
+from tests.programs import require
 
 RATE = 8000
 SDR, ISR, SIR, SAR = range(4)
@@ -35,6 +36,7 @@ def ratios(references: Sources, estimates: Sources) -> np.ndarray:
 
 
 def with_museval(references: Sources, estimates: Sources) -> np.ndarray:
+    require("ffmpeg")  # which it looks for when it is imported
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it loads much that it does not need
         from museval.metrics import bss_eval as peer

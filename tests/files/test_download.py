@@ -16,6 +16,7 @@ import pytest
 
 from daw_bridge.files import download
 from daw_bridge.files.download import InterruptedDownloadError, downloaded, leaves_https
+from tests.programs import require
 from tests.web import Site, serve
 
 if TYPE_CHECKING:
@@ -193,10 +194,9 @@ def test_redirects_that_lead_nowhere_are_refused(target: str, site: Site, folder
 @pytest.fixture
 def secure_site(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """The same files over https, with a certificate that is trusted here."""
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl to make a certificate with")
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    command = f"{require('openssl')} req"
+    command += " -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
     command += " -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
     subprocess.run(
         [*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True

@@ -16,24 +16,24 @@ from typing import Any
 
 import numpy as np
 
-from daw_bridge import Audio
-from tests.golden.generate_openunmix import SONG, excerpts
+from tests.golden.demucs_case import (
+    FOLDER,
+    GIVEN,
+    MORE_SOURCES,
+    SAMPLE_RATE_HZ,
+    SHORT_SAMPLES,
+    SOURCES,
+    WEIGHTS,
+    make_mixture,
+    vary,
+)
+from tests.golden.songs import excerpts
 
-FOLDER = Path(__file__).with_name("demucs")
-GOLDEN = FOLDER / "stems.npz"
 PACKAGES = (
     "demucs==4.0.1", "dora-search==0.1.13", "einops==0.8.2", "julius==0.2.8", "omegaconf==2.4.0",
     "openunmix==1.3.0", "antlr4-python3-runtime==4.9.3", "retrying==1.4.2", "submitit==1.5.4",
     "cloudpickle==3.1.2", "treetable==0.2.6",
 )  # fmt: skip
-SOURCES = ("drums", "bass", "other", "vocals")
-MORE_SOURCES = (*SOURCES, "guitar", "piano")
-SAMPLE_RATE_HZ = 44_100
-SEGMENT_SAMPLES = 30_870  # 0.7 s, as 7.8 s are 343,980
-STRIDE_SAMPLES = 23_152
-SHORT_SAMPLES = 11_025
-WHOLE_SAMPLES = 2 * STRIDE_SAMPLES + SEGMENT_SAMPLES
-WEIGHTS = ((1.0, 0.25, 0.0, 0.5), (0.5, 1.0, 2.0, 0.5))
 NETWORKS: dict[str, dict[str, Any]] = {
     "HTDemucs": {
         "channels": 4, "nfft": 1024, "depth": 3, "dconv_comp": 2,
@@ -45,31 +45,6 @@ NETWORKS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 """Narrow, and of fewer layers: a window of so many samples needs no more."""
-
-
-def make_mixture() -> Audio:
-    """Return three passages of a song, and some of a fourth."""
-    song = Audio.read(SONG)
-    return Audio(song.samples[:, : WHOLE_SAMPLES + 9_000].copy(), song.sample_rate_hz)
-
-
-def vary(arrays: dict[str, np.ndarray], seed: int, sources: int = 4) -> dict[str, np.ndarray]:
-    """Return the arrays of another network like one of four sources, in half precision.
-
-    It may make more of them, with more channels in the last layer of each branch.
-    """
-    rng = np.random.default_rng(seed)
-    last = max(name for name in arrays if name.endswith("conv_tr.bias")).split(".")[1]
-    wider = {}
-    for name, array in arrays.items():
-        axis = 0 if name.endswith("bias") else 1
-        width = array.shape[axis] if f"decoder.{last}.conv_tr." in name else 0
-        places = np.arange(width * sources // 4) % max(width, 1)
-        wider[name] = np.take(array, places, axis) if width else array
-    return {
-        name: (array * rng.uniform(0.5, 1.5, array.shape)).astype(np.float16)
-        for name, array in wider.items()
-    }
 
 
 def make_network(demucs: Any, kind: str) -> Any:
@@ -149,7 +124,7 @@ def main() -> None:
         bag = demucs.apply.BagOfModels([network, remake(network, 2)], WEIGHTS)
         golden["bag"] = excerpts(separate(demucs, bag))
     single = {name: array.astype(np.float32) for name, array in golden.items()}
-    np.savez_compressed(GOLDEN, **single)  # type: ignore[arg-type]
+    np.savez_compressed(GIVEN, **single)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

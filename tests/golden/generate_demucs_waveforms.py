@@ -19,10 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from daw_bridge import Audio
+from tests.golden.demucs_waveforms_case import (
+    FOLDER,
+    SAMPLE_RATE_HZ,
+    SHORT_SAMPLES,
+    SOURCES,
+    excerpts,
+    make_mixture,
+)
 
-FOLDER = Path(__file__).with_name("demucs-waveforms")
-SONG = Path(__file__).parent.parent / "audio" / "rubidium.ogg"
 VERSIONS = {"2": "demucs==2.0.3", "4": "demucs==4.0.1"}
 OTHERS = ("julius==0.2.7", "einops==0.8.1")
 STUBS = {
@@ -36,11 +41,6 @@ STUBS = {
     "openunmix/filtering.py": "wiener = None",
 }
 """What is imported, and used for what is not done here."""
-SAMPLE_RATE_HZ = 8_000
-MIXTURE_SAMPLES = 240_000
-ALIKE_SAMPLES = 180_000
-SHORT_SAMPLES = 5_021
-SOURCES = ["drums", "bass", "other", "vocals"]
 NARROW: dict[str, Any] = {
     "sources": SOURCES, "channels": 3, "depth": 3, "lstm_layers": 2, "samplerate": SAMPLE_RATE_HZ
 }  # fmt: skip
@@ -48,20 +48,6 @@ LATER: dict[str, Any] = {
     "channels": 4, "lstm_layers": 1, "norm_starts": 1, "norm_groups": 2, "segment": 6,
     "dconv_mode": 3, "dconv_comp": 2, "dconv_attn": 2, "dconv_lstm": 2,
 }  # fmt: skip
-
-
-def make_mixture() -> np.ndarray:
-    """Return half a minute of something like a song: float32 (channels, samples)."""
-    return Audio.read(SONG).samples[:, :MIXTURE_SAMPLES]
-
-
-def excerpts(stems: np.ndarray) -> np.ndarray:
-    """Keep some samples of (…, samples), those at the start among them.
-
-    Of the last passage, the reference sees more of what precedes it, so nothing of it is kept.
-    """
-    starts = np.linspace(0, ALIKE_SAMPLES - 64, 10).astype(int)
-    return np.stack([stems[..., start : start + 64] for start in starts], axis=-2)
 
 
 def fill(network: Any, seed: int) -> Any:

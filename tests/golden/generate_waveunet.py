@@ -9,6 +9,7 @@ that its authors' Models/UnetAudioSeparator.py gives them.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import tempfile
@@ -19,32 +20,21 @@ from typing import Any
 
 import numpy as np
 
-FOLDER = Path(__file__).with_name("waveunet")
+from tests.golden.waveunet_case import (
+    CLIPPED,
+    DEPTH,
+    DIRECT,
+    FILTERS,
+    FLAVOURS,
+    FOLDER,
+    LOWEST_FRAMES,
+    MERGE_WIDTH,
+    WIDTH,
+    make_mixture,
+)
+
 TENSORFLOW = "tensorflow==2.12.1"  # of Python 3.11
-FLAVOURS: dict[str, dict[str, Any]] = {
-    "full": {"channels": 2, "context": True, "upsampling": "learned", "sources": 2},
-    "instruments": {"channels": 2, "context": True, "upsampling": "linear", "sources": 4},
-    "baseline": {"channels": 1, "context": False, "upsampling": "linear", "sources": 2},
-    "padded": {"channels": 2, "context": False, "upsampling": "learned", "sources": 3},
-}
-"""Some of the authors' models, and one that they did not publish, all with very few filters."""
-DIRECT = ("baseline",)
-CLIPPED = ("padded",)
 TRAINED = "full"
-DEPTH, FILTERS, WIDTH, MERGE_WIDTH = 2, 3, 15, 5
-LOWEST_FRAMES = 200
-
-
-def make_mixture(name: str) -> np.ndarray:
-    """Return noise, float32 (channels, samples), as long as what a flavour's network gives."""
-    flavour = FLAVOURS[name]
-    samples = LOWEST_FRAMES * 2**DEPTH
-    if flavour["context"]:
-        samples = LOWEST_FRAMES
-        for _ in range(DEPTH):
-            samples = 2 * samples - MERGE_WIDTH
-    numbers = np.random.default_rng(5).standard_normal((flavour["channels"], samples))
-    return (numbers * 0.4).astype(np.float32)
 
 
 def count_context(name: str) -> int:
@@ -155,7 +145,8 @@ def main() -> None:
         if not python.exists():
             venv.create(environment, with_pip=True)
             subprocess.run([python, "-m", "pip", "install", "--quiet", TENSORFLOW], check=True)
-        subprocess.run([python, __file__, "--inside"], check=True)
+        with_tests = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        subprocess.run([python, __file__, "--inside"], check=True, env=with_tests)
         return
     shutil.rmtree(FOLDER, ignore_errors=True)
     golden = {name: write_flavour(name) for name in FLAVOURS}

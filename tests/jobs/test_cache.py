@@ -11,7 +11,7 @@ from daw_bridge import Stems
 from daw_bridge.audio import join_stems
 from daw_bridge.errors import AudioError
 from daw_bridge.jobs.cache import StemCache, cache_key
-from tests.jobs.test_sources import FRAMES, make_stems, passage_of
+from tests.stems import FRAMES, make_stems, passage_of
 
 
 def in_blocks(stems: Stems, frames: int = 7777) -> Generator[Stems, None, None]:

@@ -145,10 +145,9 @@ def test_a_manifest_is_read_as_it_was_written(name: str, tmp_path: Path) -> None
     assert not set(tables) - set(parse_toml(find_model(name).read_text("utf-8")))
 
 
-def test_the_users_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "models").mkdir()
-    path = edited(tmp_path / "models", 'summary = "', 'summary = "Mine: ')
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
+def test_the_users_folder_comes_first(home: Path) -> None:
+    (home / "models").mkdir()
+    path = edited(home / "models", 'summary = "', 'summary = "Mine: ')
     assert find_model("spleeter-2stems") == path
     assert load_manifest("spleeter-2stems").summary.startswith("Mine: ")
 

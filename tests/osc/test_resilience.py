@@ -19,10 +19,10 @@ from daw_bridge import Audio
 from daw_bridge.errors import DawBridgeError
 from daw_bridge.osc.messages import decode
 from daw_bridge.serving.store import Record, Store
-from tests.cli.test_stemtool import stemtool
 from tests.conftest import SONGS
-from tests.osc.test_server import ENDS, status_of, submit
+from tests.osc.requests import ENDS, status_of, submit
 from tests.server import HOST, PATIENCE_S, Server, Tcp, Udp, wait_until
+from tests.stemtool import stemtool
 
 CRASHES = 50 if os.environ.get("DAW_BRIDGE_STRESS") == "full" else 4
 

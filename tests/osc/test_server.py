@@ -7,7 +7,6 @@ import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,23 +18,8 @@ from daw_bridge.library.manifest import load_manifests
 from daw_bridge.loudness import LoudnessMeter
 from daw_bridge.osc.messages import encode, frame
 from daw_bridge.rendering.preset import load_preset
+from tests.osc.requests import ENDS, status_of, submit
 from tests.server import HOST, Server, Tcp, Udp, wait_until
-
-ENDS = ("/stems/done", "/stems/error")
-
-
-def submit(
-    peer: Udp, job: str, folder: Path | str, *paths: Path | str, options: str = "",
-    start: float = 0, length: float = -1, model: str = "", kind: str = "separate",
-) -> None:  # fmt: skip
-    types = "sssdds" + "s" * len(paths)
-    said: tuple[Any, ...] = (job, model, str(folder), start, length, options, *map(str, paths))
-    peer.send(f"/stems/{kind}", types, *said)
-
-
-def status_of(folder: Path) -> dict[str, str]:
-    lines = (folder / "status").read_text("utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines)
 
 
 @pytest.fixture(params=[Udp, Tcp])

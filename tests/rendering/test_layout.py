@@ -6,7 +6,7 @@ import pytest
 
 from daw_bridge.errors import OptionError, PresetError
 from daw_bridge.files.speakers import mask_of
-from daw_bridge.library.places import HOME_VARIABLE, find_layouts
+from daw_bridge.library.places import find_layouts
 from daw_bridge.rendering.layout import Lfe, change_layout, load_layout, read_layout
 
 MASKS = {"5.1": 0x60F, "5.1-back": 0x3F, "7.1": 0x63F, "5.0": 0x607, "quad": 0x33}
@@ -22,11 +22,8 @@ def test_layouts_that_ship_are_the_standard_ones() -> None:
         assert layout.stems == load_layout("5.1").stems
 
 
-def test_a_users_layout_goes_before_one_that_ships(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
-    folder = tmp_path / "presets" / "layouts"
+def test_a_users_layout_goes_before_one_that_ships(home: Path) -> None:
+    folder = home / "presets" / "layouts"
     folder.mkdir(parents=True)
     text = 'name = "{}"\nsummary = "s"\nlike = "{}"\nchannels = ["L", "R", "C"]\n'
     for name, like in (("mine", "5.1-back"), ("5.0", "5.1")):

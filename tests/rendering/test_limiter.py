@@ -8,7 +8,7 @@ import pytest
 from daw_bridge import Audio
 from daw_bridge.rendering.limiter import TruePeakLimiter
 from tests.conftest import level_db, make_noise
-from tests.test_loudness import peak_db, sine
+from tests.levels import peak_db, sine
 
 
 def limit(samples: np.ndarray, ceiling_db: float, *, block_frames: int = 10_007) -> np.ndarray:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from daw_bridge.errors import PresetError
-from daw_bridge.library.places import HOME_VARIABLE
 from daw_bridge.rendering.preset import (
     Preset,
     StemSettings,
@@ -110,12 +109,11 @@ def test_a_chain_of_its_own(tmp_path: Path) -> None:
         read_chain(write(tmp_path, "chains = []"))
 
 
-def test_ones_own_presets_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "presets" / "effects"
+def test_ones_own_presets_come_first(home: Path) -> None:
+    folder = home / "presets" / "effects"
     folder.mkdir(parents=True)
     write(folder, "summary = 'Mine.'", "karaoke")
     write(folder, "summary = 'New.'", "new")
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     assert load_preset("karaoke").summary == "Mine."
     assert "new" in [preset.name for preset in load_presets()]
 

@@ -10,9 +10,9 @@ from daw_bridge.errors import PresetError
 from daw_bridge.rendering.effects import Effect
 from daw_bridge.rendering.preset import Preset, StemSettings, say
 from tests.conftest import level_db, make_noise
-from tests.jobs.test_sources import make_stems
+from tests.levels import lufs, peak_db
 from tests.rendering.conftest import Render
-from tests.test_loudness import lufs, peak_db
+from tests.stems import make_stems
 
 RATE = 44_100
 

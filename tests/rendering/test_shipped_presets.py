@@ -15,8 +15,8 @@ from daw_bridge.jobs.remix import RemixJob, run_remix
 from daw_bridge.jobs.render import StemMaker
 from daw_bridge.rendering.preset import load_preset
 from tests.conftest import SONGS, level_db
+from tests.levels import lufs, peak_db
 from tests.rendering.conftest import Render
-from tests.test_loudness import lufs, peak_db
 
 RATE = 44_100
 SHIPPED = sorted((Path(__file__).parents[2] / "presets" / "effects").glob("*.toml"))

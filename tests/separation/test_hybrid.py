@@ -11,7 +11,7 @@ from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.conversion.graphs.graph import GraphBuilder
 from daw_bridge.errors import WeightsError
 from tests.conftest import level_db, make_noise
-from tests.separation.test_signals import install
+from tests.separation.signal_models import install
 
 if TYPE_CHECKING:
     from pathlib import Path

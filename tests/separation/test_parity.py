@@ -12,9 +12,9 @@ from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.weights.importing import import_checkpoint
 from tests import mini_model
 from tests.conftest import SONGS, level_db
-from tests.golden.generate import STEM_COUNTS, THIN, excerpt_starts, excerpts, narrow_unets
+from tests.golden.songs import GOLDEN
+from tests.golden.spleeter_case import STEM_COUNTS, THIN, excerpt_starts, excerpts, narrow_unets
 
-GOLDEN = Path(__file__).parent.parent / "golden"
 PARITY_DB = -80
 
 
@@ -34,14 +34,11 @@ def assert_parity(ours: np.ndarray, reference: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("stems", STEM_COUNTS)
-def test_every_flavour_is_spleeters(
-    stems: int, song: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_flavour_is_spleeters(stems: int, song: Audio, tmp_path: Path, home: Path) -> None:
     """Random weights, in an archive like Deezer's, for the model that takes such archives."""
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
     archive = mini_model.write_archive(tmp_path, narrow_unets(stems))
     source = mini_model.source(archive, url=f"https://localhost/{archive.name}")
-    mini_model.install_manifest(tmp_path, source, name=f"spleeter-{stems}stems")
+    mini_model.install_manifest(home, source, name=f"spleeter-{stems}stems")
     with Separator(import_checkpoint(str(archive)).name, provider="cpu") as separator:
         for bandwidth, reference in np.load(GOLDEN / f"narrow-{stems}stems.npz").items():
             options = replace(SeparationOptions.spleeter(), bandwidth=bandwidth)

@@ -12,58 +12,19 @@ from onnx import TensorProto, helper, numpy_helper
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.audio import join_stems
 from daw_bridge.errors import DawBridgeError, ManifestError, OptionError
-from daw_bridge.files.hashing import sha256_of
 from daw_bridge.separation.loading import Loader
 from daw_bridge.stft import Stft
 from tests.conftest import level_db, make_noise
+from tests.separation.signal_models import install
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-HEAD = """
-name = "signals"
-version = "1"
-summary = "A network of a few nodes."
-kind = "{kind}"
-stems = {stems}
-sample_rate_hz = 44100
-channels = 2
-licence = "MIT"
-attribution = "daw-bridge"
-{more}
-[[stages]]
-parts = {stems}
-network = {{ file = "network.onnx", sha256 = "{digest}" }}
-"""
 PASSAGE = "[passage]\nsamples = {}\ncontext_samples = {}\n"
 WAVEFORM_SAMPLES = 20_000
 KERNEL = np.hanning(301).astype(np.float32) / 150
 FRAMES = 64
-
-
-def install(
-    home: Path,
-    graph: onnx.ModelProto,
-    kind: str,
-    more: str,
-    *,
-    stems: Sequence[str] = ("low", "high"),
-    last_is_rest: bool = False,
-) -> str:
-    """Put a model into the user's folder and return its name."""
-    folder = home / "models" / "signals"
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(graph, folder / "network.onnx")
-    names = "[" + ", ".join(f'"{stem}"' for stem in stems) + "]"
-    text = HEAD.format(
-        kind=kind,
-        stems=names,
-        more="last_is_rest = true\n" + more if last_is_rest else more,
-        digest=sha256_of(folder / "network.onnx"),
-    )
-    (folder / "manifest.toml").write_text(text, "utf-8")
-    return "signals"
 
 
 def make_graph(

@@ -9,7 +9,7 @@ from daw_bridge.serving.folders import Folders
 from daw_bridge.serving.housekeeping import prune
 from daw_bridge.serving.store import Store
 from daw_bridge.serving.uploads import Upload, Uploads
-from tests.serving.test_store import make_record
+from tests.serving.records import make_record
 
 DAY_S = 86_400
 

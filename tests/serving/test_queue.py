@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from daw_bridge.serving.queue import SHORT_FRAMES, FairQueue
-from tests.serving.test_store import make_record
+from tests.serving.records import make_record
 
 
 def drain(queue: FairQueue, *, only_short: bool = False) -> list[str]:

@@ -5,13 +5,9 @@ from pathlib import Path
 import pytest
 
 from daw_bridge.errors import OutputError
-from daw_bridge.serving.store import Record, Store
-from daw_bridge.workers.task import Task
+from daw_bridge.serving.store import Store
 from daw_bridge.workers.worker import Outcome
-
-
-def make_record(job: str, client: str = "me", *, size: int = 0) -> Record:
-    return Record(Task(job, "separate", "m", ("/a.wav",), "/out"), client, size=size)
+from tests.serving.records import make_record
 
 
 def test_records_outlive_the_process(tmp_path: Path) -> None:

@@ -109,13 +109,10 @@ def test_one_unet_starts_every_head() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_an_exported_model_is_the_network(
-    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_exported_model_is_the_network(family: str, tmp_path: Path, home: Path) -> None:
     training = make_training(family).eval()
     checkpoint = save(training, tmp_path)
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    done = export(checkpoint, tmp_path / "models")
+    done = export(checkpoint, home / "models")
     assert done.parity_db <= PARITY_LIMIT_DB
     assert done.half_db is not None
     assert done.half_db <= HALF_LIMIT_DB

@@ -15,8 +15,8 @@ import torch
 
 from daw_bridge import Audio
 from daw_bridge.files.songs import find_songs
-from tests.cli.test_stemtool import STEMTOOL
 from tests.conftest import level_db
+from tests.stemtool import STEMTOOL
 from tests.training.songs import write_training
 
 STEPS = 30

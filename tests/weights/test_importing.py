@@ -19,14 +19,11 @@ from daw_bridge.weights import installing as weights
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests import mini_model
 from tests.conftest import make_noise
-from tests.golden.generate_openunmix import make_target
+from tests.golden.openunmix_case import make_target
+from tests.golden.songs import GOLDEN
 from tests.web import Site, serve
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture
@@ -98,7 +95,7 @@ def test_a_file_that_a_manifest_pins_is_that_models(home: Path, archive: Path) -
 
 
 def test_a_folder_that_spleeter_trained_makes_its_stems(home: Path) -> None:
-    trained = Path(__file__).parent.parent / "golden" / "trained-checkpoint"
+    trained = GOLDEN / "trained-checkpoint"
     wishes = ImportWishes(configuration=trained / "configuration.json")
     imported = import_checkpoint(str(trained), ImportOptions(wishes=wishes))
     assert imported.stems == ("vocals", "drums", "rest")

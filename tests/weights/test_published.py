@@ -19,8 +19,8 @@ from daw_bridge.weights import installing as weights
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests import mini_model
 from tests.conftest import make_noise
-from tests.conversion.families.test_mdx import WINDOW, write_net
-from tests.golden.generate_openunmix import STEMS, make_target
+from tests.golden.openunmix_case import STEMS, make_target
+from tests.mini_mdx import WINDOW, write_net
 from tests.web import Site, serve
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 NAME = "openunmix-umxhq"
 
+pytestmark = pytest.mark.usefixtures("home")
+
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path / "home"))
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "PAUSES_S", ())
-    return tmp_path / "home"
 
 
 @pytest.fixture

@@ -11,14 +11,13 @@ from __future__ import annotations
 import base64
 import re
 import shutil
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daw_bridge.errors import DawError
+from daw_bridge.system import list_programs
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -145,21 +144,11 @@ class ScriptList:
 
 
 def _list_without_ours(home: Path) -> ScriptList:
-    if _is_running():
+    if re.search(r"^(?:.*/)?ardour[-\d]", list_programs(), re.MULTILINE | re.IGNORECASE):
         raise DawError("Ardour is running and would undo this: quit it, then run this again.")
     scripts = ScriptList.read(home / _FILE)
     scripts.remove({script_name(SCRIPTS / name) for name in (*_ACTIONS, *_HOOKS)})
     return scripts
-
-
-def _is_running() -> bool:
-    """Tell whether this user runs Ardour; where the system does not say, it is taken for no."""
-    command = ["tasklist", "/NH"] if sys.platform == "win32" else ["ps", "-x", "-o", "comm="]
-    try:
-        processes = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603
-    except OSError:
-        return False
-    return bool(re.search(r"^(?:.*/)?ardour[-\d]", processes, re.MULTILINE | re.IGNORECASE))
 
 
 def _by_slot(code: str) -> dict[int, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -12,18 +10,10 @@ import torch
 
 from daw_bridge.conversion.checkpoints.demucs_packages import read_package
 from daw_bridge.errors import WeightsError
+from tests.conversion.demucs_classes import make_class
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def make_class(module: str, name: str, monkeypatch: pytest.MonkeyPatch) -> type:
-    """Return a network's class that pickles by a dotted name of the reference."""
-    made = type(name, (torch.nn.Linear,), {"__module__": module, "__qualname__": name})
-    for part in ("demucs", module):
-        monkeypatch.setitem(sys.modules, part, types.ModuleType(part))
-    setattr(sys.modules[module], name, made)
-    return made
 
 
 def save(path: Path, klass: object, **state: object) -> Path:

@@ -15,12 +15,12 @@ from daw_bridge.conversion.checkpoints.nnabla_files import has_names, read_param
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.registry import convert
 from daw_bridge.errors import OptionError, WeightsError
-from tests.golden.generate_nnabla import FOLDER
+from tests.golden.songs import GOLDEN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ARCHIVE = FOLDER / "xumx.zip"
+ARCHIVE = GOLDEN / "xumx.zip"
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from daw_bridge.conversion.checkpoints.tensorflow import read_checkpoint
 from daw_bridge.errors import WeightsError
+from tests.golden.songs import GOLDEN
 
-GOLDEN = Path(__file__).parents[2] / "golden"
 INDEX = (GOLDEN / "tiny-checkpoint" / "model.index").read_bytes()
 DATA = (GOLDEN / "tiny-checkpoint" / "model.data-00000-of-00001").read_bytes()
 

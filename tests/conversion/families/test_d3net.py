@@ -21,21 +21,13 @@ from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.stft import Stft
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
-from tests.golden.generate_nnabla import (
-    D3NET,
-    D3NET_WINDOW,
-    FOLDER,
-    GOLDEN,
-    SPLITS,
-    excerpts,
-    make_mixture,
-    thin_out,
-)
+from tests.golden.nnabla_case import D3NET, D3NET_WINDOW, GIVEN, SPLITS, make_mixture, thin_out
+from tests.golden.songs import GOLDEN, excerpts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ARCHIVE = FOLDER / "d3net.zip"
+ARCHIVE = GOLDEN / "d3net.zip"
 STEMS = tuple(SPLITS)
 SEEN_BINS = D3NET["seen_bins"]
 DEEP = "vocals/dense_full/ds_layers/dense_block1/layers/layer2/initial_layer/bottleneck"
@@ -76,7 +68,7 @@ def test_stems_are_what_the_reference_gives(folder: Path, home: Path) -> None:
         PlainNetwork(OnnxGraph(home / "models" / "d3net-mss" / "network.onnx", provider="cpu"))
     )
     whole = np.pad(ours, [(0, 0)] * 3 + [(0, 2049 - SEEN_BINS)])
-    for mine, theirs in zip(thin_out(whole), np.load(GOLDEN)["d3net_estimates"], strict=True):
+    for mine, theirs in zip(thin_out(whole), np.load(GIVEN)["d3net_estimates"], strict=True):
         assert level_db(mine - theirs, theirs) <= -100
 
 
@@ -91,7 +83,7 @@ def test_a_song_is_separated_as_the_reference_does(
     options = SeparationOptions(extension="zeros", wiener_iterations=iterations)
     with Separator("narrow", provider="cpu") as separator:
         stems = separator.separate(Audio(make_mixture(D3NET_WINDOW), 44100), options).samples
-    for ours, theirs in zip(excerpts(stems), np.load(GOLDEN)[f"d3net_{name}"], strict=True):
+    for ours, theirs in zip(excerpts(stems), np.load(GIVEN)[f"d3net_{name}"], strict=True):
         assert level_db(ours - theirs, theirs) <= parity_db
 
 

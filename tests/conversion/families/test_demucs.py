@@ -24,8 +24,8 @@ from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db, make_noise
-from tests.conversion.checkpoints.test_demucs_packages import make_class
-from tests.golden.generate_demucs_waveforms import (
+from tests.conversion.demucs_classes import make_class
+from tests.golden.demucs_waveforms_case import (
     FOLDER,
     SAMPLE_RATE_HZ,
     SHORT_SAMPLES,
@@ -41,11 +41,7 @@ FILES = {"demucs1": "demucs1.th.gz", "demucs2": "demucs2.th", "demucs3": "demucs
 AS_IT_IS = SeparationOptions(extension="zeros")
 GOLDEN = dict(np.load(FOLDER / "2.npz")) | dict(np.load(FOLDER / "4.npz"))
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -17,17 +17,17 @@ from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.manifest import load_manifest
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
-from tests.conversion.checkpoints.test_demucs_packages import make_class
-from tests.golden.generate_demucs import (
+from tests.conversion.demucs_classes import make_class
+from tests.golden.demucs_case import (
     FOLDER,
-    GOLDEN,
+    GIVEN,
     MORE_SOURCES,
     SHORT_SAMPLES,
     WEIGHTS,
     make_mixture,
     vary,
 )
-from tests.golden.generate_openunmix import excerpts
+from tests.golden.songs import excerpts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,11 +41,7 @@ MORE_STEMS = ("drums", "bass", "vocals", "guitar", "piano", "other")
 FIRST, BEFORE_LAST, ALL = slice(3), slice(8), slice(None)
 """Excerpts that lie in the first passage alone, before the last, and anywhere."""
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path / "home"))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture
@@ -80,7 +76,7 @@ def separate(model: str) -> dict[str, np.ndarray]:
 
 def compare(stems: dict[str, np.ndarray], sources: tuple[str, ...], name: str) -> None:
     """Hold stems against excerpts of those that demucs gives for the same sources."""
-    for source, expected in zip(sources, np.load(GOLDEN)[name], strict=False):
+    for source, expected in zip(sources, np.load(GIVEN)[name], strict=False):
         ours = excerpts(stems[source])
         # Without a transformer, demucs takes passages of any length: its last is as short as it is.
         alike = BEFORE_LAST if name == "HDemucs" else ALL
@@ -103,27 +99,27 @@ def test_six_stems_are_too(save: Save) -> None:
     compare(stems, MORE_SOURCES, "six")
 
 
-def test_a_bag_averages_stems_by_their_weights(save: Save, home: Path) -> None:
+def test_a_bag_averages_stems_by_their_weights(save: Save, tmp_path: Path) -> None:
     save("11111111-0a0a0a0a.th")
     save("22222222.th", vary(dict(read_package(HT).arrays), 2))
     rows = ",\n".join(f"  {list(row)}" for row in WEIGHTS)
-    bag = home / "bag.yaml"
+    bag = tmp_path / "bag.yaml"
     bag.write_text(f"models: ['11111111', '22222222']\nweights: [\n{rows},\n]\n", "utf-8")
     compare(separate(bring(bag)), MORE_SOURCES[:4], "bag")
     bag.write_text(bag.read_text("utf-8").replace("0.25", "0.5"), "utf-8")
-    stems = separate(bring(home, overwrite=True))
+    stems = separate(bring(tmp_path, overwrite=True))
     compare(stems, ("drums",), "bag")
     with pytest.raises(AssertionError):
         compare(stems, ("drums", "bass"), "bag")
 
 
 @pytest.mark.parametrize("path", [HT, HYBRID], ids=lambda path: path.stem)
-def test_passages_are_as_long_as_the_bag_says(path: Path, home: Path) -> None:
-    shutil.copy(path, home / "11111111.th")
-    bag = home / "bag.yaml"
+def test_passages_are_as_long_as_the_bag_says(path: Path, tmp_path: Path) -> None:
+    shutil.copy(path, tmp_path / "11111111.th")
+    bag = tmp_path / "bag.yaml"
     bag.write_text(f"models: ['11111111']\nsegment: {SHORT_SAMPLES / 44_100}\n", "utf-8")
     stems = separate(bring(bag))
-    golden = np.load(GOLDEN)[f"{read_package(path).network} at first"]
+    golden = np.load(GIVEN)[f"{read_package(path).network} at first"]
     for source, expected in zip(MORE_SOURCES[:4], golden, strict=True):
         ours = excerpts(stems[source][:, : SHORT_SAMPLES // 2])[:, ::4]
         assert level_db(ours - expected, expected) <= -100
@@ -184,25 +180,27 @@ def test_arrays_that_do_not_fit_are_refused(
     ],
 )
 def test_what_is_no_bag_is_refused(
-    text: str, complaint: str, save: Save, home: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, complaint: str, save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save("11111111.th")
     save("22222222.th", segment=0.5)
     held = {"klass": make_class("demucs.demucs", "Demucs", monkeypatch), "args": ()}
-    torch.save({**held, "kwargs": {}, "state": {}}, home / "44444444.th")
-    (home / "bag.yaml").write_text(text, "utf-8")
+    torch.save({**held, "kwargs": {}, "state": {}}, tmp_path / "44444444.th")
+    (tmp_path / "bag.yaml").write_text(text, "utf-8")
     with pytest.raises(WeightsError, match=complaint):
-        import_checkpoint(str(home / "bag.yaml"), ImportOptions(family="hdemucs", name="brought"))
+        import_checkpoint(
+            str(tmp_path / "bag.yaml"), ImportOptions(family="hdemucs", name="brought")
+        )
 
 
-def test_checkpoints_are_recognised_by_their_class(save: Save, home: Path) -> None:
+def test_checkpoints_are_recognised_by_their_class(save: Save, tmp_path: Path) -> None:
     assert hdemucs.recognises(HT)
     assert hdemucs.recognises(HYBRID)
-    assert not hdemucs.recognises(home)
-    torch.save({"weight": torch.ones(2)}, home / "other.th")
-    assert not hdemucs.recognises(home / "other.th")
-    (home / "bag.yaml").write_text("models: ['other']", "utf-8")
-    assert not hdemucs.recognises(home)
+    assert not hdemucs.recognises(tmp_path)
+    torch.save({"weight": torch.ones(2)}, tmp_path / "other.th")
+    assert not hdemucs.recognises(tmp_path / "other.th")
+    (tmp_path / "bag.yaml").write_text("models: ['other']", "utf-8")
+    assert not hdemucs.recognises(tmp_path)
     save("11111111.th")
-    (home / "bag.yaml").write_text("models: ['other', '11111111']", "utf-8")
-    assert hdemucs.recognises(home)
+    (tmp_path / "bag.yaml").write_text("models: ['other', '11111111']", "utf-8")
+    assert hdemucs.recognises(tmp_path)

@@ -7,45 +7,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from daw_bridge import Audio, Separator
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import DawBridgeError
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
+from tests.mini_mdx import SHAPE, WINDOW, write_net
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHAPE = [0, 4, 2048, 64]
-WINDOW = 6144
 GAIN = 1.035
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
-
-
-def write_net(path: Path, shape: list[int], **told: str) -> Path:
-    """Write a network that keeps the left channel, and says what it is told to."""
-    values = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [dim or "batch" for dim in shape])
-        for name in ("input", "output")
-    ]
-    left = np.array([1, 1, 0, 0], np.float32).reshape(1, 4, 1, 1)
-    node = helper.make_node("Mul", ["input", "left"], ["output"])
-    graph = helper.make_graph(
-        [node], "mdx", values[:1], values[1:], [numpy_helper.from_array(left, "left")]
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(model, told)
-    onnx.save(model, path)
-    return path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def configured(folder: Path, told: object) -> ImportOptions:

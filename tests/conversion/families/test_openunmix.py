@@ -19,16 +19,16 @@ from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db, make_noise
-from tests.golden.generate_openunmix import (
+from tests.golden.openunmix_case import (
     CAUSAL,
-    GOLDEN,
+    GIVEN,
     STEMS,
-    excerpts,
     make_magnitudes,
     make_mixture,
     make_target,
     thin_out,
 )
+from tests.golden.songs import excerpts
 
 SMALL = {"bins": 17, "seen_bins": 9, "hidden": 4, "layers": 1}
 MANIFEST = """
@@ -83,7 +83,7 @@ def test_targets_give_what_the_reference_gives(tmp_path: Path) -> None:
     targets = [make_target(seed) for seed, _ in enumerate(STEMS)]
     network = PlainNetwork(OnnxGraph(write_network(tmp_path, targets), provider="cpu"))
     magnitudes = make_magnitudes(2, 2049)
-    for ours, expected in zip(network(magnitudes), np.load(GOLDEN)["estimates"], strict=True):
+    for ours, expected in zip(network(magnitudes), np.load(GIVEN)["estimates"], strict=True):
         assert level_db(thin_out(ours * magnitudes) - expected, expected) <= -100
 
 
@@ -92,7 +92,7 @@ def test_a_network_of_other_widths_that_sees_no_future_does_too(tmp_path: Path) 
         OnnxGraph(write_network(tmp_path, [make_target(5, **CAUSAL)]), provider="cpu")
     )
     magnitudes = make_magnitudes(1, CAUSAL["bins"])
-    expected = np.load(GOLDEN)["causal"]
+    expected = np.load(GIVEN)["causal"]
     masks = network(magnitudes)[0]
     assert level_db(thin_out(masks * magnitudes) - expected, expected) <= -100
     before = network(magnitudes[:, :40])[0]
@@ -103,7 +103,7 @@ def test_a_network_of_other_widths_that_sees_no_future_does_too(tmp_path: Path) 
 def test_a_song_is_separated_as_the_reference_does(iterations: int, name: str, home: Path) -> None:
     options = SeparationOptions(extension="zeros", wiener_iterations=iterations)
     stems = separate(home, options, frames=200)
-    for ours, expected in zip(excerpts(stems), np.load(GOLDEN)[name], strict=True):
+    for ours, expected in zip(excerpts(stems), np.load(GIVEN)[name], strict=True):
         assert level_db(ours - expected, expected) <= -80
 
 

@@ -23,8 +23,9 @@ from daw_bridge.conversion.registry import convert
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.activations import DEFAULT_ACTIVATIONS, Activations
 from tests import mini_model
+from tests.golden.songs import GOLDEN
 
-TRAINED = Path(__file__).parents[2] / "golden" / "trained-checkpoint"
+TRAINED = GOLDEN / "trained-checkpoint"
 """What `spleeter train` wrote, and beside it the configuration that it was given."""
 STEMS = ("vocals", "drums", "rest")
 

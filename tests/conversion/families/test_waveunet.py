@@ -17,7 +17,7 @@ from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
-from tests.golden.generate_waveunet import CLIPPED, DIRECT, FLAVOURS, FOLDER, make_mixture
+from tests.golden.waveunet_case import CLIPPED, DIRECT, FLAVOURS, FOLDER, make_mixture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,11 +30,7 @@ STEMS = {
 }
 AS_IT_IS = SeparationOptions(extension="zeros")
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def configured(folder: Path, **told: object) -> ImportOptions:

@@ -20,15 +20,8 @@ from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.stft import Stft
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
-from tests.golden.generate_nnabla import (
-    FOLDER,
-    GOLDEN,
-    XUMX_STEMS,
-    XUMX_WINDOW,
-    excerpts,
-    make_mixture,
-    thin_out,
-)
+from tests.golden.nnabla_case import GIVEN, XUMX_STEMS, XUMX_WINDOW, make_mixture, thin_out
+from tests.golden.songs import GOLDEN, excerpts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +34,7 @@ NARROW = ImportOptions(name="narrow")
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    with zipfile.ZipFile(FOLDER / "xumx.zip") as archive:
+    with zipfile.ZipFile(GOLDEN / "xumx.zip") as archive:
         archive.extractall(tmp_path)
     return tmp_path / "x-umx.h5"
 
@@ -72,7 +65,7 @@ def test_stems_are_what_the_reference_gives(checkpoint: Path, home: Path) -> Non
     masks = PlainNetwork(OnnxGraph(home / "models" / "narrow" / "network.onnx", provider="cpu"))(
         magnitudes
     )
-    expected = np.load(GOLDEN)["xumx_estimates"][IN_ORDER]
+    expected = np.load(GIVEN)["xumx_estimates"][IN_ORDER]
     for ours, theirs in zip(thin_out(masks * magnitudes), expected, strict=True):
         assert level_db(ours - theirs, theirs) <= -100
 
@@ -88,7 +81,7 @@ def test_a_song_is_separated_as_the_reference_does(
     options = SeparationOptions(extension="zeros", wiener_iterations=iterations)
     with Separator("narrow", provider="cpu") as separator:
         stems = separator.separate(Audio(make_mixture(XUMX_WINDOW), 44100), options).samples
-    expected = np.load(GOLDEN)[f"xumx_{name}"][IN_ORDER]
+    expected = np.load(GIVEN)[f"xumx_{name}"][IN_ORDER]
     for ours, theirs in zip(excerpts(stems), expected, strict=True):
         assert level_db(ours - theirs, theirs) <= -90
 

@@ -1,4 +1,4 @@
-"""Missing programs are skipped, except where CI insists."""
+"""Tests of what is missing are skipped, except where CI insists."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daw.programs import REQUIRE_VARIABLE, require
+from tests.programs import REQUIRE_VARIABLE, require, require_library
 
 
 def test_a_program_that_is_here() -> None:
@@ -24,3 +24,5 @@ def test_a_program_that_is_missing(
     monkeypatch.setenv(REQUIRE_VARIABLE, insists)
     with pytest.raises(outcome, match="apt-get install puredata-core"):
         require("pd")
+    with pytest.raises(outcome, match="libnone is not installed"):
+        require_library("libnone")

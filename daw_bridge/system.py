@@ -1,0 +1,80 @@
+"""What systems do differently, or only some of them at all."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+
+_LIST_PROGRAMS = ["tasklist", "/NH"] if sys.platform == "win32" else ["ps", "-x", "-o", "comm="]
+
+_M_ARENA_MAX = -8  # glibc's malloc.h
+
+log = logging.getLogger(__name__)
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def share_one_heap() -> None:
+    """Keep glibc from giving each thread its own heap, where what others free cannot be reused.
+
+    The peak is then the same from run to run, and for a song and a day of music.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def stand_back(niceness: int) -> None:
+    """Let other processes go first, by so many steps of niceness, or log what does it instead."""
+    if hasattr(os, "nice"):
+        with suppress(OSError):
+            os.nice(niceness)
+    elif niceness:
+        log.info(
+            "Windows has no niceness, so jobs compete with other programs: "
+            "'start /belownormal stemtool serve' lets those go first."
+        )
+
+
+def call_on_signals(loop: AbstractEventLoop, act: Callable[[], None]) -> None:
+    """Call a function in a loop on SIGTERM and on an interrupt."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, act)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(act))
+
+
+def tell_systemd(state: str) -> None:
+    """Tell systemd a state, where it started us and wants to know (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address or not hasattr(socket, "AF_UNIX"):
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.sendto(state.encode(), address)
+
+
+def list_programs() -> str:
+    """Return what this user runs, a line a process; nothing where the system does not say."""
+    try:
+        run = subprocess.run(_LIST_PROGRAMS, capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError:
+        return ""
+    return run.stdout

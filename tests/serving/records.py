@@ -1,0 +1,10 @@
+"""Records of jobs."""
+
+from __future__ import annotations
+
+from daw_bridge.serving.store import Record
+from daw_bridge.workers.task import Task
+
+
+def make_record(job: str, client: str = "me", *, size: int = 0) -> Record:
+    return Record(Task(job, "separate", "m", ("/a.wav",), "/out"), client, size=size)
