@@ -37,12 +37,13 @@ from daw_bridge.separation.synthesis import Synthesis
 from daw_bridge.stft import fft
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
     from concurrent.futures import Future
 
     from daw_bridge.audio import Audio, Stems
     from daw_bridge.files.blocks import Block
     from daw_bridge.files.reading import Reader
+    from daw_bridge.library.members import Rule
     from daw_bridge.separation.framing import Segment
     from daw_bridge.separation.loading import Model
     from daw_bridge.separation.options import Plan
@@ -76,12 +77,12 @@ class Separator:
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
         loader = Loader(provider, threads)
+        self._members: Sequence[Member] = [Member(model=self.manifest.name)]
+        self._rule: Rule = "mean"
+        manifests = [self.manifest]
         if isinstance(self.manifest, EnsembleModel):
             self._members, self._rule = self.manifest.members, self.manifest.consensus
             manifests = [load_manifest(member.model) for member in self._members]
-        else:
-            self._members, self._rule = (Member(model=self.manifest.name),), "mean"
-            manifests = [self.manifest]
         self._models = [loader.open(manifest) for manifest in manifests]
 
     def __enter__(self) -> Separator:
