@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daw_bridge.errors import AudioError, OptionError, suggestion
-from daw_bridge.files.blocks import BLOCK_FRAMES, Block, check_finite
+from daw_bridge.files.blocks import BLOCK_FRAMES, Block, check_samples
 from daw_bridge.files.reading import open_audio
 from daw_bridge.files.speakers import fold_matrix, usual_speakers
 
@@ -45,7 +45,7 @@ class Audio:
             )
         if not self.samples.size:
             raise AudioError("Audio holds no frames.")
-        check_finite(self.samples, "Audio")
+        check_samples(self.samples, "Audio")
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Audio:

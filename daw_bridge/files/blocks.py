@@ -21,6 +21,9 @@ Samples: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
 BLOCK_FRAMES = 1 << 16
 
+LARGEST_SAMPLE = 2.0**31
+"""What integers of 32 bits reach where a file of floats holds them; masks square it safely."""
+
 
 class Fifo:
     """A queue of frames: takes blocks (…, frames) of any size, gives blocks of the size asked."""
@@ -68,17 +71,23 @@ def rechunk(blocks: Iterable[Block], frames: int = BLOCK_FRAMES) -> Iterator[Blo
         yield fifo.take(fifo.frames)
 
 
-def check_finite(block: Block, where: str, *, start: int = 0) -> None:
-    """Raise :class:`AudioError` if a sample is infinite or not a number.
+def check_samples(block: Block, where: str, *, start: int = 0) -> None:
+    """Raise :class:`AudioError` if a sample is no number, or too large to compute with.
 
     Args:
         block: the audio.
         where: the name in messages of what the block is a part of.
         start: the block's position there, in frames.
     """
-    if not np.isfinite(block).all():
-        frame = start + int(np.flatnonzero(~np.isfinite(block).all(axis=0))[0])
-        raise AudioError(f"{where}: frame {frame} is infinite or not a number; repair the file.")
+    if not block.size or -LARGEST_SAMPLE <= block.min() <= block.max() <= LARGEST_SAMPLE:
+        return
+    wrong = ~(np.abs(block) <= LARGEST_SAMPLE)
+    frame = int(np.flatnonzero(wrong.any(axis=0))[0])
+    value = block[wrong[:, frame], frame][0]
+    what = (
+        f"is {value:.3g} times full scale" if np.isfinite(value) else "is infinite or not a number"
+    )
+    raise AudioError(f"{where}: frame {start + frame} {what}; repair the file.")
 
 
 def energy(samples: Samples) -> float:

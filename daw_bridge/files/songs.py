@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daw_bridge.errors import AudioError
-from daw_bridge.files.reading import open_audio
+from daw_bridge.files.reading import count_frames, open_audio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +49,11 @@ class Track:
         with open_audio(self.path) as reader:
             return reader.sample_rate_hz, reader.frames
 
+    @cached_property
+    def frames(self) -> int:
+        """The length in frames, for which the file is read where it does not say it for sure."""
+        return count_frames(self.path)
+
     def read(self, start: int, frames: int) -> Block:
         """Read a passage: float32 (2, frames); mono is given to both, what is missing is silence.
 
@@ -58,6 +63,8 @@ class Track:
         if self.stream is None:
             with open_audio(self.path) as reader:
                 blocks = list(reader.blocks(start, frames))
+                if reader.warnings:
+                    raise AudioError(" ".join(reader.warnings))
         else:
             blocks = _read_stream(self.path, self.stream, start, frames)
         passage = np.zeros((CHANNELS, frames), np.float32)
@@ -91,13 +98,21 @@ class Song:
 
     @property
     def frames(self) -> int:
-        """The length of the shortest track."""
+        """About the length of the shortest track: as its file says."""
         return self._shape[1]
 
     @cached_property
+    def exact_frames(self) -> int:
+        """The length of the shortest track."""
+        return min(track.frames for track in self._tracks)
+
+    @property
+    def _tracks(self) -> list[Track]:
+        return [*self.stems.values(), *([self.mixture] if self.mixture else [])]
+
+    @cached_property
     def _shape(self) -> tuple[int, int]:
-        tracks = [*self.stems.values(), *([self.mixture] if self.mixture else [])]
-        rates, lengths = zip(*(track.shape for track in tracks), strict=True)
+        rates, lengths = zip(*(track.shape for track in self._tracks), strict=True)
         if len(set(rates)) > 1:
             raise AudioError(f"The stems of {self.name} have different sample rates.")
         return rates[0], min(lengths)
@@ -108,7 +123,7 @@ class Song:
         Raises:
             AudioError: the file cannot be read.
         """
-        frames = self.frames - start if frames is None else frames
+        frames = self.exact_frames - start if frames is None else frames
         if stem not in self.stems:
             return np.zeros((CHANNELS, frames), np.float32)
         return self.stems[stem].read(start, frames)
@@ -119,7 +134,7 @@ class Song:
         Raises:
             AudioError: a file cannot be read.
         """
-        frames = self.frames - start if frames is None else frames
+        frames = self.exact_frames - start if frames is None else frames
         if self.mixture:
             return self.mixture.read(start, frames)
         mixture = np.zeros((CHANNELS, frames), np.float32)
@@ -202,7 +217,7 @@ def _read_stream(path: Path, stream: int, start: int, frames: int) -> list[Block
 
     blocks: list[Block] = []
     try:
-        with av.open(str(path)) as container:
+        with path.open("rb") as file, av.open(file, "r") as container:
             streams = container.streams.audio
             if stream >= len(streams):
                 raise AudioError(f"{path} has {len(streams)} audio streams; a stem file has five.")

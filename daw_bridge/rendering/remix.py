@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from daw_bridge.errors import PresetError
-from daw_bridge.files.blocks import BLOCK_FRAMES, Fifo, check_finite
+from daw_bridge.files.blocks import BLOCK_FRAMES, Fifo, check_samples
 from daw_bridge.files.writing import output_errors
 from daw_bridge.loudness import LoudnessMeter, TruePeakMeter
 from daw_bridge.rendering.effects import EffectChain
@@ -98,7 +98,7 @@ class Desk:
             ready = min(ready, strip.push(samples[number]))
         mixed = sum(strip.take(int(ready)) for strip in self._strips.values())
         bus = self._bus.push(np.asarray(mixed, np.float32))
-        check_finite(bus, "The remix", start=self._frames_out)
+        check_samples(bus, "The remix", start=self._frames_out)
         self._frames_out += bus.shape[1]
         return bus
 

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from daw_bridge import Audio
 from daw_bridge.errors import AudioError
 from daw_bridge.files.songs import Track, find_songs
 from tests.conftest import level_db, make_noise
+from tests.encoded import encode
 from tests.songs import RATE_HZ, write_song
 
 STEM_FILE_RATE_HZ = 44100
@@ -184,3 +186,15 @@ def test_a_stem_file_that_is_none_gets_one_sentence(tmp_path: Path) -> None:
         Track(broken, 1).read(0, 10)
     with pytest.raises(AudioError, match="cannot be read as"):
         _ = Track(broken, 1).shape
+
+
+def test_a_song_whose_files_do_not_say_how_long_they_are_is_read_whole(tmp_path: Path) -> None:
+    for stem in ("drums", "bass"):
+        path = tmp_path / "song" / f"{stem}.mp3"
+        path.parent.mkdir(exist_ok=True)
+        encode("mp3 without write_xing", path)
+    (song,) = find_songs(tmp_path)
+    exact = Audio.read(path).frames
+    assert song.exact_frames == exact != song.frames
+    assert song.read("bass").shape == (2, exact)
+    assert song.read_mixture()[:, -2000:].any()
