@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from daw_bridge.files.seeking import SeekableFile
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 # Vorbis comment (FLAC, Ogg, Opus), ID3v2.4 frame (MP3, WAV, AIFF), MP4 atom
 _FIELDS = (
@@ -20,6 +25,8 @@ _FIELDS = (
     ("date", "TDRC", "\xa9day"),
     ("copyright", "TCOP", "cprt"),
 )
+_FFMPEG_NAMES = {"albumartist": "album_artist"}
+_FFMPEG_IMAGES = {"mjpeg": "image/jpeg", "png": "image/png"}
 _FRONT_COVER = 3
 _PICTURE_COMMENT = "metadata_block_picture"
 _UTF8 = 3
@@ -40,34 +47,72 @@ class Tags(NamedTuple):
 def copy_tags(source: Path, target: Path) -> None:
     """Give ``target`` the tags and the cover of ``source``.
 
-    A file whose tags cannot be read has none, and a format that cannot hold tags gets none.
+    A file whose tags cannot be read has none, and a format that cannot hold tags gets none. What
+    does not fit is left out, and said.
     """
+    from mutagen import MutagenError
+
     tags = read_tags(source)
-    if tags.fields or tags.cover:
+    if not tags.fields and not tags.cover:
+        return
+    try:
         _write_tags(target, tags)
+    except (MutagenError, ValueError) as error:
+        _log.warning("The cover of %s does not fit into every file: %s; left out.", source, error)
+        _write_tags(target, tags._replace(cover=b""))
 
 
 def read_tags(path: Path) -> Tags:
-    """Return a file's tags, empty where it has none that can be read."""
+    """Return a file's tags, empty where it has none that can be read.
+
+    Where mutagen does not know a format or one of its fields, as LIST chunks of WAV, APE and WMA,
+    FFmpeg's reading stands.
+    """
+    others = _read_by_ffmpeg(path)
     file = _open(path)
-    if file is None or not file.tags:
-        return Tags({}, b"", "")
     kind = _kind(file)
+    if not kind or not file.tags:
+        return others
     column = ("vorbis", "id3", "mp4").index(kind)
-    fields = {}
+    fields = dict(others.fields)
     for names in _FIELDS:
         value = file.tags.get(names[column])
         if value:
             texts = value.text if kind == "id3" else value
             fields[names[0]] = [str(text) for text in texts]
-    return Tags(fields, *_read_cover(file, kind))
+    cover, cover_type = _read_cover(file, kind)
+    return Tags(fields, cover, cover_type) if cover else others._replace(fields=fields)
+
+
+def _read_by_ffmpeg(path: Path) -> Tags:
+    import av.error  # slow to load, and needed once a file
+    from av.stream import Disposition
+
+    fields: dict[str, list[str]] = {}
+    cover, cover_type = b"", ""
+    with (
+        suppress(av.error.FFmpegError, OSError),
+        SeekableFile(path) as file,
+        av.open(file, "r", metadata_errors="replace") as container,
+    ):
+        audio = container.streams.audio  # of one among several, a title is not the recording's
+        told = [*(stream.metadata for stream in audio if len(audio) == 1), container.metadata]
+        known = {key.lower(): text for each in told for key, text in each.items()}
+        for names in _FIELDS:
+            if text := known.get(names[0]) or known.get(_FFMPEG_NAMES.get(names[0], "")):
+                fields[names[0]] = [text]
+        for stream in container.streams.video:
+            if stream.disposition & Disposition.attached_pic:
+                cover = next((bytes(packet) for packet in container.demux(stream)), b"")
+                cover_type = _FFMPEG_IMAGES.get(stream.codec_context.name, "")
+    return Tags(fields, cover, cover_type)
 
 
 def _write_tags(path: Path, tags: Tags) -> None:
-    file: Any = _open(path)
-    if file is None:
-        return
+    file = _open(path)
     kind = _kind(file)
+    if not kind:
+        return
     tagged: Any = file.tags
     if tagged is None:
         file.add_tags()
@@ -89,9 +134,10 @@ def _write_tags(path: Path, tags: Tags) -> None:
 def _open(path: Path) -> Any:
     import mutagen  # needed once a file, not at the start
 
+    file: Any = None
     with suppress(mutagen.MutagenError, OSError):
-        return mutagen.File(path)
-    return None
+        file = mutagen.File(path)
+    return file
 
 
 def _save(file: Any) -> None:
@@ -101,18 +147,24 @@ def _save(file: Any) -> None:
     try:
         file.save()
     except mutagen.MutagenError as error:
-        cause = error.args[0] if error.args else error
-        raise cause if isinstance(cause, OSError) else OSError(str(cause)) from error
+        if error.args and isinstance(error.args[0], OSError):
+            raise error.args[0] from error
+        raise
 
 
 def _kind(file: Any) -> str:
+    """Tell how a file's tags are called; empty: as nothing that is known, or it is none."""
+    from mutagen.flac import FLAC
     from mutagen.id3 import ID3FileType
     from mutagen.mp4 import MP4
+    from mutagen.ogg import OggFileType
 
     if isinstance(file, MP4):
         return "mp4"
+    if isinstance(file, (FLAC, OggFileType)):
+        return "vorbis"
     is_id3 = isinstance(file, ID3FileType) or type(file).__name__ in {"WAVE", "AIFF"}
-    return "id3" if is_id3 else "vorbis"
+    return "id3" if is_id3 else ""
 
 
 def _read_cover(file: Any, kind: str) -> tuple[bytes, str]:

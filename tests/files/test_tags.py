@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import av
 import mutagen
 import numpy as np
 import pytest
@@ -65,3 +67,33 @@ def test_a_broken_cover_is_left_out(tmp_path: Path) -> None:
     file.save()
     stem = make_file(tmp_path / "stem.flac", tags_from=tagged)
     assert read_tags(stem) == Tags({"title": ["A"]}, b"", "")
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("wav", "pcm_s16le"), ("wv", "wavpack"), ("asf", "wmav2")]
+)
+def test_tags_of_other_kinds_are_read(container: str, codec: str, tmp_path: Path) -> None:
+    source = tmp_path / f"source.{container}"
+    with av.open(str(source), "w", format=container) as file:
+        file.metadata.update({"title": "Déjà vu", "artist": "A", "date": "1971"})
+        stream: Any = file.add_stream(codec, rate=44_100, layout="stereo")
+        stream.bit_rate = 128_000
+        silence = np.zeros((2, 44_100), np.float32)
+        frame = av.AudioFrame.from_ndarray(silence, "fltp", "stereo")
+        frame.sample_rate, frame.pts = 44_100, 0
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    fields = read_tags(make_file(tmp_path / "target.flac", tags_from=source)).fields
+    assert fields["title"] == ["Déjà vu"]
+    assert fields["artist"] == ["A"]
+
+
+def test_a_cover_that_does_not_fit_is_left_out_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make_file(tmp_path / "source.mp3")
+    _write_tags(source, TAGS._replace(cover=PNG + bytes(17 << 20)))
+    assert read_tags(make_file(tmp_path / "stem.flac", tags_from=source)) == Tags(
+        TAGS.fields, b"", ""
+    )
+    assert f"The cover of {source} does not fit" in caplog.text
