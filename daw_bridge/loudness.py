@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.signal import sosfilt, upfirdn
 
+from daw_bridge.errors import AudioError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from daw_bridge.files.blocks import Block
+    from daw_bridge.files.reading import Reader
 
     Peaks = NDArray[np.float32]
     """(frames,), the highest magnitude of any channel about each frame, full scale 1"""
+
+LOWEST_RATE_HZ = 4000
+"""The frequency of the filters of annex 1, 1682 Hz, must be well below the half."""
+HIGHEST_RATE_HZ = 768_000
+"""The highest that converters have; some effects crash not far beyond."""
 
 # Annex 1: gating blocks of 400 ms that overlap by 75 %, in steps of 100 ms.
 _STEPS_PER_S = 10
@@ -45,6 +53,16 @@ _PHASES = np.array(
 )  # fmt: skip
 _INTERPOLATOR = np.concatenate([_PHASES, _PHASES[:, ::-1]])
 _HISTORY_FRAMES = _PHASES.shape[1] - 1
+
+
+def check_rate(reader: Reader) -> None:
+    """Raise :class:`AudioError` if a source's sample rate is too low or too high to render it."""
+    rate = reader.sample_rate_hz
+    if not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ:
+        raise AudioError(
+            f"{reader.name} has {rate} Hz, and what is to be mixed and measured has from"
+            f" {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz; resample it."
+        )
 
 
 class LoudnessMeter:

@@ -175,8 +175,11 @@ def check_surround(surround: Path, stereo: Path) -> tuple[SurroundReport, Channe
         AudioError: a file cannot be read, which loudspeakers its channels are for is not known, or
             the two are not equally long.
     """
+    from daw_bridge.loudness import check_rate  # slow to load
+
     with open_audio(surround) as mix, open_audio(stereo) as original:
         check_stereo(original)
+        check_rate(original)
         if mix.sample_rate_hz != original.sample_rate_hz:
             raise AudioError(f"{mix.name} has not the sample rate of {original.name}.")
         speakers = find_speakers(surround, mix.channels)

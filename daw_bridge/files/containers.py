@@ -17,7 +17,18 @@ _LOSSLESS_BITS: dict[Container, tuple[Bits, ...]] = {
     "wav": ("24", "16", "32f"),
     "flac": ("24", "16"),
 }
-_MAX_SAMPLE_RATE_HZ: dict[Container, int] = {"flac": 655_350, "mp3": 48_000, "m4a": 96_000}
+_MAX_SAMPLE_RATE_HZ: dict[Container, int] = {
+    "flac": 655_350,
+    "ogg": 200_000,  # beyond, libvorbis crashes
+    "mp3": 48_000,
+    "m4a": 96_000,
+}
+_MP3_RATES_HZ = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
+# ISO/IEC 11172-3 and 13818-3, with halves for MPEG 2.5; 14496-3, table 1.18
+_SAMPLE_RATES_HZ: dict[Container, tuple[int, ...]] = {
+    "mp3": _MP3_RATES_HZ,
+    "m4a": (96_000, 88_200, 64_000, *_MP3_RATES_HZ, 7_350),
+}
 
 
 @dataclass(frozen=True)
@@ -64,4 +75,10 @@ class OutputFormat:
             raise OptionError(
                 f"{self.container} holds at most {highest} Hz and the input has {sample_rate_hz}"
                 " Hz; choose wav or flac."
+            )
+        possible = _SAMPLE_RATES_HZ.get(self.container)
+        if possible and sample_rate_hz not in possible:
+            raise OptionError(
+                f"{self.container} has no {sample_rate_hz} Hz, only"
+                f" {', '.join(map(str, possible))}; choose wav or flac."
             )

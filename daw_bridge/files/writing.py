@@ -19,7 +19,7 @@ import soundfile
 
 from daw_bridge.errors import DiskFullError, OutputError
 from daw_bridge.files.atomic import part_of
-from daw_bridge.files.blocks import BLOCK_FRAMES, energy
+from daw_bridge.files.blocks import BLOCK_FRAMES, check_samples, energy
 from daw_bridge.files.speakers import Speaker, mask_of, read_mask, tag_mask
 from daw_bridge.files.tags import copy_tags
 
@@ -132,6 +132,8 @@ class StemFiles:
         """Append a block: float32 (stems, channels, frames)."""
         if not samples.size:
             return
+        for path, block in zip(self._paths, samples, strict=True):
+            check_samples(block, f"What would be {path}", start=self.frames)
         self._peak = max(self._peak, float(samples.max()), -float(samples.min()))
         self.frames += samples.shape[-1]
         for path, spool, block in zip(self._paths, self._spools, samples, strict=True):
@@ -176,7 +178,12 @@ class StemFiles:
     def _encode_with_libsndfile(self, part: Path, blocks: Iterator[Block]) -> float:
         """Write blocks of float32 (frames, channels); return the energy of the rounding."""
         bits = self._format.integer_bits
-        with soundfile.SoundFile(part, "w", **self._libsndfile_options()) as file:
+        with (
+            part.open("xb", buffering=0) as raw,  # libsndfile takes no names beyond Unicode
+            soundfile.SoundFile(
+                raw.fileno(), "w", closefd=False, **self._libsndfile_options()
+            ) as file,
+        ):
             _omit_peak_chunk(file)
             if self._speakers and self._format.container == "wav":
                 _set_channel_map(file, self._speakers)
@@ -275,7 +282,7 @@ def _encode_m4a(part: Path, blocks: Iterator[Block], sample_rate_hz: int, channe
     import av  # slow to load and seldom needed
 
     layout = "mono" if channels == 1 else "stereo"
-    with av.open(str(part), "w", format="ipod") as container:
+    with part.open("xb") as file, av.open(file, "w", format="ipod") as container:
         stream = container.add_stream("aac", rate=sample_rate_hz, layout=layout)
         stream.bit_rate = _AAC_BITS_PER_SECOND
         position = 0

@@ -95,14 +95,14 @@ def _score_song(
             target.name: dict(zip(methods, of_target, strict=True))
             for target, of_target in zip(heard, zip(*found, strict=True), strict=True)
         }
-    return SongScores(song.name, song.frames / song.sample_rate_hz, scores)
+    return SongScores(song.name, song.exact_frames / song.sample_rate_hz, scores)
 
 
 def _read_references(song: Song, targets: Sequence[Target]) -> tuple[list[Target], Sources]:
     """Return the targets that are not silent in a song, and what they should sound like."""
-    heard, references = [], [np.empty((0, 2, song.frames), np.float32)]
+    heard, references = [], [np.empty((0, 2, song.exact_frames), np.float32)]
     for target in targets:
-        reference = sum(_read(song, target), np.zeros((2, song.frames), np.float32))
+        reference = sum(_read(song, target), np.zeros((2, song.exact_frames), np.float32))
         if reference.any():
             heard.append(target)
             references.append(reference[np.newaxis])

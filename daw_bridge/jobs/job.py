@@ -34,6 +34,8 @@ class Job(ABC):
         start: the first frame.
         length: how many frames; None: to the end.
         overwrite: replace files that exist.
+        strict: refuse a source that is damaged or incomplete.
+        audio_track: which of the source's audio tracks, counted from 1.
     """
 
     source: Path
@@ -44,10 +46,14 @@ class Job(ABC):
     start: int = 0
     length: int | None = None
     overwrite: bool = False
+    strict: bool = False
+    audio_track: int = 1
 
     def __post_init__(self) -> None:
         if self.start < 0 or (self.length is not None and self.length < 1):
             raise OptionError("A start is at frame 0 or later, and a length at least one frame.")
+        if self.audio_track < 1:
+            raise OptionError("Audio tracks are counted from 1.")
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -82,6 +88,9 @@ class Result:
         elapsed_s: seconds from opening the source to the end.
         gain_db: what all results were turned down by to keep integers from clipping, 0 or less.
         null_db: how far below the mixture lies what is lost of it; None where that means nothing.
+        warnings: what is wrong with the source, a sentence each.
+        read_frames: the length of the source, where it was read to its end.
+        claimed_frames: what the source says of its length; None: nothing.
     """
 
     source: Path
@@ -93,6 +102,9 @@ class Result:
     elapsed_s: float
     gain_db: float
     null_db: float | None
+    warnings: tuple[str, ...]
+    read_frames: int | None
+    claimed_frames: int | None
 
     @property
     def times_real_time(self) -> float:
@@ -107,21 +119,32 @@ def check_outputs(jobs: Sequence[Job], manifest: ModelManifest) -> None:
         OptionError: two jobs, or two stems of one, would write the same file.
         OutputError: a job would write over an input.
     """
-    sources = {path.resolve() for job in jobs for path in job.inputs}
-    claims = Counter(path.resolve() for job in jobs for path in job.outputs(manifest).values())
+    sources = {_resolve(path) for job in jobs for path in job.inputs}
+    claims = Counter(_resolve(path) for job in jobs for path in job.outputs(manifest).values())
     for job in jobs:
         for path in job.outputs(manifest).values():
-            if path.resolve() in sources:
+            if _resolve(path) in sources:
                 raise OutputError(f"{path} is an input; choose another output.")
-            if claims[path.resolve()] > 1:
+            if claims[_resolve(path)] > 1:
                 raise OptionError(
                     f"{job.source} is not the only input whose stems would be written to {path};"
                     " tell them apart with --name, for instance '{folder}/{track}/{stem}.{ext}'."
                 )
 
 
+def _resolve(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (RuntimeError, OSError) as error:  # until Python 3.12, of links
+        raise OutputError(f"{path} leads nowhere: a link in it leads to itself.") from error
+
+
 def check_absent(job: Job, outputs: Iterable[Path]) -> None:
     """Raise :class:`OutputError` if an output exists that the job may not replace."""
     for path in outputs:
-        if path.exists() and not job.overwrite:
+        try:
+            exists = path.exists()
+        except OSError as error:  # a name that is too long, a folder that may not be seen
+            raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
+        if exists and not job.overwrite:
             raise OutputError(f"{path} exists; --overwrite replaces it.")

@@ -87,11 +87,13 @@ def run_remix(
         DawBridgeError: the source cannot be read, the preset does not fit, …
         Cancelled: ``is_cancelled`` said so.
     """
-    from daw_bridge.rendering.remix import Master, mix  # slow to load
+    from daw_bridge.loudness import check_rate  # slow to load
+    from daw_bridge.rendering.remix import Master, mix
 
     meter = NullMeter()
     with begin(job, maker.manifest, progress, is_cancelled) as running:
         mixture = running.selection.mixture
+        check_rate(mixture)
         rate = mixture.sample_rate_hz
         channels = make_plan(maker.manifest, job.options, mixture).channels
         kept_paths = list(job.kept_stems(maker.manifest).values())
@@ -112,8 +114,8 @@ def run_remix(
             for block in chain(map(master.push, mix(watched, job.preset)), master.finish()):
                 remix.write(block[np.newaxis])
             check_null(job, meter)
-            kept.commit()
-            written = remix.commit()
+            running.commit(kept)
+            written = running.commit(remix)
     result = running.result(
         remix, written, channels=channels, provider=provider, null_db=meter.null_db()
     )

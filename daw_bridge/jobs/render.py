@@ -90,7 +90,7 @@ class StemMaker:
         return cache_key(
             job.sources,
             model=[[each.name, each.version] for each in load_components(self.manifest)],
-            selection=[job.start, job.length],
+            selection=[job.audio_track, job.start, job.length],
             options=asdict(job.options),
         )
 

@@ -56,11 +56,16 @@ class Excerpt(NamedTuple):
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What can be said about every job; ``label`` begins the names of files."""
+    """What can be said about every job.
+
+    ``label`` begins the names of files; ``track`` is an audio track of the source.
+    """
 
     format: Container = "wav"
     bits: Bits | None = None
     overwrite: bool = False
+    strict: bool = False
+    track: int = 1
     label: str = ""
 
     @classmethod
@@ -95,7 +100,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Return a job with what is said about every kind of job.
 
         Raises:
-            OptionError: the format, start or length cannot be.
+            OptionError: the format, start, length or track cannot be.
         """
         return replace(
             job,
@@ -104,6 +109,8 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             start=excerpt.start,
             length=excerpt.length,
             overwrite=self.overwrite,
+            strict=self.strict,
+            audio_track=self.track,
         )
 
 

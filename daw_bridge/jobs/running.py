@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from daw_bridge.errors import Cancelled
+from daw_bridge.errors import AudioError, Cancelled
 from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.job import Result, check_absent, check_outputs
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from daw_bridge.files.reading import AudioFile
     from daw_bridge.files.speakers import Speakers
     from daw_bridge.files.writing import Written
     from daw_bridge.jobs.job import IsCancelled, Job, Progress
@@ -31,7 +32,8 @@ class Running:
     Attributes:
         job: what is asked for.
         outputs: the file of each result.
-        selection: what it is made of, open.
+        source: the mixture's file, open.
+        selection: what it is made of.
         total: how many frames that is; may be an estimate.
         began: by the clock of :func:`time.perf_counter`.
         progress: is told how far it is.
@@ -40,6 +42,7 @@ class Running:
 
     job: Job
     outputs: dict[str, Path]
+    source: AudioFile
     selection: Selection
     total: int
     began: float
@@ -58,11 +61,22 @@ class Running:
         return StemFiles(
             list(paths),
             self.job.output_format,
-            sample_rate_hz=self.selection.mixture.sample_rate_hz,
+            sample_rate_hz=self.source.sample_rate_hz,
             channels=channels,
             tags_from=self.job.source,
             speakers=speakers,
         )
+
+    def commit(self, files: StemFiles) -> Written:
+        """Write files, unless the source turned out to be one that the job refuses.
+
+        Raises:
+            AudioError: it is damaged or incomplete.
+        """
+        warnings = self.source.warnings
+        if self.job.strict and warnings:
+            raise AudioError(" ".join(warnings))
+        return files.commit()
 
     def result(
         self,
@@ -77,13 +91,16 @@ class Running:
         return Result(
             source=self.job.source,
             outputs=self.outputs,
-            sample_rate_hz=self.selection.mixture.sample_rate_hz,
+            sample_rate_hz=self.source.sample_rate_hz,
             channels=channels,
             frames=files.frames,
             provider=provider,
             elapsed_s=time.perf_counter() - self.began,
             gain_db=20 * math.log10(written.gain),
             null_db=null_db,
+            warnings=self.source.warnings,
+            read_frames=self.source.read_frames,
+            claimed_frames=self.source.claimed_frames,
         )
 
 
@@ -105,6 +122,8 @@ def begin(
     check_outputs([job], manifest)
     outputs = job.outputs(manifest)
     check_absent(job, outputs.values())
-    with open_channels(job.sources) as mixture:
+    with open_channels(job.sources, track=job.audio_track) as mixture:
         selection = Selection(mixture, job.start, job.length)
-        yield Running(job, outputs, selection, selection.frames, began, progress, is_cancelled)
+        yield Running(
+            job, outputs, mixture, selection, selection.frames, began, progress, is_cancelled
+        )

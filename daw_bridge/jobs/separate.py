@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.errors import OptionError, OutputError, suggestion
 from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.jobs.job import Job
 from daw_bridge.jobs.running import begin
@@ -58,17 +58,27 @@ class SeparateJob(Job):
         if self.residual:
             stems.append(RESIDUAL)
         _check_name(self.name)
-        names = [
-            self.name.format(
-                track=self.source.stem if self.track is None else self.track,
-                stem=stem,
-                ext=self.output_format.container,
-                folder=self.source.resolve().parent.name,
-                model=manifest.name,
+        return {stem: self.output_folder / self._name(stem, manifest) for stem in stems}
+
+    def _name(self, stem: str, manifest: ModelManifest) -> str:
+        """Return the path of a stem in the folder, below which it is, whatever the source's name.
+
+        Raises:
+            OutputError: it is not.
+        """
+        name = self.name.format(
+            track=self.source.stem if self.track is None else self.track,
+            stem=stem,
+            ext=self.output_format.container,
+            folder=self.source.resolve().parent.name,
+            model=manifest.name,
+        )
+        if _leads_out(name):
+            raise OutputError(
+                f"{self.source} would become '{name}', which leads out of the output folder;"
+                " choose another --name."
             )
-            for stem in stems
-        ]
-        return {stem: self.output_folder / name for stem, name in zip(stems, names, strict=True)}
+        return name
 
 
 def run_separate(
@@ -92,7 +102,7 @@ def run_separate(
             for samples in _measured_blocks(job, separator, mixture, meter):
                 files.write(samples)
                 running.report(files.frames)
-            written = files.commit()
+            written = running.commit(files)
     is_complete = job.residual or len(running.outputs) == len(separator.manifest.stems)
     null_db = meter.null_db(gain=written.gain, rounding_energy=written.rounding_energy)
     return running.result(
@@ -133,5 +143,11 @@ def _check_name(name: str) -> None:
             )
     if "stem" not in fields:
         raise OptionError(f"The name '{name}' lacks {{stem}}, so all stems would be one file.")
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+    if _leads_out(name):
         raise OptionError(f"The name '{name}' leads out of the output folder.")
+
+
+def _leads_out(name: str) -> bool:
+    """Tell whether a path is not that of a file below the folder that it is in."""
+    path = Path(name)
+    return bool(path.anchor) or ".." in path.parts or not path.name

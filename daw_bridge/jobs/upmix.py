@@ -93,12 +93,14 @@ def run_upmix(
         DawBridgeError: the source cannot be read, is not stereo, or the files cannot be written.
         Cancelled: ``is_cancelled`` said so.
     """
-    from daw_bridge.rendering.upmix import upmix  # slow to load
+    from daw_bridge.loudness import check_rate  # slow to load
+    from daw_bridge.rendering.upmix import upmix
 
     speakers, meter = job.layout.speakers, NullMeter()
     channels, tagged = (1, ()) if job.parts == "channels" else (len(speakers), speakers)
     with begin(job, maker.manifest, progress, is_cancelled) as running:
         check_stereo(running.selection.mixture)
+        check_rate(running.selection.mixture)
         provider, stems = maker.stems(job, running.selection, 2)
         with (
             closing(stems),
@@ -107,7 +109,7 @@ def run_upmix(
             for placed in upmix(watch(stems, meter, None, running.report), job.layout):
                 files.write(_arrange(placed, job.parts))
             check_null(job, meter)
-            written = files.commit()
+            written = running.commit(files)
     measured = _measure_files(job, list(running.outputs.values()), gain=written.gain)
     result = running.result(
         files, written, channels=len(speakers), provider=provider, null_db=measured.null_db
@@ -118,7 +120,10 @@ def run_upmix(
 def _measure_files(job: UpmixJob, files: Sequence[Path], *, gain: float) -> SurroundReport:
     """Measure what was written, beside the stereo that was turned down by a gain."""
     open_files = open_channels if job.parts == "channels" else open_sum
-    with open_channels(job.sources) as stereo, open_files(files) as surround:
+    with (
+        open_channels(job.sources, track=job.audio_track) as stereo,
+        open_files(files) as surround,
+    ):
         meter = ChannelMeter(job.layout.speakers, stereo.sample_rate_hz)
         selection = Selection(stereo, job.start, job.length)
         return measure_surround(surround, selection.blocks(2), meter, gain=gain)

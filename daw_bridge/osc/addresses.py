@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Argument: TypeAlias = "str | int | float | bytes"
 
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 """The version of the protocol; only another major one is refused."""
 
 _NUMBERS = "ihfd"
@@ -146,10 +146,11 @@ DONE = Form("/stems/done", "s:job i:count s:outcome_path")
 ERROR = Form("/stems/error", "s:address s:job i:code s:message")
 PROGRESS = Form("/stems/progress", "s:job f:fraction s:phase")
 STEM = Form("/stems/stem", "s:job i:index i:count s:name s:path")
+WARNING = Form("/stems/warning", "s:job s:message")
 SYNCED = Form("/stems/synced", "i:number")
 
 EVENTS: Mapping[str, Form] = {
-    event.address: event for event in (PROGRESS, STEM, DONE, ERROR, REPLY, SYNCED)
+    event.address: event for event in (PROGRESS, WARNING, STEM, DONE, ERROR, REPLY, SYNCED)
 }
 """What the server says; it never answers these, so two servers cannot talk for ever."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from daw_bridge.osc.addresses import DONE, JOBS, PROGRESS, STEM, Form
+from daw_bridge.osc.addresses import DONE, JOBS, PROGRESS, STEM, WARNING, Form
 from daw_bridge.serving.codes import error_of
 from daw_bridge.workers.task import KINDS, OUTCOME_NAME
 
@@ -70,6 +70,8 @@ def announce(record: Record, peer: Peer) -> None:
     """Tell a peer what came of a job, if anything has."""
     job = record.task.job
     if record.outcome:
+        for warning in record.outcome.warnings:
+            peer.tell(WARNING, job, warning)
         stems = record.outcome.stems
         for index, (stem, path) in enumerate(stems.items()):
             peer.tell(STEM, job, index, len(stems), stem, path)

@@ -12,6 +12,7 @@ that nothing is done twice or lost.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import time
@@ -43,6 +44,7 @@ from daw_bridge.osc.addresses import (
     PUT,
     REPLY,
     STEM,
+    WARNING,
 )
 from daw_bridge.osc.messages import FRAME_HEADER, Message, decode, fill, frame
 from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_FILE
@@ -59,6 +61,8 @@ _SECONDS_OF_SILENCE = 60.0
 _ATTEMPTS = 6
 _SECONDS_BETWEEN_ATTEMPTS = 0.5
 _MAX_MESSAGE_BYTES = 16 << 20
+
+_log = logging.getLogger(__name__)
 
 
 class JobStatus(NamedTuple):
@@ -146,6 +150,7 @@ class Client:
         options: Mapping[str, str] | None = None,
         job: str | None = None,
         progress: Callable[[float], None] | None = None,
+        warn: Callable[[str], None] = _log.warning,
     ) -> dict[str, Path]:
         """Have a job done and wait for it.
 
@@ -159,6 +164,7 @@ class Client:
             options: what else is to be said; docs/osc.md has a list.
             job: the job's name; None: a new one. The same name again finds the same job.
             progress: is told how much is done, 0 … 1.
+            warn: is told what is wrong with the source, a sentence at a time.
 
         Returns:
             the file of each result, on the server's machine.
@@ -170,7 +176,7 @@ class Client:
         text = ";".join(f"{name}={_escape(value)}" for name, value in (options or {}).items())
         request = (model, str(folder), start, -1 if length is None else length, text)
         return self._again_if_lost(
-            lambda: self._wait_for(kind, job, progress, *request, *map(str, sources))
+            lambda: self._wait_for(kind, job, progress, warn, *request, *map(str, sources))
         )
 
     separate = partialmethod(run, "separate")
@@ -228,7 +234,12 @@ class Client:
         return str(digest)
 
     def _wait_for(
-        self, kind: str, job: str, progress: Callable[[float], None] | None, *request: Argument
+        self,
+        kind: str,
+        job: str,
+        progress: Callable[[float], None] | None,
+        warn: Callable[[str], None],
+        *request: Argument,
     ) -> dict[str, Path]:
         """Ask for a job, or find it again, and gather its results."""
         self._ask(JOBS[kind], job, *request)
@@ -242,6 +253,8 @@ class Client:
             if address == PROGRESS.address and progress:
                 _, fraction, _ = PROGRESS.take(arguments)
                 progress(float(fraction))
+            elif address == WARNING.address:
+                warn(str(arguments[1]))
             elif address == STEM.address:
                 _, _, _, stem, path = STEM.take(arguments)
                 stems[str(stem)] = Path(str(path))

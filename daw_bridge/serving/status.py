@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from daw_bridge.serving.store import Record
 
 _STATUS_NAME = "status"
+_NAMES = "surrogateescape"  # those of files may be any bytes
 
 
 def restore_status(record: Record) -> None:
@@ -49,7 +50,7 @@ def _describe(code: int, message: str) -> list[str]:
 
 def _read(folder: Path) -> list[str]:
     try:
-        return (folder / _STATUS_NAME).read_text("utf-8").splitlines()
+        return (folder / _STATUS_NAME).read_text("utf-8", _NAMES).splitlines()
     except OSError:
         return []
 
@@ -57,4 +58,4 @@ def _read(folder: Path) -> list[str]:
 def _write(folder: Path, lines: list[str]) -> None:
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / _STATUS_NAME, "\n".join([*lines, ""]).encode())
+        write_whole(folder / _STATUS_NAME, "\n".join([*lines, ""]).encode(errors=_NAMES))

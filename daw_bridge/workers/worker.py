@@ -98,6 +98,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
     gain_db: float
     null_db: float | None
     elapsed_s: float
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, task: Task, result: Result) -> Outcome:
@@ -116,6 +117,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
             gain_db=result.gain_db,
             null_db=result.null_db,
             elapsed_s=result.elapsed_s,
+            warnings=result.warnings,
         )
 
 

@@ -91,6 +91,14 @@ def test_what_is_given_as_an_object_comes_in_place_of_the_librarys_or_before_it(
     assert UpmixChoices(layout="none").job(PART, OUT, load_layout("quad")).layout.name == "quad"
 
 
+def test_every_kind_takes_a_track_of_its_source() -> None:
+    for choices in KINDS:
+        assert choices().job(PART, OUT).audio_track == 1
+        assert choices.parse({"track": "2"}).job(PART, OUT).audio_track == 2
+        with pytest.raises(OptionError, match="counted from 1"):
+            choices.parse({"track": "0"}).job(PART, OUT)
+
+
 def test_several_files_are_one_source() -> None:
     sides = (Path("/l.wav"), Path("/r.wav"))
     for job in (choices().job(Excerpt(sides), OUT) for choices in KINDS):

@@ -32,7 +32,7 @@ def test_hello(peer: Udp) -> None:
     answer = peer.ask("/stems/hello", "siis", "tests", 1, 0, "")
     assert answer.address == "/stems/reply"
     assert answer.arguments[0] == "/stems/hello"
-    assert answer.arguments[2:4] == [1, 0]
+    assert answer.arguments[2:4] == [1, 1]
     other = peer.ask("/stems/hello", "siis", "tests", 2, 0, "")
     assert other.address == "/stems/error"
     assert other.arguments[2] == -2
