@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -15,12 +16,14 @@ from stemtool_cli.cache import cache
 from stemtool_cli.daw import daw
 from stemtool_cli.doctor import doctor
 from stemtool_cli.evaluate import evaluate
+from stemtool_cli.info import info
 from stemtool_cli.models import models
 from stemtool_cli.presets import presets
 from stemtool_cli.remix import remix
 from stemtool_cli.remote import send, status
 from stemtool_cli.separate import separate
 from stemtool_cli.serve import serve
+from stemtool_cli.streams import mend_streams
 from stemtool_cli.train import train
 from stemtool_cli.upmix import upmix
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT
+_ENDS = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+]  # Windows has no SIGHUP
 
 
 @click.group(
@@ -46,6 +52,7 @@ def stemtool() -> None:
       stemtool separate *.mp3 -o stems --stems vocals --format flac
       stemtool remix song.flac -o karaoke.flac --preset karaoke
       stemtool upmix song.flac -o song-5.1.wav
+      stemtool info film.mkv                        what is read of a file: tracks, length, damage
       stemtool daw install ardour                   stems on tracks, at the press of a key
       stemtool serve                                what DAWs and other programs talk to
       stemtool evaluate --data songs                how good a model is, on songs with known stems
@@ -54,18 +61,28 @@ def stemtool() -> None:
 
 
 for command in (
-    separate, remix, upmix, serve, send, status, daw, presets, models, train, evaluate, cache,
-    doctor,
+    separate, remix, upmix, info, serve, send, status, daw, presets, models, train, evaluate,
+    cache, doctor,
 ):  # fmt: skip
     stemtool.add_command(command)
 
 
 def main() -> NoReturn:
     """Run ``stemtool`` and exit; an error is one sentence on standard error."""
+    mend_streams()
     logging.basicConfig(level=logging.INFO, format="stemtool: %(message)s")
-    signal.signal(signal.SIGTERM, _terminate)
+    _heed_signals()
+    code = EXIT_FAILURE
+    with suppress(OSError):  # standard error cannot be written, so nothing can be said
+        code = _run()
+    _leave(code)
+
+
+def _run() -> int:
+    """Run the command, say what went wrong, and return the exit status."""
     try:
-        code = stemtool.main(standalone_mode=False)
+        code = stemtool.main(standalone_mode=False) or 0
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -75,20 +92,32 @@ def main() -> NoReturn:
     except DawBridgeError as error:
         click.echo(f"stemtool: {error}", err=True)
         code = EXIT_USAGE if isinstance(error, OptionError) else EXIT_FAILURE
-    except BrokenPipeError:
-        sys.stdout = None  # the reader of our output is gone
+    except BrokenPipeError:  # the reader of our output is gone
         code = EXIT_FAILURE
-    _leave(code or 0)
+    except OSError as error:
+        what = error.filename or "standard output"  # of which the system names no file
+        click.echo(f"stemtool: {what} cannot be used: {error.strerror or error}.", err=True)
+        code = EXIT_FAILURE
+    return int(code)
 
 
 def _leave(code: int) -> NoReturn:
     """Exit at once: the system takes a network's memory back sooner than its destructors do."""
     for stream in (sys.stdout, sys.stderr):
-        if stream:
+        with suppress(OSError):
             stream.flush()
     os._exit(code)
 
 
+def _heed_signals() -> None:
+    """Have the signals that end a process run :func:`_terminate`; nohup's is not heeded."""
+    for number in _ENDS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _terminate)
+
+
 def _terminate(number: int, _: FrameType | None) -> NoReturn:
     """Leave as on an interrupt, through every ``with`` block, so that no partial file stays."""
+    for each in _ENDS:  # a terminal that is closed sends more than one
+        signal.signal(each, signal.SIG_IGN)
     raise SystemExit(128 + number)

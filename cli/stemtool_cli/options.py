@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import re
+import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from functools import wraps
 from inspect import signature
 from pathlib import Path
 from pkgutil import resolve_name
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
@@ -24,6 +26,7 @@ from daw_bridge.separation.providers import PROVIDER_NAMES, Provider
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from typing import BinaryIO
 
     from daw_bridge.files.containers import Container
     from daw_bridge.jobs.job import Progress, Result
@@ -95,16 +98,16 @@ class Span:
     start: float = 0
     length: float | None = None
 
-    def of(self, file: Path) -> Excerpt:
-        """Return this part of a file, in its frames.
+    def of(self, file: Path, *, track: int = 1) -> Excerpt:
+        """Return this part of a file, in frames of one of its audio tracks.
 
         Raises:
-            AudioError: the file cannot be read.
+            AudioError: the file cannot be read, or has no such track.
         """
         from daw_bridge.files.reading import open_audio
         from daw_bridge.jobs.requests import Excerpt
 
-        with open_audio(file) as reader:
+        with open_audio(file, track=track) as reader:
             rate = reader.sample_rate_hz
         length = None if self.length is None else round(self.length * rate)
         return Excerpt((file,), round(self.start * rate), length)
@@ -133,6 +136,49 @@ class Display:
 
 
 # --- options
+
+
+class AudioPath(click.Path):
+    """A file; or a pipe or -, standard input, which the command keeps in a file while it runs."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the file."""
+        path = Path(value)
+        try:
+            if value == "-":
+                if sys.stdin.isatty():
+                    self.fail("standard input is a terminal; pipe a file into it.", param, ctx)
+                return _keep(sys.stdin.buffer, "stdin", ctx)
+            if path.is_fifo():
+                with path.open("rb") as pipe:
+                    return _keep(pipe, path.name, ctx)
+        except OSError as error:
+            if value == "-":
+                self.fail(f"standard input cannot be kept: {error.strerror}.", param, ctx)
+        return path  # who reads it says what is wrong with it
+
+
+def _keep(pipe: BinaryIO, name: str, ctx: click.Context | None) -> Path:
+    """Write what comes out of a pipe into a file, which goes when the command ends."""
+    folder = TemporaryDirectory(prefix="stemtool-")
+    path = Path(ctx.with_resource(folder) if ctx else folder.name) / name
+    with path.open("wb") as file:
+        shutil.copyfileobj(pipe, file)
+    return path
+
+
+@contextmanager
+def to_file(output: Path, ending: str | None) -> Iterator[Path]:
+    """Yield the file to write; what is written is printed where - was named as the output."""
+    if str(output) != "-":
+        yield output
+        return
+    with TemporaryDirectory(prefix="stemtool-") as folder:
+        path = Path(folder) / f"stdout.{ending}"
+        yield path
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
 
 
 def read_seconds(text: str) -> float:
@@ -196,6 +242,13 @@ provider_options = _together(
 )  # fmt: skip
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse files that are damaged or incomplete."
+)
+track_option = click.option(
+    "--track", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+    help="Which audio track, of a video for instance; stemtool info lists them.",
+)  # fmt: skip
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 
 running_options = _together(
@@ -253,10 +306,11 @@ def show_progress(label: str, *, quiet: bool) -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress as Bars
 
     with Bars(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(label, total=None)
+        task = bars.add_task(escape(label), total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
@@ -271,9 +325,26 @@ def describe_files(result: Result, origin: str) -> list[str]:
     return [
         f"{result.source}",
         *(f"  {name:<14} {path}" for name, path in result.outputs.items()),
-        f"  {seconds:.1f} s of audio in {result.elapsed_s:.1f} s:"
+        f"  {seconds:.1f} s of audio, {result.frames} frames, in {result.elapsed_s:.1f} s:"
         f" {result.times_real_time:.0f} x real time{origin} {result.provider}",
+        *_describe_length(result),
     ]
+
+
+def _describe_length(result: Result) -> list[str]:
+    """Say by how much a source is longer or shorter than it says."""
+    claimed, read = result.claimed_frames, result.read_frames
+    if not claimed or not read or claimed == read:
+        return []
+    more = f"{abs(read - claimed)} {'more' if read > claimed else 'fewer'}"
+    return [f"  the file says that it has {claimed} frames; {read} were read, {more}"]
+
+
+def warn_of(result: Result) -> bool:
+    """Print what is wrong with a source; return whether anything is."""
+    for warning in result.warnings:
+        click.echo(f"stemtool: {warning}", err=True)
+    return bool(result.warnings)
 
 
 def describe_null(null_db: float, what: str) -> str:

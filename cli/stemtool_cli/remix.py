@@ -11,6 +11,7 @@ import click
 from daw_bridge.errors import OptionError
 from daw_bridge.files.containers import CONTAINERS
 from stemtool_cli.options import (
+    AudioPath,
     Display,
     Engine,
     Span,
@@ -24,6 +25,10 @@ from stemtool_cli.options import (
     running_options,
     set_up,
     span_options,
+    strict_option,
+    to_file,
+    track_option,
+    warn_of,
 )
 
 if TYPE_CHECKING:
@@ -67,7 +72,7 @@ def _split_pair(text: str) -> tuple[str, str]:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@click.argument("file", type=AudioPath())
 @click.option(
     "-o", "--output", required=True, metavar="OUT", type=click.Path(path_type=Path),
     help="The remix; its ending says the format, unless --format does.",
@@ -109,6 +114,8 @@ def _split_pair(text: str) -> tuple[str, str]:
 @click.option("--downmix", is_flag=True, help="Fold surround inputs down to stereo.")
 @cache_limit_option
 @running_options
+@strict_option
+@track_option
 @gathered(
     choices="daw_bridge.jobs.requests:RemixChoices",
     named=Files,
@@ -150,11 +157,16 @@ def remix(
         raise OptionError(f"{output} has no known ending; there are {', '.join(CONTAINERS)}.")
     choices = set_fields(choices, format=container)
     folder = output.with_suffix(".stems") if choices.keep_stems else output.parent
-    job = replace(choices.job(span.of(file), folder, named.read()), output=output)
-    with display.progress(file.name) as progress:
+    with to_file(output, container) as path, display.progress(file.name) as progress:
+        excerpt = span.of(file, track=choices.track)
+        job = replace(choices.job(excerpt, folder, named.read()), output=path)
         result = run_remix(job, engine.maker(), progress=progress)
+    if path != output:  # it was printed
+        display = Display(quiet=True)
     display.say(_describe(result, job.preset))
     display.report(describe_result(result))
+    if warn_of(result):
+        raise click.exceptions.Exit(1)
 
 
 def _describe(result: RemixResult, preset: Preset) -> str:

@@ -17,6 +17,7 @@ from daw_bridge.files.containers import CONTAINERS
 from daw_bridge.osc.settings import DEFAULT_HOST, is_loopback
 from daw_bridge.serving.status import note_failure
 from stemtool_cli.options import (
+    AudioPath,
     Display,
     Span,
     bits_option,
@@ -24,6 +25,8 @@ from stemtool_cli.options import (
     json_option,
     quiet_option,
     span_options,
+    strict_option,
+    track_option,
 )
 from stemtool_cli.serve import read_token
 
@@ -78,6 +81,8 @@ class _Wish(NamedTuple):
     label: str = ""
     others: tuple[str, ...] = ()
     overwrite: bool = False
+    strict: bool = False
+    track: int = 1
     upload: bool = False
 
     @property
@@ -85,8 +90,8 @@ class _Wish(NamedTuple):
         """What the protocol calls options."""
         said = {name: getattr(self, name) for name in ("stems", "format", "bits", "label")}
         options = {name: text for name, text in said.items() if text}
-        if self.overwrite:
-            options["overwrite"] = "1"
+        options |= {name: "1" for name in ("overwrite", "strict") if getattr(self, name)}
+        options |= {"track": str(self.track)} if self.track > 1 else {}
         for text in self.others:
             name, equals, value = text.partition("=")
             if not equals:
@@ -108,9 +113,7 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.argument(
-    "files", nargs=-1, required=True, metavar="FILES...", type=click.Path(path_type=Path)
-)
+@click.argument("files", nargs=-1, required=True, metavar="FILES...", type=AudioPath())
 @click.option(
     "-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path),
     help="Folder for the stems; of several files each gets a folder of its own in it.",
@@ -126,6 +129,8 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Another option of the protocol, such as wiener=1; more than one may be given.",
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace stems that exist.")
+@strict_option
+@track_option
 @click.option(
     "--upload", is_flag=True,
     help="Send the audio too and fetch the stems, as is done for a server on another machine.",
@@ -155,13 +160,14 @@ def send(
       stemtool send take.wav -o stems --start 12.5 --length 8 --label 'Bass DI'
       stemtool send song.flac -o stems --to studio.local:9880 --token-file token.txt
     """
-    failures = 0
+    failures, warnings = 0, 0
     for file in files:
         folder = output / file.stem if len(files) > 1 else output
         job = f"stemtool-{secrets.token_hex(8)}"
         try:
             with display.progress(file.name) as progress:
-                paths = _send(span.of(file), folder, job, server, wish, progress)
+                excerpt = span.of(file, track=wish.track)
+                paths, said = _send(excerpt, folder, job, server, wish, progress)
         except DawBridgeError as error:
             note_failure(folder, job, error)
             if len(files) == 1:
@@ -173,7 +179,10 @@ def send(
             outputs = {stem: str(path) for stem, path in paths.items()}
             click.echo(json.dumps({"source": str(file), "outputs": outputs}))
         display.say("\n".join(map(str, paths.values())))
-    if failures:
+        for warning in said:
+            click.echo(f"stemtool: {warning}", err=True)
+            warnings += 1
+    if failures or warnings:
         raise click.exceptions.Exit(1)
 
 
@@ -215,12 +224,15 @@ def _send(
     server: _Server,
     wish: _Wish,
     progress: Progress | None,
-) -> dict[str, Path]:
-    """Have a part of one file separated; return its stems."""
+) -> tuple[dict[str, Path], list[str]]:
+    """Have a part of one file separated; return its stems, and what is wrong with it."""
+    warnings: list[str] = []
     (file,) = excerpt.paths
     host, _ = server.address
     is_remote = wish.upload or not is_loopback(host)
     options = wish.options
+    for path in [file.resolve()] if is_remote else [file.resolve(), folder.resolve()]:
+        _check_name(path)
     with server.connect() as client, _called_off_if_interrupted(job, server):
         stems = client.run(
             "separate",
@@ -232,10 +244,19 @@ def _send(
             options=options,
             job=job,
             progress=progress and (lambda fraction: progress(round(100 * fraction), 100)),
+            warn=warnings.append,
         )
         if is_remote:
             stems = _fetch(client, job, stems, folder, overwrite=wish.overwrite)
-        return stems
+        return stems, warnings
+
+
+def _check_name(path: Path) -> None:
+    """Raise :class:`OptionError` if a path cannot be told to a server, as it is not Unicode."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise OptionError(f"The name {path} is not UTF-8, as a server needs; change it.") from error
 
 
 def _fetch(
@@ -261,9 +282,11 @@ def _called_off_if_interrupted(job: str, server: _Server) -> Iterator[None]:
 
 
 def _tabulate(jobs: Sequence[JobStatus]) -> Table:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("job", "state", "done", "client", "folder")
     for job in jobs:
-        table.add_row(job.job, job.state, f"{job.progress:.0%}", job.client, job.folder)
+        row = (job.job, job.state, f"{job.progress:.0%}", job.client, job.folder)
+        table.add_row(*map(escape, row))
     return table

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from daw_bridge.errors import DawBridgeError
+from daw_bridge.errors import DawBridgeError, OutputError
 from daw_bridge.files.containers import CONTAINERS
 from stemtool_cli.options import (
+    AudioPath,
     Display,
     Engine,
     Span,
@@ -25,6 +27,9 @@ from stemtool_cli.options import (
     running_options,
     set_up,
     span_options,
+    strict_option,
+    track_option,
+    warn_of,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.job import Result
     from daw_bridge.jobs.requests import Excerpt, SeparateChoices
     from daw_bridge.jobs.separate import SeparateJob
+    from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.separator import Separator
 
 
@@ -49,7 +55,7 @@ class Failure(NamedTuple):
     nargs=-1,
     required=True,
     metavar="FILES...",
-    type=click.Path(path_type=Path, readable=False),
+    type=AudioPath(),
 )
 @click.option(
     "-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path),
@@ -75,6 +81,8 @@ class Failure(NamedTuple):
 @click.option("--require-gpu", is_flag=True, help="Fail where there is no usable GPU.")
 @click.option("--residual", is_flag=True, help="Also write what the stems leave of the mixture.")
 @running_options
+@strict_option
+@track_option
 @gathered(
     choices="daw_bridge.jobs.requests:SeparateChoices", engine=Engine, span=Span, display=Display
 )
@@ -109,9 +117,11 @@ def separate(
 
     set_up(display)
     results: list[Result] = []
+    sources = _distinct(files)
     with engine.open() as separator:
-        excerpts, failures = _open(files, span)
+        excerpts, failures = _open(sources, span, choices.track)
         jobs = [replace(choices.job(each, output), name=name) for each in excerpts]
+        jobs = _keep_writable(jobs, separator.manifest, failures)
         check_outputs(jobs, separator.manifest)
         for job in jobs:
             try:
@@ -120,20 +130,46 @@ def separate(
                 failures.append(Failure(job.source, error))
                 continue
             display.say(_describe(results[-1]))
+    damaged = sum(map(warn_of, results))
     failed = [{"source": each.source, "error": str(each.error)} for each in failures]
     display.report({"separated": list(map(describe_result, results)), "failed": failed})
-    _report(failures, len(files))
+    _report(failures, len(sources))
+    if damaged:
+        raise click.exceptions.Exit(1)
 
 
-def _open(files: Sequence[Path], span: Span) -> tuple[list[Excerpt], list[Failure]]:
+def _distinct(files: Sequence[Path]) -> list[Path]:
+    """Return the files, each once, by the name under which it is given first."""
+    found: dict[str, Path] = {}
+    for file in files:
+        found.setdefault(os.path.realpath(file), file)
+    return list(found.values())
+
+
+def _open(files: Sequence[Path], span: Span, track: int) -> tuple[list[Excerpt], list[Failure]]:
     """Return the span of each file that can be opened, and the failures of the others."""
     excerpts, failures = [], []
     for source in files:
         try:
-            excerpts.append(span.of(source))
+            excerpts.append(span.of(source, track=track))
         except DawBridgeError as error:
             failures.append(Failure(source, error))
     return excerpts, failures
+
+
+def _keep_writable(
+    jobs: Sequence[SeparateJob], manifest: ModelManifest, failures: list[Failure]
+) -> list[SeparateJob]:
+    """Return the jobs whose stems are named as files in the folder, and note the failures."""
+    kept = []
+    for job in jobs:
+        try:
+            job.outputs(manifest)
+        except OutputError as error:
+            failures.append(Failure(job.source, error))
+            continue
+        kept.append(job)
+    return kept
 
 
 def _run(job: SeparateJob, separator: Separator, display: Display) -> Result:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from stemtool_cli.options import (
+    AudioPath,
     Display,
     Engine,
     bits_option,
@@ -21,6 +22,10 @@ from stemtool_cli.options import (
     model_option,
     running_options,
     set_up,
+    strict_option,
+    to_file,
+    track_option,
+    warn_of,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +69,7 @@ class Check(NamedTuple):
 
 
 @click.command()
-@click.argument("file", required=False, type=_PATH)
+@click.argument("file", required=False, type=AudioPath())
 @click.option(
     "-o", "target", metavar="OUT", type=_PATH,
     help="File of the mix, or a folder for it; folder of stems or channels.",
@@ -108,6 +113,8 @@ class Check(NamedTuple):
     "--plot", metavar="PNG", type=_PATH, help="Draw what --check measures (needs matplotlib)."
 )
 @running_options
+@strict_option
+@track_option
 @gathered(
     choices="daw_bridge.jobs.requests:UpmixChoices", check=Check, engine=Engine, display=Display
 )
@@ -142,11 +149,18 @@ def upmix(
     if file is None or target is None:
         raise click.UsageError("Name a FILE and where it goes (-o OUT), or --check a file.")
     set_up(display)
-    job = _make_job(file, target, container, choices)
-    with display.progress(file.name) as progress:
-        result = run_upmix(job, engine.maker(), progress=progress)
+    if str(target) == "-" and choices.output != "mix":
+        raise click.UsageError(f"Standard output takes one file, and {choices.output} are several.")
+    with to_file(target, container or "wav") as path, display.progress(file.name) as progress:
+        result = run_upmix(
+            _make_job(file, path, container, choices), engine.maker(), progress=progress
+        )
+    if path != target:  # it was printed
+        display = Display(quiet=True)
     display.say(_describe(result))
     display.report(describe_result(result))
+    if warn_of(result):
+        raise click.exceptions.Exit(1)
 
 
 def _make_job(

@@ -16,6 +16,7 @@ import soundfile
 
 from daw_bridge import Audio
 from tests.conftest import SONGS
+from tests.encoded import damaged, encode
 from tests.server import HOST, Server, wait_until
 from tests.stemtool import STEMTOOL, stemtool
 
@@ -164,3 +165,17 @@ def test_systemd_is_told(
         with Server(tmp_path, tmp_path / "state"):
             assert notify.recv(100) == b"READY=1"
         assert notify.recv(100) == b"STOPPING=1"
+
+
+def test_send_says_what_is_wrong_with_a_file(to: str, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.m4a"
+    encode("mp4", broken)
+    broken.write_bytes(damaged(broken.read_bytes()))
+    run = stemtool("send", broken, "-o", tmp_path / "out", "--to", to)
+    assert run.returncode == 1
+    assert f"stemtool: {broken} is damaged at 0:0" in run.stderr
+    assert len(run.stdout.splitlines()) == 2
+    assert json.loads((tmp_path / "out" / "outcome.json").read_text("utf-8"))["warnings"]
+    strict = stemtool("send", broken, "-o", tmp_path / "strict", "--to", to, "--strict")
+    assert strict.returncode == 1
+    assert not list((tmp_path / "strict").glob("*.wav"))

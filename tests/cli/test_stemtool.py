@@ -181,7 +181,7 @@ def test_require_gpu_fails_clearly_where_there_is_none(tmp_path: Path) -> None:
     assert "CUDA cannot be used here" in run.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_leaves_no_partial_file(number: signal.Signals, tmp_path: Path) -> None:
     long = tmp_path / "long.wav"
     soundfile.write(long, np.tile(make_noise(44_100).samples.T, (300, 1)), 44_100, "PCM_16")
