@@ -24,6 +24,7 @@ from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.files.blocks import energy
 from daw_bridge.library.manifest import SegmentShape
 from daw_bridge.separation import masks as masking
+from daw_bridge.separation.loading import Loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,11 +64,11 @@ def seams(frames: int, overlap: int) -> Iterator[slice]:
 
 def measure_overlaps(separator: Separator, songs: list[tuple[Audio, Samples]]) -> None:
     """Print the first table."""
-    shipped = separator.manifest
-    whole = SegmentShape(frames=4096, multiple_frames=64)
-    separator.manifest = msgspec.structs.replace(shipped, segment=whole)
-    seamless = [vocals(separator, mixture, overlap=0) for mixture, _ in songs]
-    separator.manifest = shipped
+    shape = SegmentShape(frames=4096, multiple_frames=64)
+    with Separator(separator.manifest.name) as whole:
+        whole.manifest = msgspec.structs.replace(separator.manifest, segment=shape)
+        whole._models = [Loader().open(whole.manifest)]
+        seamless = [vocals(whole, mixture, overlap=0) for mixture, _ in songs]
     print("overlap   network   SDR at seams   SDR there without seams   loss")
     for overlap in OVERLAPS:
         signal = error = seamless_error = 0.0
