@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daw_bridge.errors import AudioError, OptionError, suggestion
 from daw_bridge.files.blocks import BLOCK_FRAMES, Block, check_samples
-from daw_bridge.files.reading import open_audio
+from daw_bridge.files.reading import log_warnings, open_audio
 from daw_bridge.files.speakers import fold_matrix, usual_speakers
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class Audio:
             AudioError: the file is missing or cannot be read as audio.
         """
         with open_audio(Path(path)) as reader:
-            return cls(np.concatenate(list(reader.blocks()), axis=1), reader.sample_rate_hz)
+            samples = np.concatenate(list(reader.blocks()), axis=1)
+            log_warnings(reader)
+            return cls(samples, reader.sample_rate_hz)
 
     @property
     def name(self) -> str:

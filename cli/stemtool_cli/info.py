@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daw_bridge.errors import DawBridgeError
-from stemtool_cli.options import AudioPath, Display, gathered, json_option, track_option
+from stemtool_cli.options import AudioPath, Display, gathered, json_option, track_option, warn_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from daw_bridge.files.description import Description
-    from daw_bridge.files.reading import Track
+    from daw_bridge.files.reading import AudioTrack
 
 
 @click.command()
@@ -56,8 +56,7 @@ def info(files: tuple[Path, ...], *, track: int, display: Display) -> None:
             failed.append({"source": str(file), "error": str(error)})
             continue
         display.say("\n".join(_describe(seen[-1])))
-        for warning in seen[-1].warnings:
-            click.echo(f"stemtool: {warning}", err=True)
+        warn_of(seen[-1].warnings)
     display.report({"files": list(map(_to_dict, seen)), "failed": failed})
     if failed or any(each.warnings for each in seen):
         raise click.exceptions.Exit(1)
@@ -96,7 +95,7 @@ def _compare(seen: Description) -> str:
     return f"{abs(more)} {'more' if more > 0 else 'fewer'} than the file says"
 
 
-def _describe_track(track: Track) -> str:
+def _describe_track(track: AudioTrack) -> str:
     channels = "mono" if track.channels == 1 else f"{track.channels} channels"
     facts = (track.codec, f"{track.sample_rate_hz} Hz", channels, track.language, track.title)
     return ", ".join(filter(None, facts))

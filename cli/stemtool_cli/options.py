@@ -24,7 +24,7 @@ from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.separation.providers import PROVIDER_NAMES, Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -340,11 +340,11 @@ def _describe_length(result: Result) -> list[str]:
     return [f"  the file says that it has {claimed} frames; {read} were read, {more}"]
 
 
-def warn_of(result: Result) -> bool:
+def warn_of(warnings: Sequence[str]) -> bool:
     """Print what is wrong with a source; return whether anything is."""
-    for warning in result.warnings:
+    for warning in warnings:
         click.echo(f"stemtool: {warning}", err=True)
-    return bool(result.warnings)
+    return bool(warnings)
 
 
 def describe_null(null_db: float, what: str) -> str:

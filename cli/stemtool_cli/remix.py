@@ -165,7 +165,7 @@ def remix(
         display = Display(quiet=True)
     display.say(_describe(result, job.preset))
     display.report(describe_result(result))
-    if warn_of(result):
+    if warn_of(result.warnings):
         raise click.exceptions.Exit(1)
 
 

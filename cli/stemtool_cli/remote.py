@@ -27,6 +27,7 @@ from stemtool_cli.options import (
     span_options,
     strict_option,
     track_option,
+    warn_of,
 )
 from stemtool_cli.serve import read_token
 
@@ -160,14 +161,14 @@ def send(
       stemtool send take.wav -o stems --start 12.5 --length 8 --label 'Bass DI'
       stemtool send song.flac -o stems --to studio.local:9880 --token-file token.txt
     """
-    failures, warnings = 0, 0
+    failures = damaged = 0
     for file in files:
         folder = output / file.stem if len(files) > 1 else output
         job = f"stemtool-{secrets.token_hex(8)}"
         try:
             with display.progress(file.name) as progress:
                 excerpt = span.of(file, track=wish.track)
-                paths, said = _send(excerpt, folder, job, server, wish, progress)
+                paths, warnings = _send(excerpt, folder, job, server, wish, progress)
         except DawBridgeError as error:
             note_failure(folder, job, error)
             if len(files) == 1:
@@ -179,10 +180,8 @@ def send(
             outputs = {stem: str(path) for stem, path in paths.items()}
             click.echo(json.dumps({"source": str(file), "outputs": outputs}))
         display.say("\n".join(map(str, paths.values())))
-        for warning in said:
-            click.echo(f"stemtool: {warning}", err=True)
-            warnings += 1
-    if failures or warnings:
+        damaged += warn_of(warnings)
+    if failures or damaged:
         raise click.exceptions.Exit(1)
 
 

@@ -100,7 +100,8 @@ def separate(
 
     Stems have their file's sample rate, channels and exact length, and sum to it: what they miss
     by is measured and printed. Reads WAV, FLAC, Ogg, Opus, MP3, AIFF, M4A, MP4, MKV and more.
-    A file that fails does not stop the others; the exit status says whether one did.
+    A file that fails does not stop the others; the exit status says whether one did, or was
+    damaged.
 
     \b
     Examples:
@@ -130,11 +131,11 @@ def separate(
                 failures.append(Failure(job.source, error))
                 continue
             display.say(_describe(results[-1]))
-    damaged = sum(map(warn_of, results))
+    damaged = [result for result in results if warn_of(result.warnings)]
     failed = [{"source": each.source, "error": str(each.error)} for each in failures]
     display.report({"separated": list(map(describe_result, results)), "failed": failed})
     _report(failures, len(sources))
-    if damaged:
+    if failures or damaged:
         raise click.exceptions.Exit(1)
 
 
@@ -194,10 +195,8 @@ def _describe(result: Result) -> str:
 
 
 def _report(failures: Sequence[Failure], total: int) -> None:
-    """Say which files failed, and exit with an error if any did."""
+    """Say which files failed."""
     for failure in failures:
         click.echo(f"stemtool: {failure.error}", err=True)
     if failures and total > 1:
         click.echo(f"stemtool: {len(failures)} of {total} files failed.", err=True)
-    if failures:
-        raise click.exceptions.Exit(1)

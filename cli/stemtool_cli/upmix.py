@@ -159,7 +159,7 @@ def upmix(
         display = Display(quiet=True)
     display.say(_describe(result))
     display.report(describe_result(result))
-    if warn_of(result):
+    if warn_of(result.warnings):
         raise click.exceptions.Exit(1)
 
 

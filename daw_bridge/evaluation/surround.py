@@ -12,7 +12,7 @@ import numpy as np
 from daw_bridge.errors import AudioError
 from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.files.blocks import Fifo
-from daw_bridge.files.reading import open_audio
+from daw_bridge.files.reading import log_warnings, open_audio
 from daw_bridge.files.speakers import (
     BACKS,
     FRONTS,
@@ -184,7 +184,9 @@ def check_surround(surround: Path, stereo: Path) -> tuple[SurroundReport, Channe
             raise AudioError(f"{mix.name} has not the sample rate of {original.name}.")
         speakers = find_speakers(surround, mix.channels)
         meter = ChannelMeter(speakers, mix.sample_rate_hz)
-        return measure_surround(mix, original.blocks(), meter), meter
+        report = measure_surround(mix, original.blocks(), meter)
+        log_warnings(mix, original)
+        return report, meter
 
 
 def measure_surround(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daw_bridge.files.reading import Track
+    from daw_bridge.files.reading import AudioTrack
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Description:
     duration_s: float
     tags: dict[str, list[str]]
     cover_bytes: int
-    tracks: tuple[Track, ...]
+    tracks: tuple[AudioTrack, ...]
     warnings: tuple[str, ...]
 
 

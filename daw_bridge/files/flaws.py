@@ -69,6 +69,7 @@ def _find_entry(key: Key, tables: Any, kind: Any, message: str) -> str:
     """Return which entry of a table is wrong, as msgspec does not: the last of those it takes."""
 
     def is_wrong(last: int) -> bool:
+        """Tell whether the entries up to one are refused as all of them are."""
         some = {name: table[name] for name in names[: last + 1]}
         try:
             msgspec.convert(_replace(tables, key, some), kind)

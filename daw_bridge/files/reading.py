@@ -7,6 +7,7 @@ that are sound. FFmpeg reads all the rest.
 
 from __future__ import annotations
 
+import logging
 import re
 import stat
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from daw_bridge.files.blocks import Block
     from daw_bridge.files.decoding import ContainerReader, Flaw
+
+_log = logging.getLogger(__name__)
 
 _PLAIN_HEADS = {b"RIFF", b"RF64", b"riff", b"FORM", b"caff", b".snd", b"fLaC"}
 _PLAIN_SUBTYPES = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
@@ -100,7 +103,7 @@ class AudioFile(Reader, Protocol):
         ...
 
 
-class Track(NamedTuple):
+class AudioTrack(NamedTuple):
     """One of the audio tracks of a file.
 
     Attributes:
@@ -130,6 +133,13 @@ def count_frames(path: Path) -> int:
         return reader.frames if reader.is_exact else sum(b.shape[1] for b in reader.blocks())
 
 
+def log_warnings(*files: AudioFile) -> None:
+    """Say in the log what was wrong with files, where nobody is told otherwise."""
+    for file in files:
+        for warning in file.warnings:
+            _log.warning("%s", warning)
+
+
 @contextmanager
 def open_audio(path: Path, *, track: int = 1) -> Iterator[AudioFile]:
     """Open an audio file for reading.
@@ -152,7 +162,7 @@ def open_audio(path: Path, *, track: int = 1) -> Iterator[AudioFile]:
         yield _CheckedReader(plain or _open_container(file, path, stack, track), path)
 
 
-def list_tracks(path: Path) -> tuple[Track, ...]:
+def list_tracks(path: Path) -> tuple[AudioTrack, ...]:
     """Return the audio tracks of a file; :func:`open_audio` opens each by its number.
 
     Raises:
@@ -162,10 +172,10 @@ def list_tracks(path: Path) -> tuple[Track, ...]:
     with ExitStack() as stack:
         file = stack.enter_context(SeekableFile(path))
         if plain := _open_plain(file, path, stack):
-            return (Track(1, plain.codec, plain.sample_rate_hz, plain.channels),)
+            return (AudioTrack(1, plain.codec, plain.sample_rate_hz, plain.channels),)
         streams = _demux(file, path, stack).streams.audio
         return tuple(
-            Track(
+            AudioTrack(
                 number,
                 stream.codec_context.name,
                 stream.rate or 0,

@@ -11,7 +11,7 @@ import numpy as np
 from daw_bridge.audio import Stems, fold_down
 from daw_bridge.errors import AudioError
 from daw_bridge.files.containers import CONTAINERS
-from daw_bridge.files.reading import open_audio
+from daw_bridge.files.reading import log_warnings, open_audio
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -86,3 +86,4 @@ def read_stems(folder: Path, selection: Selection, channels: int) -> Generator[S
                 if block is None or stem is None or stem.shape != block.shape:
                     raise AudioError(f"{each.name} is not as long as {mixture.name}.")
             yield Stems(tuple(paths), np.stack(stems), block, mixture.sample_rate_hz)
+        log_warnings(*readers)

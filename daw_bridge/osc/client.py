@@ -193,6 +193,7 @@ class Client:
         digest = sha256_of(path)
 
         def send() -> None:
+            """Send what the server has not got yet."""
             size = path.stat().st_size
             self._crossed = received = int(self._ask(PUT, name, path.name, size, digest)[1])
             for offset, piece in transfer.read_pieces(path, received):

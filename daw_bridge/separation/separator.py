@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daw_bridge.audio import fold_down, join_stems
-from daw_bridge.files.reading import open_audio
+from daw_bridge.files.reading import log_warnings, open_audio
 from daw_bridge.library.manifest import EnsembleModel, load_manifest
 from daw_bridge.library.members import Member
 from daw_bridge.library.places import DEFAULT_MODEL
@@ -135,6 +135,7 @@ class Separator:
         if isinstance(source, (str, os.PathLike)):
             with open_audio(Path(source)) as reader:
                 yield from self.stream(reader, options, start=start, length=length)
+                log_warnings(reader)
             return
         plan = make_plan(self.manifest, options or SeparationOptions(), source)
         blocks = source.blocks(start, length)
