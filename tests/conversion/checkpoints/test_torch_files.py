@@ -8,6 +8,7 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +77,10 @@ class Network(torch.nn.Linear):
 def test_only_what_the_caller_knows_is_read_beside_arrays(zipped: bool) -> None:
     package = {"klass": Network, "segment": Fraction(39, 5), "state": Network(2, 3).state_dict()}
     content = save(package, zipped=zipped)
-    known = {f"{Network.__module__}.Network": "a network", "fractions.Fraction": Fraction}
+    known: dict[str, Any] = {
+        f"{Network.__module__}.Network": "a network",
+        "fractions.Fraction": Fraction,
+    }
     held = read_torch_object(content, "it", known)
     assert (held["klass"], held["segment"]) == ("a network", Fraction(39, 5))
     assert held["state"]["weight"].shape == (3, 2)
@@ -138,8 +142,8 @@ def test_a_file_that_is_cut_short_is_refused(kept: int, zipped: bool) -> None:
     ("old", "new", "complaint"),
     [
         (b"K\x05\x85", b"K\x06\x85", "a tensor lies outside of its storage"),
-        (b"K\x05t", b"J\xff\xff\xff\x7ft", "storage 0 is larger than the file"),
-        (b"storage", b"someone", "holds the persistent object"),
+        (b"K\x05t", b"J\xff\xff\xff\x7ft", "storage '0' is larger than the file"),
+        (b"storage", b"someone", "holds a persistent object"),
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused(old: bytes, new: bytes, complaint: str) -> None:
