@@ -155,8 +155,8 @@ def read_tar(path: Path) -> dict[str, bytes]:
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             for member in archive:
-                stream = None if member.issparse() else archive.extractfile(member)
-                if stream and member.isfile():
+                is_whole = member.isfile() and not member.issparse()
+                if is_whole and (stream := archive.extractfile(member)):
                     files[member.name] = stream.read()
     except Exception as error:  # a damaged archive fails in many ways
         raise WeightsError(f"{path} is damaged: {error}.") from error

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Known: TypeAlias = Mapping[str, str | Callable[..., Any]]
     """What pickles may name, by dotted names, and the word or the function it stands for."""
 
-_STEPS = 1_000_000
+_STEPS = 500_000
 """Some thirty for each array, so those of the largest networks many times over."""
 _VALUES = _STEPS
 _DEPTH = 100
@@ -131,9 +131,9 @@ class _Machine:
                 if opcode.name not in _OPCODES:
                     refuse(f"an object that {opcode.name} makes")
                 _OPCODES[opcode.name](self, argument)
+            return self._pop()
         except (IndexError, KeyError) as error:
             raise ValueError("a step lacks what it works on") from error
-        return self._pop()
 
     def push(self, value: Any) -> None:
         """Take what the program itself says."""
@@ -307,10 +307,12 @@ def _shown(value: Any) -> str:
 
 
 def _check_key(key: Any) -> Any:
-    """Refuse keys that cannot be hashed at once, or of which many may have one hash."""
-    if isinstance(key, str | bytes | float | None) or (isinstance(key, int) and key in _KEYS):
-        return key
-    raise ValueError("it has a key that is neither a text nor a number")
+    """Refuse what is hashed slowly, may have the hash of many others, or cannot be printed."""
+    is_text = isinstance(key, str) and key.isprintable()
+    is_number = isinstance(key, float | None) or (isinstance(key, int) and key in _KEYS)
+    if not (is_text or is_number):
+        raise ValueError("it has a key that is neither a name nor a number")
+    return key
 
 
 def _push(value: Any) -> Callable[[_Machine, Any], None]:
