@@ -72,6 +72,7 @@ _KNOWN: Known = {
 }
 
 
+_Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.-]*\Z", max_length=100)]
 
 
@@ -139,7 +140,7 @@ class _BagFile(msgspec.Struct, frozen=True):
     """What the YAML file of a bag says, of networks by what their files' names begin with."""
 
     models: Annotated[tuple[_Name | int, ...], msgspec.Meta(max_length=32)] = ()
-    weights: tuple[tuple[float, ...], ...] | None = None
+    weights: tuple[tuple[_Weight, ...], ...] | None = None
     segment: Annotated[float, msgspec.Meta(gt=0, le=3_600)] | None = None
 
 

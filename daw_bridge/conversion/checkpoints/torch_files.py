@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _COUNT_BYTES = 8
+_TOLD_CHARACTERS = 200
 _PICKLED = re.compile(r"([^/]*/)?data\.pkl")
 _BFLOAT16 = "bfloat16"
 _STORAGES = {
@@ -99,7 +100,8 @@ def read_torch_object(content: bytes, name: str, known: Known, *, trust: bool = 
     except WeightsError:
         raise
     except Exception as error:  # a pickle's opcodes fail in many ways
-        raise WeightsError(f"{name} is no whole file of torch.save: {error}.") from error
+        told = str(error)[:_TOLD_CHARACTERS] or type(error).__name__
+        raise WeightsError(f"{name} is no whole file of torch.save: {told}.") from error
 
 
 def _read_zip(members: ZipMembers, known: Known, *, trust: bool) -> Any:
