@@ -55,7 +55,7 @@ def read_unpacked(path: Path, size: int | None = None) -> bytes:
         try:
             with unpack(packed) as stream:
                 content = stream.read(limit + 1 if size is None else min(size, limit))
-        except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+        except (EOFError, MemoryError, OSError, lzma.LZMAError, zlib.error) as error:
             raise WeightsError(f"{path} is damaged: {error}.") from error
     if len(content) > limit:
         raise WeightsError(_too_much(str(path), limit))
@@ -138,7 +138,12 @@ def is_tar(path: Path) -> bool:
         OSError: it cannot be read.
         WeightsError: it cannot be unpacked.
     """
-    return tarfile.is_tarfile(io.BytesIO(read_unpacked(path, _HEAD_BYTES)))
+    head = io.BytesIO(read_unpacked(path, _HEAD_BYTES))
+    try:
+        with tarfile.open(fileobj=head, mode="r:"):  # is_tarfile would unpack it once more
+            return True
+    except (KeyError, RecursionError, ValueError, tarfile.TarError):
+        return False
 
 
 def read_tar(path: Path) -> dict[str, bytes]:

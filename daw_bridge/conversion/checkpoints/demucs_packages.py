@@ -169,9 +169,11 @@ def _read_bag(path: Path) -> _BagFile:
     """Read a bag's file; one that names no models, or is too long, is of something else."""
     with path.open("rb") as stream:
         content = stream.read(_BAG_BYTES + 1)
+    if len(content) > _BAG_BYTES:
+        return _BagFile()
     _, *entries = _KEY.split(content.decode())
     told = dict(zip(entries[::2], entries[1::2], strict=True))
-    if "models" not in told or len(content) > _BAG_BYTES:
+    if "models" not in told:
         return _BagFile()
     values = {
         key: literal_eval(told[key].strip()) for key in _BagFile.__struct_fields__ if key in told

@@ -122,5 +122,5 @@ def test_a_bag_of_anything_else_is_refused_in_a_sentence(told: str, bag: Path) -
 
 
 def test_a_longer_file_than_bags_are_is_none(bag: Path) -> None:
-    (bag / "it.yaml").write_text("models: ['22222222']\n" + "# a bag\n" * 10_000)
+    (bag / "it.yaml").write_text("models: ['22222222']\n" + "# …\n" * 10_000, "utf-8")
     assert find_bag(bag).files == ()
