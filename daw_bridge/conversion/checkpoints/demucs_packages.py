@@ -69,6 +69,7 @@ _KNOWN: Known = {
     "fractions.Fraction": _make_fraction,
     "argparse.Namespace": _Namespace,
     "pathlib.PosixPath": _make_path,
+    "pathlib._local.PosixPath": _make_path,  # what Python 3.13 calls it
 }
 
 
@@ -102,6 +103,18 @@ def read_package(path: Path, *, trust: bool = False) -> Package:
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}.") from error
     held = read_torch_object(content, str(path), _KNOWN, trust=trust)
+    package = _take_apart(held, path)
+    if "__quantized" in package.arrays or "compressed" in package.arrays:
+        raise WeightsError(
+            f"{path} holds weights that DiffQ has quantised, which cannot be read: take the model"
+            " of the same name without _q or _quantized."
+        )
+    if not all(isinstance(array, np.ndarray) for array in package.arrays.values()):
+        raise WeightsError(f"{path} is no package of Demucs: its state is not of arrays alone.")
+    return package
+
+
+def _take_apart(held: Any, path: Path) -> Package:
     match held:
         case {
             "klass": str(network),
@@ -109,21 +122,12 @@ def read_package(path: Path, *, trust: bool = False) -> Package:
             "kwargs": dict(settings),
             "state": dict(arrays),
         }:
-            pass
+            return Package(network, args, settings, arrays)
         case (str(), tuple(args), dict(settings), dict(arrays)):
-            network = "Demucs1"
+            return Package("Demucs1", args, settings, arrays)
         case {"encoder.0.0.weight": _} | {"compressed": _}:
-            network, args, settings, arrays = "Demucs2", (), {}, held
-        case _:
-            raise WeightsError(f"{path} is no package of Demucs: it lacks a class or its state.")
-    if "__quantized" in arrays or "compressed" in arrays:
-        raise WeightsError(
-            f"{path} holds weights that DiffQ has quantised, which cannot be read: take the model"
-            " of the same name without _q or _quantized."
-        )
-    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-        raise WeightsError(f"{path} is no package of Demucs: its state is not of arrays alone.")
-    return Package(network, args, settings, arrays)
+            return Package("Demucs2", (), {}, held)
+    raise WeightsError(f"{path} is no package of Demucs: it lacks a class or its state.")
 
 
 class Bag(NamedTuple):

@@ -308,12 +308,13 @@ def make_package() -> dict[str, Any]:
     """Return all that a package of Demucs may hold, small."""
     numbers = torch.arange(12, dtype=torch.float32).reshape(3, 4)
     state = OrderedDict({"weight": numbers, "bias": numbers[0].half(), "step": torch.tensor(7)})
+    musdb = Path("/data/musdb") if os.name == "posix" else "/data/musdb"
     state._metadata = OrderedDict({"": {"version": 1}})  # type: ignore[attr-defined]
     return {
         "klass": "HTDemucs",
         "args": (),
         "kwargs": {"sources": ["drums", "other"], "segment": Fraction(39, 5), "wiener": None},
-        "training_args": argparse.Namespace(musdb=PosixPath("/data/musdb"), lr=3e-4),
+        "training_args": argparse.Namespace(musdb=musdb, lr=3e-4),
         "numbers": np.arange(6, dtype=np.int16).reshape(2, 3),
         "state": state,
     }
