@@ -90,8 +90,8 @@ class Family(Protocol):
     The registry names it, and so does :class:`~daw_bridge.library.sources.Origin`, by which a
     manifest says what to fetch; that is all it takes.
 
-    A path is that of a file or a folder. Pickles are opened by unpicklers that refuse all but
-    arrays in containers, unless the wishes are to trust.
+    A path is that of a file or a folder. Pickles are read without running what they name,
+    and hold arrays in containers alone, unless the wishes are to trust.
     """
 
     def recognises(self, path: Path) -> bool:

@@ -9,12 +9,14 @@ Source: utils/get_file_handle.py of nnabla 1.39.
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from daw_bridge.conversion.checkpoints.archives import open_zip
 from daw_bridge.errors import OptionError, WeightsError
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_NAME_CHARACTERS = 1_000
+_KINDS = "fiu"
+_FILTERS = {1, 2, 3}
+"""Those of the HDF5 library: deflate, shuffle, Fletcher's checksum."""
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -67,12 +73,13 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     """Read the files of a place, in the order of their names."""
     if path.is_dir():
         for file in sorted(path.glob("*.h5")):
-            yield from _files(file)
+            if file.is_file():
+                yield from _files(file)
     elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
+        with open_zip(path, str(path)) as archive:
+            for name in sorted(archive.names):
                 if name.endswith(".h5") and (content := archive.read(name)).startswith(_SIGNATURE):
-                    yield f"{name} in {path}", content
+                    yield f"{name!a} in {path}", content
     else:
         with path.open("rb") as stream:
             if stream.read(len(_SIGNATURE)) == _SIGNATURE:
@@ -84,10 +91,13 @@ def _read(content: bytes, name: str) -> dict[str, NDArray[np.float32]]:
     """Return the parameters of one file, of any shape, by their names."""
     h5py = import_extra("h5py")
     held: dict[str, NDArray[np.float32]] = {}
+    left_bytes = len(content)
 
     def keep(path: str, entry: Any) -> None:
+        nonlocal left_bytes
         if isinstance(entry, h5py.Dataset):
-            if entry.nbytes > len(content):
+            left_bytes -= _count_bytes(entry, path)
+            if left_bytes < 0:
                 raise ValueError(f"{path} is larger than the file")
             held[path] = _check(np.asarray(entry[...], np.float32), path)
 
@@ -97,6 +107,24 @@ def _read(content: bytes, name: str) -> dict[str, NDArray[np.float32]]:
     except Exception as error:  # what is damaged fails in many ways
         raise WeightsError(f"{name} is damaged: {error}.") from error
     return held
+
+
+def _count_bytes(entry: Any, name: str) -> int:
+    """Return how much a data set takes that lies in the file itself, as nnabla writes it.
+
+    Raises:
+        ValueError: it lies in other files, of which those of the user are none of its business, or
+            takes a filter, which may be a library that HDF5 loads.
+    """
+    created = entry.id.get_create_plist()
+    filters = {created.get_filter(number)[0] for number in range(created.get_nfilters())}
+    if not name.isprintable() or len(name) > _NAME_CHARACTERS:
+        raise ValueError("a parameter has a name that no parameter has")
+    if entry.external or entry.is_virtual:
+        raise ValueError(f"{name} lies in another file")
+    if filters - _FILTERS or entry.dtype.kind not in _KINDS or entry.shape is None:
+        raise ValueError(f"{name} is stored in another way than parameters are")
+    return math.prod(entry.shape) * max(entry.dtype.itemsize, np.dtype(np.float32).itemsize)
 
 
 def _check(values: NDArray[np.float32], name: str) -> NDArray[np.float32]:

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import math
 import re
-import tarfile
 import zipfile
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from daw_bridge.conversion.checkpoints.archives import is_tar, open_zip, read_tar
 from daw_bridge.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,6 +33,11 @@ _FOOTER_BYTES = 48
 _TABLE_MAGIC = 0xDB4775248B80FB57
 _DT_FLOAT = 1
 _INDEX = ".index"
+_ENTRIES = 100_000
+_KEY_BYTES = 1_000
+"""Keys are told by what they share with the one before: a short table could hold many long ones."""
+_DIMENSIONS = 32
+_VARINT_BYTES = 10
 
 
 class _Entry(NamedTuple):
@@ -69,7 +75,7 @@ def list_variables(path: Path) -> set[str]:
     Raises:
         WeightsError: an index is damaged.
     """
-    if not (path.is_dir() or zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
+    if not (path.is_dir() or zipfile.is_zipfile(path) or is_tar(path)):
         return set()
     with _opened(path) as files:
         indices = [read() for file, read in files.items() if file.suffix == _INDEX]
@@ -80,17 +86,15 @@ def list_variables(path: Path) -> set[str]:
 def _opened(path: Path) -> Iterator[Mapping[PurePosixPath, Callable[[], bytes]]]:
     """Give a function for each file of a folder, a tar or a zip, by its path, that reads it."""
     if path.is_dir():
-        yield {PurePosixPath(file.name): file.read_bytes for file in path.iterdir()}
+        yield {
+            PurePosixPath(file.name): file.read_bytes for file in path.iterdir() if file.is_file()
+        }
     elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as zipped:
-            yield {PurePosixPath(name): partial(zipped.read, name) for name in zipped.namelist()}
+        with open_zip(path, str(path)) as archive:
+            yield {PurePosixPath(name): partial(archive.read, name) for name in archive.names}
     else:
-        with tarfile.open(path) as archive:
-            yield {
-                PurePosixPath(member.name): partial(_extract, archive, member)
-                for member in archive
-                if member.isfile()
-            }
+        unpacked = read_tar(path)
+        yield {PurePosixPath(name): partial(unpacked.__getitem__, name) for name in unpacked}
 
 
 def read_checkpoint(index: bytes, data: bytes) -> dict[str, NDArray[np.float32]]:
@@ -99,15 +103,22 @@ def read_checkpoint(index: bytes, data: bytes) -> dict[str, NDArray[np.float32]]
     Raises:
         WeightsError: the index is no table, is compressed, or points outside the data.
     """
-    tensors = {}
-    for name, entry in _read_index(index).items():
-        if entry.dtype != _DT_FLOAT:
-            continue
-        if entry.size != 4 * math.prod(entry.shape) or entry.offset + entry.size > len(data):
-            raise WeightsError(f"The checkpoint's tensor {name} does not lie in its data.")
-        flat = np.frombuffer(data, "<f4", math.prod(entry.shape), entry.offset)
-        tensors[name] = flat.reshape(entry.shape)
-    return tensors
+    entries = {name: each for name, each in _read_index(index).items() if each.dtype == _DT_FLOAT}
+    if sum(entry.size for entry in entries.values()) > len(data):
+        raise WeightsError("The checkpoint's tensors are larger than its data.")
+    return {name: _read_tensor(entry, data, name) for name, entry in entries.items()}
+
+
+def _read_tensor(entry: _Entry, data: bytes, name: str) -> NDArray[np.float32]:
+    """Return a tensor of any shape."""
+    count = math.prod(entry.shape)
+    if entry.size != 4 * count or entry.offset + entry.size > len(data):
+        raise WeightsError(f"The checkpoint's tensor {name} does not lie in its data.")
+    try:
+        flat = np.frombuffer(data, "<f4", count, entry.offset) if count else np.empty(0, "<f4")
+        return flat.reshape(entry.shape)
+    except ValueError as error:
+        raise WeightsError(f"The checkpoint's tensor {name} has no possible shape.") from error
 
 
 def _find_latest(
@@ -134,11 +145,6 @@ def _find_latest(
     return folder, indices[0].stem if indices else "model"
 
 
-def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    stream = archive.extractfile(member)
-    return stream.read() if stream else b""
-
-
 def _read_index(index: bytes) -> dict[str, _Entry]:
     try:
         return dict(_read_entries(index))
@@ -150,14 +156,29 @@ def _read_entries(index: bytes) -> Iterator[tuple[str, _Entry]]:
     if int.from_bytes(index[-8:], "little") != _TABLE_MAGIC:
         raise ValueError("its last bytes are not a table's magic number")
     footer = index[-_FOOTER_BYTES:]
-    position = _skip_handle(footer, 0)
-    for _, handle in _read_block(index, footer[position:]):
-        for key, value in _read_block(index, handle):
-            if key:  # the empty key holds the header
-                yield key.decode(), _parse_entry(value)
+    table = memoryview(index)
+    blocks = _limited(_read_block(table, footer[_skip_handle(footer, 0) :]))
+    for key, value in _limited(chain.from_iterable(_read_block(table, each) for _, each in blocks)):
+        if key:  # the empty key holds the header
+            yield _read_name(key), _parse_entry(value)
 
 
-def _read_block(table: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _limited(entries: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Give up on more entries than checkpoints have, as a block may be pointed to repeatedly."""
+    for count, entry in enumerate(entries):
+        if count == _ENTRIES:
+            raise ValueError(f"it has more than {_ENTRIES:,} entries")
+        yield entry
+
+
+def _read_name(key: bytes) -> str:
+    name = key.decode()
+    if not name.isprintable():
+        raise ValueError("a variable has a name that cannot be printed")
+    return name
+
+
+def _read_block(table: memoryview, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the keys and values of the block that a handle (offset, size) points to."""
     offset, position = _varint(handle, 0)
     size, _ = _varint(handle, position)
@@ -171,9 +192,11 @@ def _read_block(table: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
         shared, position = _varint(block, position)
         unshared, position = _varint(block, position)
         value_bytes, position = _varint(block, position)
+        if shared + unshared > _KEY_BYTES:
+            raise ValueError(f"it has a key of more than {_KEY_BYTES:,} bytes")
         key = key[:shared] + block[position : position + unshared]
         position += unshared
-        yield key, block[position : position + value_bytes]
+        yield key, bytes(block[position : position + value_bytes])
         position += value_bytes
 
 
@@ -184,9 +207,11 @@ def _skip_handle(data: bytes, position: int) -> int:
 
 def _parse_entry(message: bytes) -> _Entry:
     fields = _parse_message(message)
-    shape = (_parse_message(dim).get(1, 0) for dim in _submessages(fields.get(2, b""), 2))
+    shape = [_parse_message(dim).get(1, 0) for dim in _submessages(fields.get(2, b""), 2)]
     if fields.get(3, 0):
         raise ValueError("it has more than one shard")
+    if len(shape) > _DIMENSIONS:
+        raise ValueError(f"it has a tensor of more than {_DIMENSIONS} dimensions")
     return _Entry(
         dtype=_integer(fields.get(1, 0)),
         shape=tuple(_integer(size) for size in shape),
@@ -227,13 +252,12 @@ def _integer(value: int | bytes) -> int:
     return value if isinstance(value, int) else int.from_bytes(value, "little")
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def _varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
     """Return the LEB128 number at a position and the position after it."""
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
+    value = 0
+    for place in range(_VARINT_BYTES):
+        byte = data[position + place]
+        value |= (byte & 0x7F) << 7 * place
         if byte < 0x80:
-            return value, position
-        shift += 7
+            return value, position + place + 1
+    raise ValueError("it has a number of more than 64 bits")

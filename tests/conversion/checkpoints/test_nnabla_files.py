@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import zipfile
@@ -100,3 +101,85 @@ def test_two_files_of_one_name_are_refused(checkpoint: Path) -> None:
     shutil.copy(checkpoint, checkpoint.with_name("x-umx_final.h5"))
     with pytest.raises(WeightsError, match=r"holds fc1_bass/affine/W twice, once in .*x-umx_final"):
         read_parameters(checkpoint.parent)
+
+
+def test_files_beside_it_are_never_read(tmp_path: Path) -> None:
+    secret, path = tmp_path / "secret", tmp_path / "x.h5"
+    secret.write_bytes(np.ones(3, "<f4").tobytes())
+    with h5py.File(tmp_path / "other.hdf5", "w") as file:
+        file["secret"] = np.ones(3, "<f4")
+    virtual = h5py.VirtualLayout((3,), "<f4")
+    virtual[:] = h5py.VirtualSource(tmp_path / "other.hdf5", "secret", (3,))
+    with h5py.File(path, "w") as file:
+        file["padding"] = np.zeros(100, np.float32)
+        file["link"] = h5py.ExternalLink("other.hdf5", "secret")
+        file["soft"] = h5py.SoftLink("/padding")
+    assert read_parameters(path).keys() == {"padding"}
+    for is_virtual in (False, True):
+        with h5py.File(path, "w") as file:
+            if is_virtual:
+                file.create_virtual_dataset("a", virtual)
+            else:
+                file.create_dataset("a", (3,), "<f4", external=[(str(secret), 0, 12)])
+        with pytest.raises(WeightsError, match=r"x\.h5 is damaged: a lies in another file\.$"):
+            read_parameters(path)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.array([b"text"]), np.zeros(2, [("a", "f4")]), np.zeros(2, complex)],
+    ids=["texts", "structures", "complex"],
+)
+def test_anything_but_numbers_is_refused(value: object, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["a"] = value
+    with pytest.raises(WeightsError, match="a is stored in another way than parameters are"):
+        read_parameters(tmp_path)
+
+
+def test_a_parameter_without_a_shape_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("a", dtype="f4")
+    with pytest.raises(WeightsError, match="a is stored in another way than parameters are"):
+        read_parameters(tmp_path)
+
+
+def test_filters_that_hdf5_would_load_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("a", data=np.ones(300, "f4"), compression="gzip", shuffle=True)
+    assert read_parameters(tmp_path)["a"].sum() == 300
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("a", data=np.ones(300, "f4"), compression="lzf")
+    with pytest.raises(WeightsError, match="a is stored in another way than parameters are"):
+        read_parameters(tmp_path)
+
+
+def test_parameters_are_no_larger_than_their_file_together(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for number in range(100):
+            file.create_dataset(str(number), (1_000,), "f4", compression="gzip")
+    with pytest.raises(WeightsError, match="is larger than the file"):
+        read_parameters(tmp_path)
+
+
+def test_one_parameter_of_many_names_is_read_once(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["0"] = np.ones(1000, np.float32)
+        for number in range(1, 100):
+            file[str(number)] = file["0"]
+        file["loop"] = file["/"]
+    assert len(read_parameters(tmp_path)) == 1
+
+
+def test_a_name_that_cannot_be_printed_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["\x1b[2J"] = np.ones(3)
+    with pytest.raises(WeightsError, match="a name that no parameter has"):
+        read_parameters(tmp_path)
+
+
+def test_folders_and_pipes_in_a_folder_are_left_alone(checkpoint: Path) -> None:
+    (checkpoint.parent / "a.h5").symlink_to(checkpoint.parent, target_is_directory=True)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(checkpoint.parent / "b.h5")
+    assert len(read_parameters(checkpoint.parent)) == 88

@@ -8,6 +8,7 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +77,10 @@ class Network(torch.nn.Linear):
 def test_only_what_the_caller_knows_is_read_beside_arrays(zipped: bool) -> None:
     package = {"klass": Network, "segment": Fraction(39, 5), "state": Network(2, 3).state_dict()}
     content = save(package, zipped=zipped)
-    known = {f"{Network.__module__}.Network": "a network", "fractions.Fraction": Fraction}
+    known: dict[str, Any] = {
+        f"{Network.__module__}.Network": "a network",
+        "fractions.Fraction": Fraction,
+    }
     held = read_torch_object(content, "it", known)
     assert (held["klass"], held["segment"]) == ("a network", Fraction(39, 5))
     assert held["state"]["weight"].shape == (3, 2)
@@ -122,8 +126,49 @@ def test_anything_but_arrays_is_refused_by_name(
 
 def test_arrays_of_numpy_are_read() -> None:
     arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(1, np.float32)}
-    content = mini_model.torch_archive(pickle.dumps(arrays, protocol=2))
-    assert np.array_equal(read_torch_file(content, "it")["a"], arrays["a"])
+    arrays |= {kind: np.arange(6).reshape(2, 3).astype(kind) for kind in (">f4", "<f2", "?", "u1")}
+    arrays["columns first"] = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    read = read_torch_file(mini_model.torch_archive(pickle.dumps(arrays, protocol=2)), "it")
+    for name, array in arrays.items():
+        assert read[name].dtype == array.dtype
+        assert np.array_equal(read[name], array)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([{}, None]),
+        np.array(["text"]),
+        np.array(["2026-11-29"], "M8[D]"),
+        np.zeros(2, [("a", "f4")]),
+        np.ma.masked_array([1.0], [True]),
+    ],
+    ids=lambda array: f"{type(array).__name__} of {array.dtype}",
+)
+def test_arrays_of_anything_but_numbers_are_refused(array: np.ndarray) -> None:
+    content = mini_model.torch_archive(pickle.dumps({"a": array}, protocol=2))
+    with pytest.raises(WeightsError, match=r"anything but numbers|where only arrays may be"):
+        read_torch_file(content, "it")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        (b"K\x02K\x03\x86", b"K\x02K\x04\x86", "another size than its content"),
+        (b"K\x02K\x03\x86", b"J\xff\xff\xff\xffK\x03\x86", "an impossible shape"),
+        (b"K\x02K\x03\x86", b"K\x02G?\xf0\0\0\0\0\0\0\x86", "an impossible shape"),
+        (b"K\x02K\x03\x86", b"J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86", "more elements than any"),
+        (b"X\x02\0\0\0f4", b"X\x02\0\0\0O8", "anything but numbers"),
+        (b"X\x01\0\0\0<", b"X\x01\0\0\0x", "a state that it never has"),
+    ],
+)
+def test_an_array_of_numpy_that_contradicts_itself_is_refused(
+    old: bytes, new: bytes, complaint: str
+) -> None:
+    pickled = pickle.dumps({"a": np.arange(6, dtype=np.float32).reshape(2, 3)}, protocol=2)
+    assert old in pickled
+    with pytest.raises(WeightsError, match=complaint):
+        read_torch_file(mini_model.torch_archive(pickled.replace(old, new)), "it")
 
 
 @FORMATS
@@ -138,13 +183,65 @@ def test_a_file_that_is_cut_short_is_refused(kept: int, zipped: bool) -> None:
     ("old", "new", "complaint"),
     [
         (b"K\x05\x85", b"K\x06\x85", "a tensor lies outside of its storage"),
-        (b"K\x05t", b"J\xff\xff\xff\x7ft", "storage 0 is larger than the file"),
-        (b"storage", b"someone", "holds the persistent object"),
+        (b"K\x05t", b"J\xff\xff\xff\x7ft", "storage '0' is larger than the file"),
+        (b"storage", b"someone", "holds a persistent object"),
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused(old: bytes, new: bytes, complaint: str) -> None:
     content = rewrite(save({"a": torch.ones(5)}, zipped=True), "data.pkl", old, new)
     with pytest.raises(WeightsError, match=complaint):
+        read_torch_file(content, "it")
+
+
+def unfilled(shape: tuple[int, ...], strides: tuple[int, ...]) -> dict[str, torch.Tensor]:
+    """Return a tensor that is larger than its storage."""
+    return {"a": torch.ones(4).as_strided(shape, strides)}
+
+
+@FORMATS
+def test_numbers_that_stand_at_many_places_are_read_up_to_a_limit(zipped: bool) -> None:
+    content = save({"a": torch.arange(3.0).expand(50, 3)}, zipped=zipped)
+    assert np.array_equal(read_torch_file(content, "it")["a"], np.tile(np.arange(3.0), (50, 1)))
+    for shape in ((2**30,), (2**20, 2**20), (2**40,)):
+        content = save(unfilled(shape, (0,) * len(shape)), zipped=zipped)
+        with pytest.raises(WeightsError, match=r"in too many places|more elements than any"):
+            read_torch_file(content, "it")
+
+
+def test_tensors_that_share_a_storage_count_each() -> None:
+    numbers = torch.ones(2**20)
+    tied = {str(number): numbers[:] for number in range(4)}
+    assert len(read_torch_file(save(tied, zipped=True), "it")) == 4
+    often = {str(number): numbers for number in range(40)}
+    with pytest.raises(WeightsError, match="the same arrays or containers in too many places"):
+        read_torch_file(save(often, zipped=True), "it")
+
+
+@pytest.mark.parametrize(("stored", "kept"), [(b"abcd" * 5, 5), (b"abcd", 1), (b"abcd" * 6, 6)])
+def test_a_storage_is_as_large_as_its_member(stored: bytes, kept: int) -> None:
+    whole = np.ones(5, np.float32).tobytes()
+    content = rewrite(save({"a": torch.ones(5)}, zipped=True), "data/0", whole, stored)
+    if kept == 5:
+        assert np.array_equal(read_torch_file(content, "it")["a"], np.frombuffer(stored, "f4"))
+        return
+    with pytest.raises(WeightsError, match="a storage is of another size than its tensors have it"):
+        read_torch_file(content, "it")
+
+
+def test_no_storage_is_left_unfilled() -> None:
+    content = save({"a": torch.ones(5)}, zipped=False)
+    keys = content.rindex(pickle.PROTO + b"\x02]")
+    with pytest.raises(WeightsError, match="it lacks a storage"):
+        read_torch_file(content[:keys] + pickle.dumps([], 2), "it")
+
+
+def test_storages_are_no_larger_than_their_file_together() -> None:
+    pickled = b"\x80\x02]q\x00("
+    for key in range(50):
+        pickled += b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x02\0\0\0%02dX\x03\0\0\0cpuJ" % key
+        pickled += (2**16).to_bytes(4, "little") + b"tQ"
+    content = mini_model.torch_archive(pickled + b"e." + b" " * 2**18)
+    with pytest.raises(WeightsError, match=r"storage '\d\d' is larger than the file"):
         read_torch_file(content, "it")
 
 
