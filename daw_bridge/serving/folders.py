@@ -35,11 +35,7 @@ class Folders:
         self.uploads = (state / "transfers").resolve()
         for folder in (self.locks, self._results, self.uploads):
             folder.mkdir(parents=True, exist_ok=True)
-        self.roots: tuple[Path, ...] = (
-            *(root.resolve() for root in shared),
-            self._results,
-            self.uploads,
-        )
+        self.roots = (*(root.resolve() for root in shared), self._results, self.uploads)
         self.reach = Beneath(self.roots)
 
     def results_of(self, job: str) -> Path:
