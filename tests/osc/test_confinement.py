@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,10 @@ from daw_bridge.osc.messages import Message
 from tests.conftest import make_noise
 from tests.osc.requests import ENDS, status_of, submit
 from tests.server import Server, Tcp, Udp
-from tests.swapping import swapping
+from tests.swapping import swapping, try_until_both
 
 SECRET = b"a secret that is no client's business"
-RACES = 40
+RACES = 10
 
 
 @pytest.fixture(scope="module")
@@ -140,22 +140,24 @@ def test_a_source_that_is_swapped_is_never_read_outside(
     (songs := shared / "songs").mkdir()
     soundfile.write(songs / "take.wav", make_noise(5000).samples.T, 44_100)
     soundfile.write(outside / "take.wav", make_noise(3000).samples.T, 44_100)
-    lengths = Counter[int]()
-    with Tcp(server.port) as peer, swapping(songs, outside):
-        for number in range(RACES):
-            out = shared / f"out {number}"
-            submit(peer, job_in(out), out, songs / "take.wav")
-            if peer.receive_until(*ENDS)[-1].address == "/stems/done":
-                lengths[soundfile.info(out / "vocals.wav").frames] += 1
-    assert set(lengths) == {5000}
+    folders = (shared / f"out {number}" for number in count())
+
+    def attempt() -> bool:
+        if len(run(server, out := next(folders), songs / "take.wav")) > 3:
+            return False
+        assert soundfile.info(out / "vocals.wav").frames == 5000
+        return True
+
+    with swapping(songs, outside):
+        try_until_both(RACES, attempt)
 
 
 def test_results_are_never_written_where_a_link_leads(
     server: Server, shared: Path, take: Path, outside: Path
 ) -> None:
     (out := shared / "out").mkdir()
-    with Tcp(server.port) as peer, swapping(out, outside):
-        for number in range(RACES):
+    with Tcp(server.port) as peer, swapping(out, outside, longest_pause_s=0.2):
+        for number in range(10 * RACES):
             submit(peer, f"{job_in(out)} {number}", out, take, options="overwrite=1")
             peer.receive_until(*ENDS)
     assert [path.name for path in outside.iterdir()] == ["secret"]
