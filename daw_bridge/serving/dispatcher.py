@@ -36,8 +36,7 @@ from daw_bridge.files.reading import check_readable
 from daw_bridge.serving.queue import FairQueue
 from daw_bridge.serving.status import restore_status, write_status
 from daw_bridge.workers.confinement import check_task, sweep
-from daw_bridge.workers.notes import read_note
-from daw_bridge.workers.task import OUTCOME_NAME
+from daw_bridge.workers.notes import OUTCOME_NAME, read_note
 from daw_bridge.workers.worker import Outcome
 
 if TYPE_CHECKING:

@@ -5,15 +5,13 @@ A note of ours is known by its content, so that a user's own file of that name s
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.files.reach import ANYWHERE
-from daw_bridge.workers.task import OUTCOME_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,16 +22,12 @@ if TYPE_CHECKING:
 STATUS_NAME = "status"
 """In a job's folder from the moment that it is taken in; says where it is."""
 
+OUTCOME_NAME = "outcome.json"
+"""In a job's folder once its results are whole; says how they came about."""
+
 _MAX_BYTES = 4 << 20
+_OUTCOME_KEYS = {"job", "kind", "stems"}
 _STATUS = re.compile(rb"job=[^\n]*\nstate=[a-z]+\n")
-
-
-class _Outcome(msgspec.Struct):
-    """What every outcome says."""
-
-    job: str
-    kind: str
-    stems: dict[str, str]
 
 
 def check_notes(folder: Path, results: Iterable[Path], *, reach: Reach) -> None:
@@ -90,7 +84,7 @@ def _is_ours(name: str, content: bytes) -> bool:
     if name == STATUS_NAME:
         return bool(_STATUS.match(content))
     try:
-        msgspec.json.decode(content, type=_Outcome)
-    except msgspec.MsgspecError:
+        outcome = json.loads(content)
+    except (ValueError, RecursionError):
         return False
-    return True
+    return isinstance(outcome, dict) and outcome.keys() >= _OUTCOME_KEYS

@@ -27,8 +27,8 @@ from daw_bridge.files.writing import output_errors
 from daw_bridge.separation.providers import Provider
 from daw_bridge.system import share_one_heap, stand_back
 from daw_bridge.workers.confinement import check_task, check_unlinked, confined_job, sweep
-from daw_bridge.workers.notes import write_note
-from daw_bridge.workers.task import KINDS, OUTCOME_NAME, Task
+from daw_bridge.workers.notes import OUTCOME_NAME, write_note
+from daw_bridge.workers.task import KINDS, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

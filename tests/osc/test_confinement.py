@@ -199,7 +199,7 @@ def test_results_are_not_called_like_notes(
     assert "choose another label" in str(sentence)
 
 
-def test_an_outcome_that_somebody_forged_is_not_believed(
+def test_what_is_left_for_the_next_server_neither_deceives_nor_holds_it(
     network_path: Path, tmp_path: Path, outside: Path
 ) -> None:
     (root := tmp_path.resolve() / "root").mkdir()
@@ -216,6 +216,10 @@ def test_an_outcome_that_somebody_forged_is_not_believed(
     (root / "forged" / "outcome.json").write_text(text)
     for stem in ("vocals", "accompaniment"):
         (outside / f"{stem}.wav").write_bytes(SECRET)
-    with server:
+    (root / "real" / "vocals.wav").unlink()
+    os.mkfifo(root / "real" / "vocals.wav")
+    with server, Udp(server.port) as peer:
         assert "fetched once it is done" in str(get(server, root / "forged", "vocals").arguments[3])
-        server.kill()
+        assert "no file but a pipe" in str(get(server, root / "real", "vocals").arguments[3])
+        peer.ask("/stems/cancel", "s", job_in(root / "forged"))
+        assert server.stop() == 0
