@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from daw_bridge.errors import DawBridgeError, OptionError
+from daw_bridge.errors import DawBridgeError, OptionError, ServerError
 from daw_bridge.files.containers import CONTAINERS
 from daw_bridge.osc.settings import DEFAULT_HOST, is_loopback
 from daw_bridge.serving.status import note_failure
@@ -261,13 +261,33 @@ def _check_name(path: Path) -> None:
 def _fetch(
     client: Client, job: str, stems: dict[str, Path], folder: Path, *, overwrite: bool
 ) -> dict[str, Path]:
+    """Fetch stems into a folder, under their files' names, which the server chose.
+
+    Raises:
+        OptionError: a file exists that may not be replaced.
+        ServerError: a name is not that of an audio file of its own.
+    """
     fetched = {stem: folder / path.name for stem, path in stems.items()}
+    _check_fetched(fetched)
     for path in fetched.values():
         if path.exists() and not overwrite:
             raise OptionError(f"{path} exists; --overwrite replaces it.")
     for stem, path in fetched.items():
         client.download(job, stem, path)
     return fetched
+
+
+def _check_fetched(fetched: dict[str, Path]) -> None:
+    """Raise :class:`ServerError` unless stems become audio files, each one of its own."""
+    taken: set[str] = set()
+    for stem, path in fetched.items():
+        name = path.name
+        if name.startswith(".") or path.suffix[1:].lower() not in CONTAINERS or name in taken:
+            raise ServerError(
+                f"The server calls the file of stem {stem} '{name}', which is not the name of an"
+                " audio file of its own; nothing was fetched."
+            )
+        taken.add(name)
 
 
 @contextmanager

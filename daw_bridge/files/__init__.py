@@ -1,5 +1,6 @@
 """Files: audio in blocks, and what travels with it; whole or not at all.
 
+reach       which files may be opened
 blocks      pieces of audio, and how they pass between threads
 reading     a file → blocks                    decoding    the same by FFmpeg, through damage
 writing     blocks → files of stems            description what a reader sees of a file

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
+
+from daw_bridge.files.reach import ANYWHERE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from daw_bridge.files.reach import Reach
 
-def sha256_of(file: Path) -> str:
+_BLOCK_BYTES = 1 << 20
+
+
+def sha256_of(file: Path, *, reach: Reach = ANYWHERE) -> str:
     """Return a file's SHA-256 in hexadecimal."""
+    with open(file, "rb", opener=reach.open) as stream:
+        return sha256_of_rest(stream)
+
+
+def sha256_of_rest(stream: BinaryIO) -> str:
+    """Return the SHA-256 of what follows in a stream, in hexadecimal."""
     digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+    while block := stream.read(_BLOCK_BYTES):
+        digest.update(block)
     return digest.hexdigest()

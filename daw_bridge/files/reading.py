@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import stat
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from mmap import ACCESS_READ, mmap
@@ -20,6 +19,7 @@ import soundfile
 
 from daw_bridge.errors import AudioError
 from daw_bridge.files.blocks import BLOCK_FRAMES, check_samples, rechunk
+from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.files.seeking import SeekableFile
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.files.blocks import Block
     from daw_bridge.files.decoding import ContainerReader, Flaw
+    from daw_bridge.files.reach import Reach
 
 _log = logging.getLogger(__name__)
 
@@ -133,6 +134,11 @@ def count_frames(path: Path) -> int:
         return reader.frames if reader.is_exact else sum(b.shape[1] for b in reader.blocks())
 
 
+def check_readable(path: Path, *, reach: Reach = ANYWHERE) -> None:
+    """Raise :class:`AudioError` unless a path is that of a file that holds something."""
+    _open_file(path, reach).close()
+
+
 def log_warnings(*files: AudioFile) -> None:
     """Say in the log what was wrong with files, where nobody is told otherwise."""
     for file in files:
@@ -141,7 +147,7 @@ def log_warnings(*files: AudioFile) -> None:
 
 
 @contextmanager
-def open_audio(path: Path, *, track: int = 1) -> Iterator[AudioFile]:
+def open_audio(path: Path, *, track: int = 1, reach: Reach = ANYWHERE) -> Iterator[AudioFile]:
     """Open an audio file for reading.
 
     Blocks that it yields hold only numbers that can be computed with.
@@ -149,13 +155,13 @@ def open_audio(path: Path, *, track: int = 1) -> Iterator[AudioFile]:
     Args:
         path: the file.
         track: which of its audio tracks, counted from 1.
+        reach: where it may be.
 
     Raises:
         AudioError: the file is missing, is no audio, or holds none; also while blocks are read.
     """
-    _check_readable(path)
     with ExitStack() as stack:
-        file = stack.enter_context(SeekableFile(path))  # no buffer: its place is shared with C
+        file = stack.enter_context(_open_file(path, reach))
         plain = _open_plain(file, path, stack)
         if plain:
             _check_track(path, track, count=1)
@@ -168,9 +174,8 @@ def list_tracks(path: Path) -> tuple[AudioTrack, ...]:
     Raises:
         AudioError: the file is missing, or is no audio.
     """
-    _check_readable(path)
     with ExitStack() as stack:
-        file = stack.enter_context(SeekableFile(path))
+        file = stack.enter_context(_open_file(path, ANYWHERE))
         if plain := _open_plain(file, path, stack):
             return (AudioTrack(1, plain.codec, plain.sample_rate_hz, plain.channels),)
         streams = _demux(file, path, stack).streams.audio
@@ -189,26 +194,30 @@ def list_tracks(path: Path) -> tuple[AudioTrack, ...]:
 
 
 @contextmanager
-def open_channels(paths: Sequence[Path], *, track: int = 1) -> Iterator[AudioFile]:
+def open_channels(
+    paths: Sequence[Path], *, track: int = 1, reach: Reach = ANYWHERE
+) -> Iterator[AudioFile]:
     """Open one file, or several mono files as the channels of one, as DAWs bounce them.
 
     Raises:
         AudioError: as :func:`open_audio`, or the files do not belong together.
     """
     with ExitStack() as stack:
-        readers = [stack.enter_context(open_audio(path, track=track)) for path in paths]
+        readers = [
+            stack.enter_context(open_audio(path, track=track, reach=reach)) for path in paths
+        ]
         yield readers[0] if len(readers) == 1 else _JoinedReader(readers)
 
 
 @contextmanager
-def open_sum(paths: Sequence[Path]) -> Iterator[AudioFile]:
+def open_sum(paths: Sequence[Path], *, reach: Reach = ANYWHERE) -> Iterator[AudioFile]:
     """Open files of equal rate, length and channels, as the sum of them all.
 
     Raises:
         AudioError: as :func:`open_audio`, or the files do not belong together.
     """
     with ExitStack() as stack:
-        readers = [stack.enter_context(open_audio(path)) for path in paths]
+        readers = [stack.enter_context(open_audio(path, reach=reach)) for path in paths]
         yield readers[0] if len(readers) == 1 else _SummedReader(readers)
 
 
@@ -430,14 +439,16 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:06.3f}" if hours else f"{minutes}:{rest:06.3f}"
 
 
-def _check_readable(path: Path) -> None:
+def _open_file(path: Path, reach: Reach) -> SeekableFile:
+    """Open a file that holds something; it has no buffer, as its place is shared with C."""
     try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            raise AudioError(f"{path} is no file but a pipe, a socket or a device.")
-        with path.open("rb") as file:
+        with ExitStack() as on_failure:
+            file = on_failure.enter_context(SeekableFile(path, reach=reach))
             if not file.read(1):
                 raise AudioError(f"{path} is empty.")
+            file.seek(0)
+            on_failure.pop_all()
+            return file
     except FileNotFoundError as error:
         raise AudioError(f"There is no file {path}.") from error
     except IsADirectoryError as error:

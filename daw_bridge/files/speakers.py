@@ -105,27 +105,36 @@ def read_mask(path: Path) -> int | None:
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        magic = file.read(12)
-        if magic.startswith(b"fLaC"):
-            return _read_flac_mask(path)
-        return _read_wave_mask(file) if magic.endswith(b"WAVE") else None
+        return find_mask(file)
 
 
-def tag_mask(path: Path, mask: int) -> None:
+def find_mask(file: BinaryIO) -> int | None:
+    """Return the channel mask that an open WAV or FLAC file holds; None where it holds none."""
+    file.seek(0)
+    magic = file.read(12)
+    if magic.startswith(b"fLaC"):
+        return _read_flac_mask(file)
+    return _read_wave_mask(file) if magic.endswith(b"WAVE") else None
+
+
+def tag_mask(file: BinaryIO, mask: int) -> None:
     """Say in a FLAC file which loudspeakers its channels are for, as its own tools do."""
     from mutagen.flac import FLAC
 
-    file = FLAC(path)
-    if file.tags is None:
-        file.add_tags()
-    file[_MASK_COMMENT] = f"0x{mask:X}"
-    file.save()
+    file.seek(0)
+    tagged = FLAC(file)
+    if tagged.tags is None:
+        tagged.add_tags()
+    tagged[_MASK_COMMENT] = f"0x{mask:X}"
+    file.seek(0)
+    tagged.save(file)
 
 
-def _read_flac_mask(path: Path) -> int | None:
+def _read_flac_mask(file: BinaryIO) -> int | None:
     from mutagen.flac import FLAC
 
-    comments = FLAC(path).get(_MASK_COMMENT)
+    file.seek(0)
+    comments = FLAC(file).get(_MASK_COMMENT)
     return int(comments[0], 16) if comments else None
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.files.seeking import SeekableFile
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from daw_bridge.files.reach import Reach
 
 _log = logging.getLogger(__name__)
 
@@ -44,15 +47,15 @@ class Tags(NamedTuple):
     """Its MIME type."""
 
 
-def copy_tags(source: Path, target: Path) -> None:
-    """Give ``target`` the tags and the cover of ``source``.
+def copy_tags(source: Path, target: BinaryIO, *, reach: Reach = ANYWHERE) -> None:
+    """Give an open file the tags and the cover of ``source``, if that is within reach.
 
     A file whose tags cannot be read has none, and a format that cannot hold tags gets none. What
     does not fit is left out, and said.
     """
     from mutagen import MutagenError
 
-    tags = read_tags(source)
+    tags = read_tags(source, reach=reach)
     if not tags.fields and not tags.cover:
         return
     try:
@@ -62,14 +65,16 @@ def copy_tags(source: Path, target: Path) -> None:
         _write_tags(target, tags._replace(cover=b""))
 
 
-def read_tags(path: Path) -> Tags:
+def read_tags(path: Path, *, reach: Reach = ANYWHERE) -> Tags:
     """Return a file's tags, empty where it has none that can be read.
 
     Where mutagen does not know a format or one of its fields, as LIST chunks of WAV, APE and WMA,
     FFmpeg's reading stands.
     """
-    others = _read_by_ffmpeg(path)
-    file = _open(path)
+    others = _read_by_ffmpeg(path, reach)
+    file: Any = None
+    with suppress(OSError), open(path, "rb", opener=reach.open) as opened:
+        file = _parse(opened)
     kind = _kind(file)
     if not kind or not file.tags:
         return others
@@ -84,7 +89,7 @@ def read_tags(path: Path) -> Tags:
     return Tags(fields, cover, cover_type) if cover else others._replace(fields=fields)
 
 
-def _read_by_ffmpeg(path: Path) -> Tags:
+def _read_by_ffmpeg(path: Path, reach: Reach) -> Tags:
     import av.error  # slow to load, and needed once a file
     from av.stream import Disposition
 
@@ -92,7 +97,7 @@ def _read_by_ffmpeg(path: Path) -> Tags:
     cover, cover_type = b"", ""
     with (
         suppress(av.error.FFmpegError, OSError),
-        SeekableFile(path) as file,
+        SeekableFile(path, reach=reach) as file,
         av.open(file, "r", metadata_errors="replace") as container,
     ):
         audio = container.streams.audio  # of one among several, a title is not the recording's
@@ -108,8 +113,8 @@ def _read_by_ffmpeg(path: Path) -> Tags:
     return Tags(fields, cover, cover_type)
 
 
-def _write_tags(path: Path, tags: Tags) -> None:
-    file = _open(path)
+def _write_tags(target: BinaryIO, tags: Tags) -> None:
+    file = _parse(target)
     kind = _kind(file)
     if not kind:
         return
@@ -128,24 +133,26 @@ def _write_tags(path: Path, tags: Tags) -> None:
             tagged[comment if kind == "vorbis" else atom] = tags.fields[comment]
     if tags.cover:
         _write_cover(file, kind, tags)
-    _save(file)
+    _save(file, target)
 
 
-def _open(path: Path) -> Any:
+def _parse(opened: BinaryIO) -> Any:
+    """Return what mutagen knows of an open file; None: nothing."""
     import mutagen  # needed once a file, not at the start
 
-    file: Any = None
+    opened.seek(0)
     with suppress(mutagen.MutagenError, OSError):
-        file = mutagen.File(path)
-    return file
+        return mutagen.File(opened)
+    return None
 
 
-def _save(file: Any) -> None:
+def _save(file: Any, target: BinaryIO) -> None:
     """Save, and raise the system's own error rather than mutagen's wrapping of it."""
     import mutagen
 
+    target.seek(0)
     try:
-        file.save()
+        file.save(target)
     except mutagen.MutagenError as error:
         if error.args and isinstance(error.args[0], OSError):
             raise error.args[0] from error

@@ -11,26 +11,29 @@ import errno
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from io import BufferedRandom
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
 
 from daw_bridge.errors import DiskFullError, OutputError
-from daw_bridge.files.atomic import part_of
+from daw_bridge.files.atomic import create_unnamed, part_of
 from daw_bridge.files.blocks import BLOCK_FRAMES, check_samples, energy
-from daw_bridge.files.speakers import Speaker, mask_of, read_mask, tag_mask
+from daw_bridge.files.reach import ANYWHERE
+from daw_bridge.files.speakers import Speaker, find_mask, mask_of, tag_mask
 from daw_bridge.files.tags import copy_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from io import FileIO
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from daw_bridge.files.blocks import Block
     from daw_bridge.files.containers import OutputFormat
+    from daw_bridge.files.reach import Folder, Reach
     from daw_bridge.files.speakers import Speakers
 
 _RF64_FROM_BYTES = (1 << 32) - (1 << 20)  # RIFF counts in 32 bits; leave room for headers and tags
@@ -70,13 +73,22 @@ class Written:
     rounding_energy: tuple[float, ...]
 
 
+class _Target(NamedTuple):
+    """A file that is to be written: its path, its folder, and the name that it has until then."""
+
+    path: Path
+    folder: Folder
+    part: str
+
+
 class StemFiles:
     """Files of equal length that are written together.
 
     Use it in a ``with`` block, which removes what :meth:`commit` did not make whole.
 
     Args:
-        paths: the files, one a stem. Folders are made; a symbolic link is followed.
+        paths: the files, one a stem. Folders are made; a symbolic link is followed, if it is within
+            reach.
         audio_format: the format of every file.
         sample_rate_hz: frames a second.
         channels: channels of each stem.
@@ -101,32 +113,37 @@ class StemFiles:
         channels: int,
         tags_from: Path | None = None,
         speakers: Speakers = (),
+        reach: Reach = ANYWHERE,
     ) -> None:
         audio_format.check_sample_rate(sample_rate_hz)
-        self._paths = tuple(path.resolve() for path in paths)
+        self._paths = tuple(path.resolve() if reach is ANYWHERE else path for path in paths)
         self._format = audio_format
         self._sample_rate_hz = sample_rate_hz
         self._channels = channels
         self._tags_from = tags_from
         self._speakers = speakers
+        self._reach = reach
         self._peak = 0.0
         self.frames = 0
         self._spools: list[IO[bytes]] = []
+        self._folders: dict[Path, Folder] = {}
         self._cleanup = ExitStack()
+        self._held = ExitStack()
 
     def __enter__(self) -> StemFiles:
         with ExitStack() as on_failure:
+            on_failure.push(self._held)
             on_failure.push(self._cleanup)
             for path in self._paths:
                 with output_errors(path):
-                    self._make_folder(path.parent)
-                    spool = TemporaryFile(dir=path.parent)
+                    spool = create_unnamed(self._hold(path.parent), path.name)
                     self._spools.append(self._cleanup.enter_context(spool))
             on_failure.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
+        self._held.close()
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Append a block: float32 (stems, channels, frames)."""
@@ -143,47 +160,54 @@ class StemFiles:
     def commit(self) -> Written:
         """Encode the files and give them their names."""
         gain = 1.0 if self._format.is_float else min(1.0, 1 / max(self._peak, 1.0))
-        parts = [part_of(path) for path in self._paths]
-        for part in parts:
-            self._cleanup.callback(part.unlink, missing_ok=True)
+        targets = [
+            _Target(path, self._folders[path.parent], part_of(path).name) for path in self._paths
+        ]
+        for _, folder, part in targets:
+            self._cleanup.callback(folder.remove, part)
         with ThreadPoolExecutor() as pool:
             encodings = [
-                pool.submit(self._encode, part, path, spool, gain)
-                for part, path, spool in zip(parts, self._paths, self._spools, strict=True)
+                pool.submit(self._encode, target, spool, gain)
+                for target, spool in zip(targets, self._spools, strict=True)
             ]
             energies = tuple(encoding.result() for encoding in encodings)
-        for part, path in zip(parts, self._paths, strict=True):
+        for path, folder, part in targets:
             with output_errors(path):
-                part.replace(path)
+                folder.replace(part, path.name)
         self._cleanup.pop_all()  # nothing is left to take away
         return Written(gain, energies)
 
-    def _encode(self, part: Path, path: Path, spool: IO[bytes], gain: float) -> float:
-        """Write one spool as a part of ``path``; return the energy of the rounding."""
-        with output_errors(path):
+    def _encode(self, target: _Target, spool: IO[bytes], gain: float) -> float:
+        """Write one spool as a part of a file; return the energy of the rounding."""
+        error_energy = 0.0
+        with output_errors(target.path), target.folder.create(target.part) as raw:
             spool.seek(0)
             blocks = _read_spool(spool, self._channels, np.float32(gain))
-            if self._format.container == "m4a":
-                _encode_m4a(part, blocks, self._sample_rate_hz, self._channels)
-                error_energy = 0.0
-            else:
-                error_energy = self._encode_with_libsndfile(part, blocks)
-            spool.close()
-            if self._tags_from:
-                copy_tags(self._tags_from, part)
-            if self._speakers:
-                self._check_mask(part, path)
+            if self._format.container != "m4a":
+                with _encoder_errors(target):
+                    error_energy = self._encode_with_libsndfile(raw, blocks)
+            with BufferedRandom(raw) as file:
+                if self._format.container == "m4a":
+                    _encode_m4a(file, blocks, self._sample_rate_hz, self._channels)
+                spool.close()
+                self._finish(file, target.path)
         return error_energy
 
-    def _encode_with_libsndfile(self, part: Path, blocks: Iterator[Block]) -> float:
+    def _finish(self, file: BinaryIO, path: Path) -> None:
+        """Give an encoded file what is not its samples."""
+        if self._format.container == "ogg":
+            _number_ogg_pages(file)
+        if self._tags_from:
+            copy_tags(self._tags_from, file, reach=self._reach)
+        if self._speakers:
+            self._check_mask(file, path)
+
+    def _encode_with_libsndfile(self, raw: FileIO, blocks: Iterator[Block]) -> float:
         """Write blocks of float32 (frames, channels); return the energy of the rounding."""
         bits = self._format.integer_bits
-        with (
-            part.open("xb", buffering=0) as raw,  # libsndfile takes no names beyond Unicode
-            soundfile.SoundFile(
-                raw.fileno(), "w", closefd=False, **self._libsndfile_options()
-            ) as file,
-        ):
+        with soundfile.SoundFile(
+            raw.fileno(), "w", closefd=False, **self._libsndfile_options()
+        ) as file:
             _omit_peak_chunk(file)
             if self._speakers and self._format.container == "wav":
                 _set_channel_map(file, self._speakers)
@@ -196,16 +220,14 @@ class StemFiles:
                 error_energy += energy(np.ldexp(rounded.astype(np.float32), 1 - bits) - block)
                 # libsndfile takes the upper bits of 32.
                 file.write(np.left_shift(rounded, 32 - bits, dtype=np.int32))
-        if self._format.container == "ogg":
-            _number_ogg_pages(part)
         return error_energy
 
-    def _check_mask(self, part: Path, path: Path) -> None:
+    def _check_mask(self, file: BinaryIO, path: Path) -> None:
         """Make sure that a file says which loudspeakers its channels are for."""
         mask = mask_of(self._speakers)
         if self._format.container == "flac":
-            tag_mask(part, mask)
-        if (written := read_mask(part)) != mask:
+            tag_mask(file, mask)
+        if (written := find_mask(file)) != mask:
             raise OutputError(f"{path} came to have the channel mask {written}, not {mask:#x}.")
 
     def _libsndfile_options(self) -> dict[str, Any]:
@@ -224,17 +246,18 @@ class StemFiles:
             options["format"] = "RF64"
         return options
 
-    def _make_folder(self, folder: Path) -> None:
-        """Make a folder, and remember to take it away again if nothing comes of it."""
-        missing = [each for each in (folder, *folder.parents) if not each.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for made in reversed(missing):
-            self._cleanup.callback(_remove_if_empty, made)
+    def _hold(self, path: Path) -> Folder:
+        """Make a folder if need be, and hold it; what was made goes if nothing comes of it."""
+        if path not in self._folders:
+            missing = [each for each in (path, *path.parents) if not each.exists()]
+            self._folders[path] = self._held.enter_context(self._reach.folder(path, make=True))
+            for made in reversed(missing):
+                self._cleanup.callback(self._remove_if_empty, made)
+        return self._folders[path]
 
-
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
+    def _remove_if_empty(self, path: Path) -> None:
+        with suppress(OSError), self._reach.folder(path.parent) as folder:
+            folder.remove_folder(path.name)
 
 
 def _read_spool(spool: IO[bytes], channels: int, gain: np.float32) -> Iterator[Block]:
@@ -256,11 +279,12 @@ def _set_channel_map(file: soundfile.SoundFile, speakers: Speakers) -> None:
     soundfile._snd.sf_command(file._file, _SFC_SET_CHANNEL_MAP_INFO, codes, size)
 
 
-def _number_ogg_pages(path: Path) -> None:
+def _number_ogg_pages(file: BinaryIO) -> None:
     """Give an Ogg stream a constant serial number: libsndfile's is random."""
     from mutagen.ogg import OggPage
 
-    with path.open("r+b") as file, suppress(EOFError):
+    file.seek(0)
+    with suppress(EOFError):
         while True:
             start = file.tell()
             page = OggPage(file)
@@ -277,12 +301,14 @@ def _round(block: Block, bits: int) -> NDArray[np.int32]:
     return np.clip(scaled, -full_scale, full_scale - 1).astype(np.int32)
 
 
-def _encode_m4a(part: Path, blocks: Iterator[Block], sample_rate_hz: int, channels: int) -> None:
+def _encode_m4a(
+    file: BinaryIO, blocks: Iterator[Block], sample_rate_hz: int, channels: int
+) -> None:
     """Write blocks of float32 (frames, channels) as AAC."""
     import av  # slow to load and seldom needed
 
     layout = "mono" if channels == 1 else "stereo"
-    with part.open("xb") as file, av.open(file, "w", format="ipod") as container:
+    with av.open(file, "w", format="ipod") as container:
         stream = container.add_stream("aac", rate=sample_rate_hz, layout=layout)
         stream.bit_rate = _AAC_BITS_PER_SECOND
         position = 0
@@ -296,13 +322,9 @@ def _encode_m4a(part: Path, blocks: Iterator[Block], sample_rate_hz: int, channe
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn what the system and the encoders raise into one sentence about a path."""
+    """Turn what the system raises into one sentence about a path."""
     try:
-        try:
-            yield
-        except soundfile.LibsndfileError as error:
-            _raise_what_the_system_says(path.parent)
-            raise OutputError(f"{path} cannot be written: {error.error_string}") from error
+        yield
     except OSError as error:
         if error.errno in _FULL_DISK:
             raise DiskFullError(
@@ -311,7 +333,12 @@ def output_errors(path: Path) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def _raise_what_the_system_says(folder: Path) -> None:
-    """Write to a folder to raise the system's error: libsndfile only says that it failed."""
-    with TemporaryFile(dir=folder) as file:
-        file.write(bytes(1 << 20))
+@contextmanager
+def _encoder_errors(target: _Target) -> Iterator[None]:
+    """Turn what libsndfile raises into what the system says, or into a sentence."""
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
+        with create_unnamed(target.folder, target.path.name) as file:  # it only says that it failed
+            file.write(bytes(1 << 20))
+        raise OutputError(f"{target.path} cannot be written: {error.error_string}") from error

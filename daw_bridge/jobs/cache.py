@@ -16,6 +16,7 @@ from daw_bridge.audio import Stems
 from daw_bridge.errors import AudioError
 from daw_bridge.files.atomic import part_of
 from daw_bridge.files.hashing import sha256_of
+from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.files.reading import open_audio
 from daw_bridge.library.places import cache_folder
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
+    from daw_bridge.files.reach import Reach
     from daw_bridge.jobs.sources import Selection
 
 DEFAULT_LIMIT_BYTES = 4_000_000_000
@@ -110,9 +112,9 @@ class StemCache:
         return self.folder / f"{key}.wav"
 
 
-def cache_key(sources: Iterable[Path], **choices: object) -> str:
+def cache_key(sources: Iterable[Path], reach: Reach = ANYWHERE, /, **choices: object) -> str:
     """Return a name for what becomes of files by some choices; equal content, equal name."""
-    digests = [sha256_of(path) for path in sources]
+    digests = [sha256_of(path, reach=reach) for path in sources]
     text = json.dumps([digests, choices], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

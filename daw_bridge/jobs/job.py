@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
+from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.separation.options import SeparationOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from daw_bridge.files.reach import Reach
     from daw_bridge.library.manifest import ModelManifest
 
     Progress: TypeAlias = Callable[[int, int], None]
@@ -36,6 +38,7 @@ class Job(ABC):
         overwrite: replace files that exist.
         strict: refuse a source that is damaged or incomplete.
         audio_track: which of the source's audio tracks, counted from 1.
+        reach: where all that it reads and writes may be.
     """
 
     source: Path
@@ -48,6 +51,7 @@ class Job(ABC):
     overwrite: bool = False
     strict: bool = False
     audio_track: int = 1
+    reach: Reach = ANYWHERE
 
     def __post_init__(self) -> None:
         if self.start < 0 or (self.length is not None and self.length < 1):

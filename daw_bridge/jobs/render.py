@@ -45,7 +45,7 @@ class RenderJob(Job):
         yield from self.sources
         if self.stems_folder:
             yield self.stems_folder
-            yield from find_stems(self.stems_folder).values()
+            yield from find_stems(self.stems_folder, reach=self.reach).values()
 
     def stems(self, manifest: ModelManifest) -> tuple[str, ...]:
         """Return the names of the stems.
@@ -53,7 +53,9 @@ class RenderJob(Job):
         Raises:
             AudioError: there are none in their folder.
         """
-        return tuple(find_stems(self.stems_folder)) if self.stems_folder else manifest.stems
+        if not self.stems_folder:
+            return manifest.stems
+        return tuple(find_stems(self.stems_folder, reach=self.reach))
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class StemMaker:
     ) -> tuple[str, Generator[Stems, None, None]]:
         """Return where a job's stems are from, and the stems, block by block."""
         if job.stems_folder:
-            return "folder", read_stems(job.stems_folder, selection, channels)
+            return "folder", read_stems(job.stems_folder, selection, channels, reach=job.reach)
         key = self._key(job) if self.cache else ""
         if self.cache and (found := self.cache.read(key, self.manifest.stems, selection)):
             return "cache", found
@@ -89,6 +91,7 @@ class StemMaker:
 
         return cache_key(
             job.sources,
+            job.reach,
             model=[[each.name, each.version] for each in load_components(self.manifest)],
             selection=[job.audio_track, job.start, job.length],
             options=asdict(job.options),

@@ -65,6 +65,7 @@ class Running:
             channels=channels,
             tags_from=self.job.source,
             speakers=speakers,
+            reach=self.job.reach,
         )
 
     def commit(self, files: StemFiles) -> Written:
@@ -122,7 +123,7 @@ def begin(
     check_outputs([job], manifest)
     outputs = job.outputs(manifest)
     check_absent(job, outputs.values())
-    with open_channels(job.sources, track=job.audio_track) as mixture:
+    with open_channels(job.sources, track=job.audio_track, reach=job.reach) as mixture:
         selection = Selection(mixture, job.start, job.length)
         yield Running(
             job, outputs, mixture, selection, selection.frames, began, progress, is_cancelled

@@ -11,6 +11,7 @@ import numpy as np
 from daw_bridge.audio import Stems, fold_down
 from daw_bridge.errors import AudioError
 from daw_bridge.files.containers import CONTAINERS
+from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.files.reading import log_warnings, open_audio
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daw_bridge.files.blocks import Block
+    from daw_bridge.files.reach import Reach
     from daw_bridge.files.reading import Reader
 
 
@@ -42,16 +44,21 @@ class Selection(NamedTuple):
         return blocks
 
 
-def find_stems(folder: Path) -> dict[str, Path]:
+def find_stems(folder: Path, *, reach: Reach = ANYWHERE) -> dict[str, Path]:
     """Return the file of each stem in a folder, as ``stemtool separate`` writes them.
 
     Raises:
         AudioError: there is no such folder, no stem in it, or two files of one.
     """
-    if not folder.is_dir():
-        raise AudioError(f"There is no folder {folder}.")
+    try:
+        with reach.folder(folder) as opened:
+            names = opened.names()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise AudioError(f"There is no folder {folder}.") from error
+    except OSError as error:
+        raise AudioError(f"{folder} cannot be read: {error.strerror}.") from error
     stems: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in map(folder.joinpath, names):
         if path.name.startswith(".") or path.suffix[1:].lower() not in CONTAINERS:
             continue
         if path.stem in stems:
@@ -62,17 +69,19 @@ def find_stems(folder: Path) -> dict[str, Path]:
     return stems
 
 
-def read_stems(folder: Path, selection: Selection, channels: int) -> Generator[Stems, None, None]:
+def read_stems(
+    folder: Path, selection: Selection, channels: int, *, reach: Reach = ANYWHERE
+) -> Generator[Stems, None, None]:
     """Yield the stems in a folder, block by block.
 
     Raises:
         AudioError: they have another sample rate or length than the mixture, or are not of so many
             channels.
     """
-    paths = find_stems(folder)
+    paths = find_stems(folder, reach=reach)
     mixture = selection.mixture
     with ExitStack() as stack:
-        readers = [stack.enter_context(open_audio(path)) for path in paths.values()]
+        readers = [stack.enter_context(open_audio(path, reach=reach)) for path in paths.values()]
         for each in readers:
             if (each.sample_rate_hz, each.channels) != (mixture.sample_rate_hz, channels):
                 raise AudioError(

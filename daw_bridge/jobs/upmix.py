@@ -121,8 +121,8 @@ def _measure_files(job: UpmixJob, files: Sequence[Path], *, gain: float) -> Surr
     """Measure what was written, beside the stereo that was turned down by a gain."""
     open_files = open_channels if job.parts == "channels" else open_sum
     with (
-        open_channels(job.sources, track=job.audio_track) as stereo,
-        open_files(files) as surround,
+        open_channels(job.sources, track=job.audio_track, reach=job.reach) as stereo,
+        open_files(files, reach=job.reach) as surround,
     ):
         meter = ChannelMeter(job.layout.speakers, stereo.sample_rate_hz)
         selection = Selection(stereo, job.start, job.length)

@@ -9,7 +9,8 @@ import structlog
 
 from daw_bridge.osc.addresses import DONE, JOBS, PROGRESS, STEM, WARNING, Form
 from daw_bridge.serving.codes import error_of
-from daw_bridge.workers.task import KINDS, OUTCOME_NAME
+from daw_bridge.workers.notes import OUTCOME_NAME
+from daw_bridge.workers.task import KINDS
 
 if TYPE_CHECKING:
     from daw_bridge.osc.datagrams import Datagrams

@@ -21,7 +21,6 @@ from daw_bridge.errors import (
     UnknownJobError,
     VersionError,
 )
-from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.places import find_presets, read_summary
 from daw_bridge.osc.addresses import (
     CANCEL,
@@ -42,7 +41,7 @@ from daw_bridge.osc.addresses import (
     find_method,
 )
 from daw_bridge.osc.audience import announce
-from daw_bridge.osc.transfer import TRANSFER_PREFIX, read_pieces
+from daw_bridge.osc.transfer import TRANSFER_PREFIX, open_outgoing
 from daw_bridge.serving.store import Record
 from daw_bridge.serving.uploads import Upload
 from daw_bridge.workers.task import Task
@@ -229,15 +228,13 @@ class Methods:
             raise OptionError(
                 f"Job {job} has no stem {stem}; it has {', '.join(record.outcome.stems)}."
             )
-        path = Path(record.outcome.stems[stem])
-        try:
-            digest, size = await asyncio.to_thread(sha256_of, path), path.stat().st_size
-        except OSError as error:
-            raise OptionError(f"{path} cannot be read any more: {error.strerror}.") from error
-        peer.reply(GET, job, stem, size, digest)
-        for position, piece in read_pieces(path, max(offset, 0)):
-            peer.tell(PIECE, f"{job}/{stem}", position, piece)
-            await peer.drained()
+        position = max(offset, 0)
+        with open_outgoing(Path(record.outcome.stems[stem]), reach=self._folders.reach) as file:
+            peer.reply(GET, job, stem, file.size, await asyncio.to_thread(file.sha256))
+            while piece := await asyncio.to_thread(file.read_piece, position):
+                peer.tell(PIECE, f"{job}/{stem}", position, piece)
+                position += len(piece)
+                await peer.drained()
 
     def _find(self, job: str) -> Record:
         record = self._dispatcher.find(job)

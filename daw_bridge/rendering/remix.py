@@ -10,13 +10,14 @@ with the length of the song.
 from __future__ import annotations
 
 import math
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from daw_bridge.errors import PresetError
+from daw_bridge.files.atomic import create_unnamed
 from daw_bridge.files.blocks import BLOCK_FRAMES, Fifo, check_samples
+from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.files.writing import output_errors
 from daw_bridge.loudness import LoudnessMeter, TruePeakMeter
 from daw_bridge.rendering.effects import EffectChain
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.audio import StemBlock, Stems
     from daw_bridge.files.blocks import Block
+    from daw_bridge.files.reach import Reach
     from daw_bridge.rendering.preset import Preset, StemSettings
 
 _TAIL_S = 30.0
@@ -186,6 +188,7 @@ class Master:
         channels: number of channels.
         sample_rate_hz: frames a second.
         output: the file that the remix becomes; the file in which it waits lies beside it.
+        reach: where that may be.
     """
 
     def __init__(
@@ -196,6 +199,7 @@ class Master:
         channels: int,
         sample_rate_hz: int,
         output: Path,
+        reach: Reach = ANYWHERE,
     ) -> None:
         self._heartbeat = heartbeat
         self._lufs = preset.lufs
@@ -206,8 +210,8 @@ class Master:
         self._came = Levels(-math.inf, -math.inf)
         self._passes = self._lufs is None and self._ceiling_db is None
         self._output = output
-        with output_errors(output):
-            self._spool = TemporaryFile(dir=output.parent)  # noqa: SIM115 - __exit__ closes it
+        with output_errors(output), reach.folder(output.parent) as folder:
+            self._spool = create_unnamed(folder, output.name)
 
     def __enter__(self) -> Master:
         return self

@@ -31,15 +31,18 @@ from daw_bridge.errors import (
     OutputError,
     WorkerDiedError,
 )
+from daw_bridge.files.reach import Beneath
+from daw_bridge.files.reading import check_readable
 from daw_bridge.serving.queue import FairQueue
 from daw_bridge.serving.status import restore_status, write_status
 from daw_bridge.workers.confinement import check_task, sweep
-from daw_bridge.workers.task import OUTCOME_NAME
+from daw_bridge.workers.notes import OUTCOME_NAME, read_note
 from daw_bridge.workers.worker import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from daw_bridge.files.reach import Reach
     from daw_bridge.serving.lanes import Lane
     from daw_bridge.serving.limits import Limits
     from daw_bridge.serving.store import Record, State, Store
@@ -90,6 +93,7 @@ class Dispatcher:
         self._store = store
         self._lanes = lanes
         self._roots = roots
+        self._reach = Beneath(roots)
         self._limits = limits
         self._listener = listener
         self._queue = FairQueue()
@@ -119,9 +123,9 @@ class Dispatcher:
     def recover(self) -> None:
         """Queue again what was waiting or running when the last server ended."""
         for record in self._store.latest(_RECENT):
-            restore_status(record)
+            restore_status(record, self._reach)
         for record in self._store.unfinished():
-            if outcome := record.is_begun and _read_outcome(record.task):
+            if outcome := record.is_begun and _read_outcome(record.task, self._reach):
                 record.outcome = outcome
                 self._change(record, "done")
                 continue
@@ -160,7 +164,7 @@ class Dispatcher:
         """Say in a job's folder why it was not taken in, unless another job is at work there."""
         if not self._is_used(record.task.folder):
             record.fail(error)
-            write_status(record)
+            write_status(record, self._reach)
 
     def cancel(self, record: Record) -> None:
         """Call a job off; one that runs ends at its next block."""
@@ -239,11 +243,11 @@ class Dispatcher:
         """Make sure that nobody is at a job any more, and that nothing half written stays."""
         await lane.worker.kill()
         with suppress(DawBridgeError, OSError):
-            sweep(record.task)
+            sweep(record.task, self._roots)
 
     def _note_progress(self, record: Record, fraction: float) -> None:
         self._progress[record.task.job] = fraction
-        write_status(record, fraction)
+        write_status(record, self._reach, fraction)
         self._listener.progressed(record, fraction)
 
     def _fail(self, record: Record, error: DawBridgeError) -> None:
@@ -259,7 +263,7 @@ class Dispatcher:
         self._tell(record)
 
     def _tell(self, record: Record) -> None:
-        write_status(record, self.progress(record))
+        write_status(record, self._reach, self.progress(record))
         self._listener.changed(record)
 
     def _check_room(self, record: Record) -> None:
@@ -281,7 +285,7 @@ class Dispatcher:
         if self._is_used(task.folder):
             raise BusyError(f"Another job is at work in {task.folder}.")
         try:
-            Path(task.folder).mkdir(parents=True, exist_ok=True)
+            self._reach.folder(Path(task.folder), make=True).close()
         except OSError as error:
             raise OutputError(f"{task.folder} cannot be made: {error.strerror}.") from error
 
@@ -305,11 +309,16 @@ async def _insist(lane: Lane, record: Record) -> None:
         await lane.worker.kill()
 
 
-def _read_outcome(task: Task) -> Outcome | None:
+def _read_outcome(task: Task, reach: Reach) -> Outcome | None:
     """Return what came of a task if its results were complete when the server was killed."""
+    folder = Path(task.folder)
     try:
-        outcome = msgspec.json.decode((Path(task.folder) / OUTCOME_NAME).read_bytes(), type=Outcome)
-    except (OSError, msgspec.DecodeError):
+        content = read_note(folder / OUTCOME_NAME, reach=reach)
+        outcome = msgspec.json.decode(content, type=Outcome)
+        stems = [Path(path) for path in outcome.stems.values()]
+        for path in stems:
+            check_readable(path, reach=reach)
+    except (OSError, DawBridgeError, msgspec.DecodeError):
         return None
-    is_whole = all(Path(path).exists() for path in outcome.stems.values())
-    return outcome if outcome.job == task.job and is_whole else None
+    is_here = all(path.is_relative_to(folder) for path in stems)
+    return outcome if outcome.job == task.job and is_here else None

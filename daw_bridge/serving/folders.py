@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from daw_bridge.files.reach import Beneath
 from daw_bridge.workers.confinement import confine
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Folders:
         locks: a lock for each folder that a worker writes to.
         uploads: what clients sent.
         roots: all that jobs may read from and write to, links followed.
+        reach: the same, of files that may have been replaced since they were named.
     """
 
     def __init__(self, state: Path, shared: Sequence[Path]) -> None:
@@ -34,6 +36,7 @@ class Folders:
         for folder in (self.locks, self._results, self.uploads):
             folder.mkdir(parents=True, exist_ok=True)
         self.roots = (*(root.resolve() for root in shared), self._results, self.uploads)
+        self.reach = Beneath(self.roots)
 
     def results_of(self, job: str) -> Path:
         """Return where the results of a job go that names no folder."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daw_bridge.errors import AudioError, ConfinementError
+from daw_bridge.errors import ConfinementError
 from daw_bridge.files.atomic import remove_parts
+from daw_bridge.files.reach import Beneath
+from daw_bridge.files.reading import check_readable
 from daw_bridge.jobs.job import check_absent, check_outputs
+from daw_bridge.jobs.render import RenderJob
 from daw_bridge.library.manifest import load_manifest
-from daw_bridge.workers.task import KINDS, OUTCOME_NAME, find_outputs
+from daw_bridge.workers.notes import OUTCOME_NAME, STATUS_NAME, check_notes
+from daw_bridge.workers.task import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from daw_bridge.jobs.job import Job
     from daw_bridge.workers.task import Task
 
 
@@ -23,23 +28,39 @@ def check_task(task: Task, roots: Sequence[Path]) -> None:
 
     Raises:
         AudioError: a source is missing, or is no file.
-        ConfinementError: a source or a result is outside of the roots, links followed.
+        ConfinementError: a source or a result is outside of the roots, links followed, or a result
+            is a link.
         OptionError: an option cannot be used.
         ModelError: there is no such model.
-        OutputError: a result exists.
+        OutputError: a result exists, or a file that is not ours where the server makes notes.
     """
+    reach = Beneath(roots)
     for path in task.paths:
         confine(path, roots)
-        _check_regular(path)
-    job = KINDS[task.kind].make(task)
+        check_readable(path, reach=reach)
+    job = confined_job(task, roots)
     for path in job.inputs:
         confine(path, roots)
     manifest = load_manifest(task.model)
     outputs = job.outputs(manifest).values()
     for path in (Path(task.folder), *outputs):
-        confine(path, roots)
+        check_unlinked(path, roots)
     check_outputs([job], manifest)
     check_absent(job, outputs)
+    check_notes(Path(task.folder), outputs, reach=reach)
+
+
+def confined_job(task: Task, roots: Sequence[Path]) -> Job:
+    """Turn a task into a job that opens nothing outside of the roots, whatever its paths become.
+
+    Raises:
+        ConfinementError: its stems are outside.
+        OptionError: an option is unknown, or has no such value.
+    """
+    job = replace(KINDS[task.kind].make(task), reach=Beneath(roots))
+    if isinstance(job, RenderJob) and job.stems_folder:
+        return replace(job, stems_folder=confine(job.stems_folder, roots))
+    return job
 
 
 def confine(path: Path, roots: Sequence[Path]) -> Path:
@@ -59,19 +80,20 @@ def confine(path: Path, roots: Sequence[Path]) -> Path:
     return resolved
 
 
-def sweep(task: Task) -> None:
-    """Take away what a worker that was killed may have left half written."""
-    outcome = Path(task.folder) / OUTCOME_NAME
-    remove_parts([outcome, *find_outputs(task).values()])
+def check_unlinked(path: Path, roots: Sequence[Path]) -> None:
+    """Raise :class:`ConfinementError` unless a path leads to itself, within the roots."""
+    if (resolved := confine(path, roots)) != path:
+        raise ConfinementError(f"{path} is a link, or lies behind one: it leads to {resolved}.")
 
 
-def _check_regular(path: Path) -> None:
-    """Refuse what is no file: reading from a pipe or a device might never end."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError as error:
-        raise AudioError(f"There is no file {path}.") from error
-    except OSError as error:
-        raise AudioError(f"{path} cannot be read: {error.strerror}.") from error
-    if not stat.S_ISREG(mode):
-        raise AudioError(f"{path} is no file.")
+def sweep(task: Task, roots: Sequence[Path]) -> None:
+    """Take away what a worker that was killed may have left half written.
+
+    Raises:
+        DawBridgeError: an option or the model cannot be used any more.
+        OSError: a folder is out of reach.
+    """
+    job = confined_job(task, roots)
+    notes = [Path(task.folder) / name for name in (STATUS_NAME, OUTCOME_NAME)]
+    results = job.outputs(load_manifest(task.model)).values()
+    remove_parts([*notes, *results], reach=job.reach)

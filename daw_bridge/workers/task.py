@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.job import Job, Result
     from daw_bridge.separation.separator import Separator
 
-OUTCOME_NAME = "outcome.json"
-"""In a job's folder once its results are whole; says how they came about."""
-
 
 class Task(msgspec.Struct, frozen=True):
     """A job in words and numbers.

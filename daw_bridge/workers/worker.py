@@ -23,15 +23,17 @@ import msgspec
 from filelock import FileLock
 
 from daw_bridge.errors import Cancelled, DawBridgeError
-from daw_bridge.files.atomic import write_whole
+from daw_bridge.files.writing import output_errors
 from daw_bridge.separation.providers import Provider
 from daw_bridge.system import share_one_heap, stand_back
-from daw_bridge.workers.confinement import check_task, confine, sweep
-from daw_bridge.workers.task import KINDS, OUTCOME_NAME, Task
+from daw_bridge.workers.confinement import check_task, check_unlinked, confined_job, sweep
+from daw_bridge.workers.notes import OUTCOME_NAME, write_note
+from daw_bridge.workers.task import KINDS, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from daw_bridge.files.reach import Reach
     from daw_bridge.jobs.job import Result
     from daw_bridge.separation.separator import Separator
 
@@ -206,24 +208,21 @@ class Worker:
         with self._folder_lock(task):
             check_task(task, self._roots)
             if order.again:
-                sweep(task)
-            kind = KINDS[task.kind]
-            result = kind.run(
-                kind.make(task),
+                sweep(task, self._roots)
+            job = confined_job(task, self._roots)
+            result = KINDS[task.kind].run(
+                job,
                 self._separator(task.model),
                 progress=lambda done, total: self.report(Progress(done / total)),
                 is_cancelled=lambda: self._is_cancelled(task),
             )
-            for path in result.outputs.values():
-                _flush(path)
             outcome = Outcome.of(task, result)
-            file = Path(task.folder) / OUTCOME_NAME
-            write_whole(file, msgspec.json.encode(outcome), durable=True)
+            _note(outcome, Path(task.folder), job.reach)
         return outcome
 
     def _is_cancelled(self, task: Task) -> bool:
         """Also make sure, all the while, that no link leads the results elsewhere."""
-        confine(Path(task.folder), self._roots)
+        check_unlinked(Path(task.folder), self._roots)
         return task.job in self._cancelled
 
     @contextmanager
@@ -254,10 +253,18 @@ def _claim_stdout() -> IO[bytes]:
     return reports
 
 
-def _flush(path: Path) -> None:
-    """Have the system put a file on the disk, so that it survives a power cut."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+def _note(outcome: Outcome, folder: Path, reach: Reach) -> None:
+    """Note what came of a job once its results are on the disk, so that it survives a power cut.
+
+    Raises:
+        OutputError: the folder is another one by now, or cannot be written to.
+    """
+    for path in map(Path, outcome.stems.values()):
+        with output_errors(path), open(path, "rb+", opener=reach.open) as file:
+            os.fsync(file.fileno())
+    path = folder / OUTCOME_NAME
+    with output_errors(path):
+        write_note(path, msgspec.json.encode(outcome), durable=True, reach=reach)
 
 
 if __name__ == "__main__":

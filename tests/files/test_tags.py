@@ -37,11 +37,16 @@ def make_file(path: Path, tags_from: Path | None = None) -> Path:
     return path
 
 
+def write_tags(path: Path, tags: Tags) -> None:
+    with path.open("r+b") as file:
+        _write_tags(file, tags)
+
+
 @pytest.mark.parametrize("source", CONTAINERS)
 @pytest.mark.parametrize("target", CONTAINERS)
 def test_tags_and_cover_travel_between_formats(source: str, target: str, tmp_path: Path) -> None:
     tagged = make_file(tmp_path / f"source.{source}")
-    _write_tags(tagged, TAGS)
+    write_tags(tagged, TAGS)
     assert read_tags(tagged) == TAGS
     assert read_tags(make_file(tmp_path / f"target.{target}", tags_from=tagged)) == TAGS
 
@@ -55,7 +60,8 @@ def test_what_cannot_hold_or_show_tags_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(b"no audio")
     stem = make_file(tmp_path / "stem.wav")
     before = stem.read_bytes()
-    copy_tags(tmp_path / "noise", stem)
+    with stem.open("r+b") as file:
+        copy_tags(tmp_path / "noise", file)
     assert stem.read_bytes() == before
 
 
@@ -92,7 +98,7 @@ def test_a_cover_that_does_not_fit_is_left_out_and_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = make_file(tmp_path / "source.mp3")
-    _write_tags(source, TAGS._replace(cover=PNG + bytes(17 << 20)))
+    write_tags(source, TAGS._replace(cover=PNG + bytes(17 << 20)))
     assert read_tags(make_file(tmp_path / "stem.flac", tags_from=source)) == Tags(
         TAGS.fields, b"", ""
     )

@@ -154,5 +154,5 @@ def test_sweeping_takes_only_what_is_half_written(root: Path) -> None:
     (out / ".0123abcd-vocals.wav").touch()
     (out / ".0123abcd-others.wav").touch()
     (out / "vocals.wav").touch()
-    sweep(make_task(root))
+    sweep(make_task(root), [root])
     assert sorted(path.name for path in out.iterdir()) == [".0123abcd-others.wav", "vocals.wav"]
