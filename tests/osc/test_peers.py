@@ -36,8 +36,8 @@ def test_replies_have_the_types_of_the_table(peer: Peer, heard: list[Message]) -
 
 
 def test_a_list_ends_with_its_length(peer: Peer, heard: list[Message]) -> None:
-    peer.reply_each(LIST, [("a", "done", 1.0, "me", "/a"), ("b", "queued", 0.0, "me", "/b")])
-    peer.reply_each(LIST, [])
+    peer.reply_page(LIST, [("a", "done", 1.0, "me", "/a"), ("b", "queued", 0.0, "me", "/b")])
+    peer.reply_page(LIST, [])
     assert [(each.address, each.arguments[:2]) for each in heard] == [
         ("/stems/reply", ["/stems/list", "a"]),
         ("/stems/reply", ["/stems/list", "b"]),
