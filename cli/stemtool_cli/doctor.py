@@ -9,7 +9,6 @@ import click
 
 _PACKAGES = (
     "daw-bridge", "numpy", "scipy", "soundfile", "av", "soxr", "onnx", "pedalboard", "mutagen",
-    "python-osc",
 )  # fmt: skip
 
 

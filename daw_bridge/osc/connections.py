@@ -124,9 +124,11 @@ class Connections:
         While the next one is waited for, nothing is left of this one.
         """
         size = await self._next_size(stream, peer, deadline)
+        if not size:
+            return False
         async with self._room_for_large if size > _SMALL_BYTES else nullcontext():
             packet = await stream.receive(size, _seconds_left(SLOW_SECONDS, deadline))
-            if not size or len(packet) < size:
+            if len(packet) < size:
                 return False
             if answer := self._reception.take(packet, peer):
                 await answer

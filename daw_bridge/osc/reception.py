@@ -36,18 +36,19 @@ class Reception:
 
     def take(self, packet: bytes | bytearray, peer: Peer) -> Coroutine[Any, Any, None] | None:
         """Answer a packet's messages in their order, or return what is to be awaited for it."""
-        messages = iter(self._decode(packet, peer))
-        for message in messages:
-            if answer := self._take(message, peer):
-                return self._go_on(answer, messages, peer)
-        return None
+        messages = self._decode(packet, peer)
+        answer = self._take(messages[0], peer) if messages else None
+        others = messages[1:]
+        return self._go_on(answer, others, peer) if answer or others else None
 
     async def _go_on(
-        self, answer: Awaitable[None], messages: Iterator[Message], peer: Peer
+        self, answer: Awaitable[None] | None, messages: list[Message], peer: Peer
     ) -> None:
-        """Wait for an answer, and then take the messages after it."""
-        await answer
+        """Wait for an answer, and take the messages after it; other clients come in between."""
+        if answer:
+            await answer
         for message in messages:
+            await asyncio.sleep(0)
             await peer.drained()
             if later_answer := self._take(message, peer):
                 await later_answer
