@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 _UDP_BUFFER_BYTES = 4 << 20
 _MAX_REMEMBERED = 1_024
 _MAX_REMEMBERED_OF_A_HOST = 64
-_MAX_LINES = 64
-_MAX_WAITING_IN_A_LINE = 16
+_MAX_LINES = 1_024
+_MAX_WAITING_IN_A_LINE = 256
+_MAX_WAITING_BYTES = 16 << 20
 _ANSWERS_TO_STRANGERS_PER_SECOND = 100
 
 
@@ -46,6 +47,7 @@ class Datagrams(asyncio.DatagramProtocol):
         self._take: Take | None = None
         self._peers: OrderedDict[tuple[str, int], Peer] = OrderedDict()
         self._lines: dict[tuple[str, int], deque[bytes]] = {}
+        self._waiting_bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers_to_strangers = Pace(_ANSWERS_TO_STRANGERS_PER_SECOND)
 
@@ -72,8 +74,9 @@ class Datagrams(asyncio.DatagramProtocol):
         line = self._lines.get(sender)
         if line is None:
             self._hand_on(data, sender)
-        elif len(line) < _MAX_WAITING_IN_A_LINE:  # the rest is lost, as datagrams may be
-            line.append(data)
+        elif len(line) < _MAX_WAITING_IN_A_LINE and self._waiting_bytes < _MAX_WAITING_BYTES:
+            line.append(data)  # the rest is lost, as datagrams may be
+            self._waiting_bytes += len(data)
 
     def close(self) -> None:
         """Close the port."""
@@ -137,16 +140,19 @@ class Datagrams(asyncio.DatagramProtocol):
         task.add_done_callback(self._tasks.discard)
 
     async def _work_off(
-        self, answer: Coroutine[Any, Any, None] | None, sender: tuple[str, int], peer: Peer
+        self, answer: Coroutine[Any, Any, None], sender: tuple[str, int], peer: Peer
     ) -> None:
         """Wait for an answer, and then for those to the packets that came meanwhile."""
         line = self._lines[sender]
         try:
-            while answer or line:
-                if answer:
-                    await answer
-                answer = self._answer(line.popleft(), sender, peer) if line else None
+            await answer
+            while line:
+                packet = line.popleft()
+                self._waiting_bytes -= len(packet)
+                if later_answer := self._answer(packet, sender, peer):
+                    await later_answer
         finally:
+            self._waiting_bytes -= sum(map(len, line))
             del self._lines[sender]
 
     def _answer(

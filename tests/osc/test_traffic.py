@@ -197,6 +197,14 @@ def test_answers_to_datagrams_keep_their_order(server: Server) -> None:
             assert peer.receive().arguments == [number]
 
 
+def test_a_burst_of_datagrams_is_answered(server: Server) -> None:
+    with Udp(server.port) as peer:
+        for _ in range(200):
+            peer.send("/stems/presets", "i", 1_000)
+        for _ in range(200):
+            assert peer.receive().address == "/stems/done"
+
+
 # --- pages
 
 
