@@ -26,6 +26,7 @@ _SECONDS_TO_FIRST_MESSAGE = 30.0
 
 _STRANGERS_OF_A_NETWORK = 16
 _STRANGERS_MESSAGE_BYTES = 4_096
+_SECONDS_BETWEEN_STRANGERS_MESSAGES = 0.1
 _SMALL_BYTES = 128 << 10
 _LARGE_BYTES_UNDER_WAY = 32 << 20
 
@@ -115,8 +116,11 @@ class Connections:
         seconds = _SECONDS_TO_HELLO if self._has_strangers else _SECONDS_TO_FIRST_MESSAGE
         deadline = asyncio.get_running_loop().time() + seconds
         goes_on = await self._exchange(stream, peer, deadline)
+        while goes_on and not peer.is_authorised:
+            await asyncio.sleep(_SECONDS_BETWEEN_STRANGERS_MESSAGES)
+            goes_on = await self._exchange(stream, peer, deadline)
         while goes_on:
-            goes_on = await self._exchange(stream, peer, None if peer.is_authorised else deadline)
+            goes_on = await self._exchange(stream, peer, None)
 
     async def _exchange(self, stream: Stream, peer: Peer, deadline: float | None) -> bool:
         """Take a packet and answer it; return whether there may be another.
