@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from daw_bridge.errors import BusyError, OptionError
 from daw_bridge.osc.pace import Pace
-from daw_bridge.osc.peers import Peer
+from daw_bridge.osc.peers import Peer, address_of
 from daw_bridge.osc.settings import Traffic, is_loopback
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class Datagrams(asyncio.DatagramProtocol):
         with suppress(OSError):
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER_BYTES)
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """Hand a packet on, unless an earlier one of the sender is still being answered."""
-        sender = addr[:2]
+        sender = address_of(addr)
         line = self._lines.get(sender)
         if line is None:
             self._hand_on(data, sender)

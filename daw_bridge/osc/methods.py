@@ -141,20 +141,20 @@ class Methods:
         if major != MAJOR:
             raise VersionError(f"This server speaks version {MAJOR}.{MINOR}, not {major}.")
         if not self._token.is_said_in(token):
-            return self._turn_away(peer)
-        listener = self._datagrams.diverted(peer, url) if url else None
-        peer.name = _check_id("A client's name", client) if client else peer.name
+            return self._turn_away(peer, token)
         peer.is_authorised = peer.has_said_hello = True
-        if listener:
-            peer.divert(listener)
+        peer.name = _check_id("A client's name", client) if client else peer.name
+        if url:
+            peer.divert(self._datagrams.diverted(peer, url))
         peer.reply(HELLO, self.release, MAJOR, MINOR, FEATURES)
         return None
 
-    def _turn_away(self, peer: Peer) -> Awaitable[None]:
-        """Refuse who said another token, later and later where it is known who that is."""
-        if peer.is_stream:
+    def _turn_away(self, peer: Peer, token: str) -> Awaitable[None]:
+        """Refuse who said another token or none; who guesses hears later, if it is known who."""
+        if token and peer.is_stream:
             return self._token.turn_away(peer)
-        self._token.note(peer)
+        if token:
+            self._token.note(peer)
         raise UnauthorisedError(HELLO_FIRST)
 
     def _models(self, peer: Peer, first: int = 0) -> None:

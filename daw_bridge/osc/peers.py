@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -110,6 +110,13 @@ class Peer:
     def divert(self, other: Peer) -> None:
         """Have all answers go where another's go from now on."""
         self.url, self._post = other.url, other._post
+
+
+def address_of(name: tuple[Any, ...]) -> tuple[str, int]:
+    """Return the IP address, with its zone where it has one, and the port of a socket's name."""
+    host, port, *rest = name
+    zone = rest[1] if rest else 0  # of IPv6: flow, zone
+    return (f"{host}%{zone}" if zone and "%" not in host else host), port
 
 
 def network_of(host: str) -> str:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from daw_bridge.osc.messages import frame
+from daw_bridge.osc.peers import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -46,8 +47,7 @@ class Stream(asyncio.BufferedProtocol):
     @property
     def address(self) -> tuple[str, int]:
         """The IP address and the port of the other end."""
-        host, port = (self._transport.get_extra_info("peername") or ("nobody", 0))[:2]
-        return host, port
+        return address_of(self._transport.get_extra_info("peername") or ("nobody", 0))
 
     @property
     def unread_bytes(self) -> int:

@@ -10,7 +10,7 @@ from daw_bridge.errors import AudioError, OptionError
 from daw_bridge.osc.addresses import GET, HELLO, JOBS, LIST, METHODS, PROGRESS, STEM
 from daw_bridge.osc.datagrams import Datagrams
 from daw_bridge.osc.messages import Message, decode
-from daw_bridge.osc.peers import Peer, network_of
+from daw_bridge.osc.peers import Peer, address_of, network_of
 
 
 @pytest.fixture
@@ -68,6 +68,19 @@ def test_a_refusal_fits_the_room_that_there_is(sentence: str, room: int) -> None
     assert bool(packets) == (room >= 40)
     for packet in packets:
         assert sentence.replace("\0", "?").startswith(str(decode(packet)[0].arguments[3]))
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        (("192.0.2.1", 9), ("192.0.2.1", 9)),
+        (("2001:db8::1", 9, 0, 0), ("2001:db8::1", 9)),
+        (("fe80::1", 9, 0, 2), ("fe80::1%2", 9)),
+        (("fe80::1%eth0", 9, 0, 2), ("fe80::1%eth0", 9)),
+    ],
+)
+def test_an_address_has_its_zone(name: tuple[str | int, ...], address: tuple[str, int]) -> None:
+    assert address_of(name) == address
 
 
 @pytest.mark.parametrize(
