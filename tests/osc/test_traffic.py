@@ -259,8 +259,9 @@ def test_a_network_has_few_strangers(closed: Server) -> None:
 
 
 def is_let_in(port: int) -> bool:
-    with Tcp(port) as peer:
+    with suppress(OSError, EOFError), Tcp(port) as peer:
         return peer.ask("/stems/hello", "siiss", "", 1, 0, "", TOKEN).address == "/stems/reply"
+    return False
 
 
 def test_who_does_not_say_hello_is_shown_out(closed: Server) -> None:
@@ -278,14 +279,14 @@ def test_wrong_tokens_are_answered_later_and_later(closed: Server) -> None:
     with Tcp(closed.port) as guesser, Tcp(closed.port) as client:
         say_hello(client)
         delays = []
-        for _ in range(4):
+        for _ in range(3):
             guesser.socket.sendall(frame(WRONG))
             began = time.monotonic()
             assert client.ask("/stems/sync", "i", 6).arguments == [6]
             assert guesser.receive().arguments[2] == -10
             delays.append(time.monotonic() - began)
         assert delays[0] >= 0.2
-        assert delays[-1] >= 4 * delays[0]
+        assert delays[-1] >= 0.9
         say_hello(guesser)
     assert 'event="wrong token" client=127.0.0.1:' in closed.log
 
