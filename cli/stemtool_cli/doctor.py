@@ -9,6 +9,7 @@ import click
 
 _PACKAGES = (
     "daw-bridge", "numpy", "scipy", "soundfile", "av", "soxr", "onnx", "pedalboard", "mutagen",
+    "python-osc",
 )  # fmt: skip
 
 

@@ -1,19 +1,23 @@
 """OSC packets ↔ messages, for packets that nobody has checked yet.
 
-Reading takes time and memory in proportion to the packet, whatever is in it. Writing takes any
-text, also names of files that are not UTF-8.
+python-osc reads and writes the arguments. What it does not do is done around it: bundles are opened
+and arguments counted here, because a negative size would keep it busy for ever; texts are short,
+because it reads them byte by byte; and what is written takes any text, also names of files that are
+not UTF-8, at which it fails.
 """
 
 from __future__ import annotations
 
 import struct
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pythonosc.parsing import osc_types
 
 from daw_bridge.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from daw_bridge.osc.addresses import Argument, Form
 
@@ -26,9 +30,17 @@ _BUNDLE = b"#bundle\0"
 _BUNDLE_HEADER_BYTES = 16
 _MAX_BUNDLE_DEPTH = 4
 _MAX_ADDRESS_BYTES = 256
-_NUMBERS = {letter: struct.Struct(f">{code}") for letter, code in zip("ihfd", "iqfd", strict=True)}
+_MAX_TEXT_BYTES = 1 << 14
 _CONSTANTS = {"T": True, "F": False, "N": None}
-_KNOWN_TYPES = frozenset([*_NUMBERS, *_CONSTANTS, "s", "b"])
+_READERS: Mapping[str, Callable[[bytes, int], tuple[object, int]]] = {
+    "i": osc_types.get_int,
+    "h": osc_types.get_int64,
+    "f": osc_types.get_float,
+    "d": osc_types.get_double,
+    "s": osc_types.get_string,
+    "b": osc_types.get_blob,
+}
+_KNOWN_TYPES = frozenset([*_READERS, *_CONSTANTS])
 _LARGEST = {"i": (1 << 31) - 1, "h": (1 << 63) - 1, "f": (2 - 2**-23) * 2.0**127}
 
 
@@ -92,7 +104,7 @@ def decode(packet: bytes | bytearray, most: int = MAX_MESSAGES) -> list[Message]
                 continue
             elements = list(islice(_open_bundle(part, depth), most + 1))
             unopened += [(each, depth + 1) for each in reversed(elements)]
-    except (ValueError, struct.error) as error:
+    except (osc_types.ParseError, ValueError, struct.error) as error:
         raise OptionError("This packet is no OSC message.") from error
     return messages
 
@@ -140,17 +152,16 @@ def _read(letter: str, packet: bytes, start: int) -> tuple[object, int]:
     """Return the argument that starts at a byte, and where the next one does."""
     if letter in _CONSTANTS:
         return _CONSTANTS[letter], start
-    if letter in _NUMBERS:
-        number = _NUMBERS[letter]
-        return number.unpack_from(packet, start)[0], start + number.size
-    if letter == "s":
-        end = packet.index(b"\0", start)
-        return packet[start:end].decode("utf-8"), start + _padded(end - start)
-    (size,) = FRAME_HEADER.unpack_from(packet, start)
-    start += FRAME_HEADER.size
-    if size > len(packet) - start:
+    _check_length(letter, packet, start)
+    return _READERS[letter](packet, start)
+
+
+def _check_length(letter: str, packet: bytes, start: int) -> None:
+    """Check the length of a text or a blob before python-osc follows it."""
+    if letter == "s" and packet.index(b"\0", start) - start > _MAX_TEXT_BYTES:
+        raise OptionError(f"A text has at most {_MAX_TEXT_BYTES} bytes.")
+    if letter == "b" and FRAME_HEADER.unpack_from(packet, start)[0] > len(packet):
         raise ValueError("a blob that is not as long as it says")
-    return packet[start : start + size], start + size + -size % 4
 
 
 def _write(letter: str, argument: object) -> bytes:
@@ -159,20 +170,29 @@ def _write(letter: str, argument: object) -> bytes:
         case "s", str():
             return _write_string(argument)
         case "b", bytes():
-            return FRAME_HEADER.pack(len(argument)) + argument + bytes(-len(argument) % 4)
-        case (("i" | "h" | "f"), int() | float()) if letter == "f" or isinstance(argument, int):
-            largest = _LARGEST[letter]
-            return _NUMBERS[letter].pack(max(min(argument, largest), -largest))
-        case "d", int() | float():
-            return _NUMBERS[letter].pack(argument)
+            return osc_types.write_blob(argument)
+        case ("i", int()):
+            return osc_types.write_int(_nearest(letter, argument))
+        case ("h", int()):
+            return osc_types.write_int64(_nearest(letter, argument))
+        case ("f", int() | float()):
+            return osc_types.write_float(_nearest(letter, argument))
+        case ("d", int() | float()):
+            return osc_types.write_double(argument)
         case (("T" | "F" | "N"), _):
             return b""
     raise TypeError(f"{argument!r:.40} is not of type {letter}")
 
 
 def _write_string(text: str) -> bytes:
-    data = text.replace("\0", "?").encode("utf-8", "replace")
-    return data + bytes(_padded(len(data)) - len(data))
+    fit = text.replace("\0", "?").encode("utf-8", "replace").decode()
+    return osc_types.write_string(fit)
+
+
+def _nearest(letter: str, number: Any) -> Any:
+    """Return a number, or the largest that a type has room for."""
+    largest = _LARGEST[letter]
+    return max(min(number, largest), -largest)
 
 
 def _padded(length: int) -> int:

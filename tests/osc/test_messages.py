@@ -105,6 +105,8 @@ def test_a_packet_has_so_many_messages(most: int) -> None:
         decode(bundle(*[HELLO] * (most + 1)), most)
 
 
-def test_long_strings_are_read_at_once() -> None:
-    text = "x" * 4_000_000
-    assert decode(encode("/x", "s" * 60, text, *[""] * 59))[0].arguments[0] == text
+def test_texts_are_short() -> None:
+    """They are read byte by byte."""
+    assert decode(encode("/x", "s", "x" * 16_000))[0].arguments == ["x" * 16_000]
+    with pytest.raises(OptionError, match="A text has at most"):
+        decode(encode("/x", "s", "x" * 1_000_000))
