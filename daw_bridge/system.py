@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _LIST_PROGRAMS = ["tasklist", "/NH"] if sys.platform == "win32" else ["ps", "-x", "-o", "comm="]
 
-_M_ARENA_MAX = -8  # glibc's malloc.h
+_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # glibc's malloc.h
+_LARGE_BLOCK_BYTES = 128 << 10
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,20 @@ def share_one_heap() -> None:
 
     The peak is then the same from run to run, and for a song and a day of music.
     """
+    _tune_glibc(_M_ARENA_MAX, 1)
+
+
+def give_back_large_blocks() -> None:
+    """Have glibc return each block of 128 kB or more to the system once it is freed.
+
+    Otherwise it takes all but the first from its heap, which shrinks from its end only.
+    """
+    _tune_glibc(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
+
+
+def _tune_glibc(parameter: int, value: int) -> None:
     with suppress(AttributeError, OSError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        ctypes.CDLL(None).mallopt(parameter, value)
 
 
 def stand_back(niceness: int) -> None:

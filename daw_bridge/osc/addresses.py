@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 Argument: TypeAlias = "str | int | float | bytes"
 
-MAJOR, MINOR = 1, 1
+MAJOR, MINOR = 1, 2
 """The version of the protocol; only another major one is refused."""
 
 _NUMBERS = "ihfd"
+_BITS = {"i": 32, "h": 64}
 _TYPE_NAMES = {"s": "a string", "b": "a blob", **dict.fromkeys(_NUMBERS, "a number")}
+_TYPE_NAMES |= {letter: f"a number of {bits} bits" for letter, bits in _BITS.items()}
 
 
 class Parameter(NamedTuple):
@@ -45,10 +47,13 @@ class Parameter(NamedTuple):
         """Return an argument in this parameter's type.
 
         Raises:
-            OptionError: it has another type.
+            OptionError: it has another type, or no room in this one.
         """
         if self.type in _NUMBERS and isinstance(value, (int, float)) and math.isfinite(value):
-            return float(value) if self.type in "fd" else int(value)
+            if self.type in "fd":
+                return float(value)
+            if -1 <= int(value) >> (_BITS[self.type] - 1) <= 0:
+                return int(value)
         if self.type == "s" and isinstance(value, str) and "\0" not in value:
             return value
         if self.type == "b" and isinstance(value, bytes):
@@ -136,9 +141,9 @@ def _asking(
 
 
 def _listing(name: str, row: str, summary: str) -> Method:
-    """Return a method that is answered with rows, and then with their number."""
+    """Return a method that is answered with a page of rows, and then with how many there are."""
     end = Form(DONE.address, f's:"/stems/{name}" i:count s:""')
-    return _asking(name, "", summary, row, end, when=", one each")
+    return _asking(name, "[i:first]", summary, row, end, when=", one each")
 
 
 REPLY = Form("/stems/reply", "s:address …")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,8 @@ class Audience:
         """Return who is to hear of a job, None where nobody can be reached."""
         peer = self._peers.get(record.task.job)
         if peer is None and record.reply:
-            peer = self._peers[record.task.job] = self._datagrams.peer_at(record.reply)
+            with suppress(ValueError):  # the disk gave back something else
+                peer = self._peers[record.task.job] = self._datagrams.peer_at(record.reply)
         return peer
 
 

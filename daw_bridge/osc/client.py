@@ -247,7 +247,7 @@ class Client:
         stems: dict[str, Path] = {}
         while True:
             address, arguments = self._receive()
-            if address == ERROR.address and arguments[1] == job:
+            if address == ERROR.address and arguments[1:2] == [job]:
                 raise _error_in(arguments)
             if arguments[0] != job:
                 continue
@@ -255,7 +255,7 @@ class Client:
                 _, fraction, _ = PROGRESS.take(arguments)
                 progress(float(fraction))
             elif address == WARNING.address:
-                warn(str(arguments[1]))
+                warn(str(WARNING.take(arguments)[1]))
             elif address == STEM.address:
                 _, _, _, stem, path = STEM.take(arguments)
                 stems[str(stem)] = Path(str(path))
@@ -263,17 +263,29 @@ class Client:
                 return stems
 
     def _list(self, method: Method) -> list[list[Any]]:
-        """Ask for a list and return its rows."""
-        self._send(method)
+        """Ask for a list, page by page, and return its rows."""
+        rows, count = self._page(method)
+        while len(rows) < count:
+            page, count = self._page(method, len(rows))
+            if not page:
+                break  # it has become shorter meanwhile
+            rows += page
+        return rows
+
+    def _page(self, method: Method, *first: int) -> tuple[list[list[Any]], int]:
+        """Ask for a page of a list; return its rows, and how many the whole list has."""
+        self._send(method, *first)
         rows: list[list[Any]] = []
         while True:
             address, arguments = self._receive()
             if arguments[0] != method.address:
                 continue
+            if address == ERROR.address:
+                raise _error_in(arguments)
             if address == DONE.address:
-                return rows
+                return rows, int(DONE.take(arguments)[1])
             if address == REPLY.address:
-                rows.append(arguments[1:])
+                rows.append(method.answers[0].take(arguments)[1:])
 
     def _ask(self, method: Method, *arguments: Argument) -> list[Any]:
         """Send a request and return its reply's arguments after the address."""
@@ -284,7 +296,7 @@ class Client:
         while True:
             address, arguments = self._receive()
             if address == REPLY.address and arguments[0] == method.address:
-                return arguments[1:]
+                return method.answers[0].take(arguments)[1:]
             if address == ERROR.address and arguments[0] in (method.address, ""):
                 raise _error_in(arguments)
 
@@ -324,10 +336,10 @@ class Client:
     def _receive(self) -> Message:
         with self._lost_if_broken():
             (size,) = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size))
-            if size > _MAX_MESSAGE_BYTES:
-                raise ServerError("The other side does not speak OSC over TCP.")
-            (message,) = decode(self._read(size))
-        return message
+            messages = decode(self._read(size)) if 0 < size <= _MAX_MESSAGE_BYTES else []
+        if len(messages) != 1 or not messages[0].arguments:
+            raise ServerError("The other side does not speak as stemtool's server does.")
+        return messages[0]
 
     def _read(self, size: int) -> bytes:
         data = bytearray()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import re
 from functools import partial
 from importlib.metadata import version
@@ -41,6 +40,7 @@ from daw_bridge.osc.addresses import (
     find_method,
 )
 from daw_bridge.osc.audience import announce
+from daw_bridge.osc.tokens import HELLO_FIRST, Token
 from daw_bridge.osc.transfer import TRANSFER_PREFIX, open_outgoing
 from daw_bridge.serving.store import Record
 from daw_bridge.serving.uploads import Upload
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 FEATURES = ":udp:tcp:cancel:progress:transfer:"
 
 _LISTED = 100
-_HELLO_FIRST = f"Say {HELLO.address} with the server's token first."
+_SECONDS_PRESETS_ARE_KEPT = 2.0
 _ID = re.compile(r"[^\x00-\x1f\x7f/]{1,128}")
 
 
@@ -101,6 +101,8 @@ class Methods:
         self._dispatcher = dispatcher
         self._audience = audience
         self._datagrams = datagrams
+        self._token = Token(settings.token)
+        self._presets_listed = _PresetList()
         self.release = version("daw-bridge")
         self._handlers: Mapping[Method, Callable[..., Any]] = {
             **{method: partial(self._submit, kind) for kind, method in JOBS.items()},
@@ -122,40 +124,49 @@ class Methods:
         Raises:
             DawBridgeError: it cannot be done.
         """
+        if not peer.is_authorised and message.address != HELLO.address:
+            raise UnauthorisedError(HELLO_FIRST)
         method = find_method(message.address)
         if method.tcp_only and not peer.is_stream:
             raise OptionError(f"{method.address} is for TCP; datagrams carry no audio.")
-        if self._settings.token and not peer.is_authorised and method != HELLO:
-            raise UnauthorisedError(_HELLO_FIRST)
         answer: Awaitable[None] | None
         answer = self._handlers[method](peer, *method.take(message.arguments))
         return answer
 
-    def _hello(self, peer: Peer, client: str, major: int, _: int, *rest: str) -> None:
+    def _hello(
+        self, peer: Peer, client: str, major: int, _: int, *rest: str
+    ) -> Awaitable[None] | None:
         url, token = rest if len(rest) > 1 else (*rest, "")
         if major != MAJOR:
             raise VersionError(f"This server speaks version {MAJOR}.{MINOR}, not {major}.")
-        wanted = self._settings.token
-        if wanted and not hmac.compare_digest(token.encode(), wanted.encode()):
-            raise UnauthorisedError(_HELLO_FIRST)
-        peer.is_authorised = True
+        if not self._token.is_said_in(token):
+            return self._turn_away(peer, token)
+        peer.is_authorised = peer.has_said_hello = True
+        peer.name = _check_id("A client's name", client) if client else peer.name
         if url:
             peer.divert(self._datagrams.diverted(peer, url))
-        peer.name = _check_id("A client's name", client) if client else peer.name
         peer.reply(HELLO, self.release, MAJOR, MINOR, FEATURES)
+        return None
 
-    def _models(self, peer: Peer) -> None:
+    def _turn_away(self, peer: Peer, token: str) -> Awaitable[None]:
+        """Refuse who said another token or none; who guesses hears later, if it is known who."""
+        if token and peer.is_stream:
+            return self._token.turn_away(peer)
+        if token:
+            self._token.note(peer)
+        raise UnauthorisedError(HELLO_FIRST)
+
+    def _models(self, peer: Peer, first: int = 0) -> None:
         rows = [
             (each.name, each.sample_rate_hz, ",".join(each.stems), each.licence)
             for each in self._manifests
         ]
-        peer.reply_each(MODELS, rows)
+        peer.reply_page(MODELS, rows, first)
 
-    def _presets(self, peer: Peer) -> None:
-        rows = [(name, read_summary(path)) for name, path in find_presets().items()]
-        peer.reply_each(PRESETS, rows)
+    async def _presets(self, peer: Peer, first: int = 0) -> None:
+        peer.reply_page(PRESETS, await self._presets_listed.rows(), first)
 
-    def _submit(self, kind: str, peer: Peer, *arguments: Any) -> None:
+    async def _submit(self, kind: str, peer: Peer, *arguments: Any) -> None:
         job, model, folder, start, length, options, *paths = arguments
         _check_id("A job's name", job)
         said = _parse_options(options)
@@ -165,21 +176,21 @@ class Methods:
             kind=kind,
             model=model or self._settings.models[0],
             sources=tuple(paths),
-            folder=self._folder(job, folder),
+            folder=await asyncio.to_thread(self._folder, job, folder),
             start=int(start),
             length=None if length < 0 else int(length),
             options=said,
         )
         record = Record(task, peer.name, reply=destination.peer.url, on_done=destination.on_done)
         try:
-            self._queue(record, destination.peer)
+            await self._queue(record, destination.peer)
         except DawBridgeError as error:
             self._dispatcher.refuse(record, error)
             destination.peer.refuse(error, JOBS[kind].address, job)
 
-    def _queue(self, record: Record, peer: Peer) -> None:
+    async def _queue(self, record: Record, peer: Peer) -> None:
         """Queue a job, or find it where it was asked for before."""
-        sources = tuple(self._locate(path) for path in record.task.sources)
+        sources = await asyncio.to_thread(self._locate_all, record.task.sources)
         record.task = msgspec.structs.replace(record.task, sources=sources)
         record = self._dispatcher.accept(record)
         self._audience.admit(record, peer)
@@ -191,13 +202,13 @@ class Methods:
         progress = self._dispatcher.progress(record)
         peer.reply(STATUS, job, record.state, progress, record.message, record.task.folder)
 
-    def _list(self, peer: Peer) -> None:
+    def _list(self, peer: Peer, first: int = 0) -> None:
         progress = self._dispatcher.progress
         rows = [
             (each.task.job, each.state, progress(each), each.client, each.task.folder)
             for each in self._dispatcher.latest(_LISTED)
         ]
-        peer.reply_each(LIST, rows)
+        peer.reply_page(LIST, rows, first)
 
     def _cancel(self, peer: Peer, job: str) -> None:
         record = self._find(job)
@@ -242,6 +253,9 @@ class Methods:
             raise UnknownJobError(f"There is no job {job}.")
         return record
 
+    def _locate_all(self, paths: Sequence[str]) -> tuple[str, ...]:
+        return tuple(self._locate(path) for path in paths)
+
     def _locate(self, path: str) -> str:
         """Return the real path of a source, which may be an upload."""
         if path.startswith(TRANSFER_PREFIX):
@@ -252,6 +266,28 @@ class Methods:
         """Return the real path of a job's folder; one of ours where the client names none."""
         own = self._folders.results_of(job)
         return str(self._folders.find(Path(folder)) if folder else own)
+
+
+class _PresetList:
+    """Names and summaries of the presets, read in a thread and kept for a moment."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[str, str]] = []
+        self._are_fresh_until = 0.0
+        self._reading = asyncio.Lock()
+
+    async def rows(self) -> list[tuple[str, str]]:
+        """Return a row for each preset."""
+        async with self._reading:
+            now = asyncio.get_running_loop().time()
+            if now >= self._are_fresh_until:
+                self._rows = await asyncio.to_thread(_read_presets)
+                self._are_fresh_until = now + _SECONDS_PRESETS_ARE_KEPT
+            return self._rows
+
+
+def _read_presets() -> list[tuple[str, str]]:
+    return [(name, read_summary(path)) for name, path in find_presets().items()]
 
 
 class _Destination(NamedTuple):

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
-from typing import TYPE_CHECKING
+import ipaddress
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from daw_bridge.osc.addresses import ERROR
-from daw_bridge.osc.messages import fill, frame
+from daw_bridge.osc.messages import fill
 from daw_bridge.serving.codes import code_of
 
 if TYPE_CHECKING:
-    from asyncio import StreamWriter
     from collections.abc import Awaitable, Callable, Sequence
 
     from daw_bridge.errors import DawBridgeError
     from daw_bridge.osc.addresses import Argument, Form, Method
 
-SLOW_SECONDS = 60.0
-"""How long a TCP client may take over a message, either way."""
-
-_UNREAD_BYTES = 4 << 20
+_PAGE_BYTES = 4_096
+_MAX_SENTENCE_LENGTH = 1_000
+_SITE_BITS = 64  # of an IPv6 address: what a subscriber has of his own follows (RFC 6177)
 
 log = structlog.get_logger()
 
@@ -43,7 +40,9 @@ class Peer:
 
     Attributes:
         is_stream: whether they came by TCP.
-        is_authorised: whether they know the token.
+        is_authorised: whether they know the token, where there is one.
+        has_said_hello: whether they are to be known again when they send the next datagram.
+        room: how many bytes a refusal may have while they are not authorised; None: any number.
     """
 
     def __init__(
@@ -60,8 +59,15 @@ class Peer:
         self.url = url
         self.is_stream = not url
         self.is_authorised = False
+        self.has_said_hello = False
+        self.room: int | None = None
         self.drained = drained
         self._post = post
+
+    @property
+    def network(self) -> str:
+        """Their address, or of an IPv6 address the part that is the same for one site."""
+        return network_of(self.host)
 
     def tell(self, form: Form, *arguments: Argument) -> None:
         """Send a message of the table; who cannot take it does not get it.
@@ -75,38 +81,58 @@ class Peer:
         """Answer a request."""
         self.tell(method.answers[0], method.address, *arguments)
 
-    def reply_each(self, method: Method, rows: Sequence[tuple[Argument, ...]]) -> None:
-        """Answer a request with a reply for each row, and then with their number."""
-        for row in rows:
-            self.reply(method, *row)
-        self.tell(method.answers[1], method.address, len(rows), "")
+    def reply_page(
+        self, method: Method, rows: Sequence[tuple[Argument, ...]], first: int = 0
+    ) -> None:
+        """Answer a request with the rows from one on, at most a page of them, and their number."""
+        answer, end = method.answers
+        size = 0
+        for row in rows[max(first, 0) :]:
+            packet = fill(answer, method.address, *row)
+            if size and size + len(packet) > _PAGE_BYTES:
+                break
+            size += len(packet)
+            self._post(packet)
+        self.tell(end, method.address, len(rows), "")
 
     def refuse(self, error: DawBridgeError, address: str = "", job: str = "") -> None:
         """Say what stands against a request."""
         log.debug("refused", client=self.name, address=address, job=job, reason=str(error))
-        self.tell(ERROR, address, job, code_of(error), str(error))
+        sentence = str(error)[:_MAX_SENTENCE_LENGTH]
+        packet = fill(ERROR, address, job, code_of(error), sentence)
+        if self.room is not None and not self.is_authorised and len(packet) > self.room:
+            spare = self.room - len(fill(ERROR, "", "", code_of(error), ""))
+            if spare < 0:
+                return
+            packet = fill(ERROR, "", "", code_of(error), _shortened(sentence, spare))
+        self._post(packet)
 
     def divert(self, other: Peer) -> None:
         """Have all answers go where another's go from now on."""
         self.url, self._post = other.url, other._post
 
 
-def stream_peer(writer: StreamWriter) -> Peer:
-    """Return who is at the other end of a TCP connection."""
-    host, port = writer.get_extra_info("peername")[:2]
-    post, drained = partial(_post, writer), partial(_drain, writer)
-    return Peer(f"{host}:{port}", host, post, url="", drained=drained)
+def address_of(name: tuple[Any, ...]) -> tuple[str, int]:
+    """Return the IP address, with its zone where it has one, and the port of a socket's name."""
+    host, port, *rest = name
+    zone = rest[1] if rest else 0  # of IPv6: flow, zone
+    return (f"{host}%{zone}" if zone and "%" not in host else host), port
 
 
-def _post(writer: StreamWriter, packet: bytes) -> None:
-    """Send a packet to a connection; one that does not read what it is sent is cut."""
-    if writer.is_closing():
-        return
-    if writer.transport.get_write_buffer_size() > _UNREAD_BYTES:
-        writer.transport.abort()
-        return
-    writer.write(frame(packet))
+def network_of(host: str) -> str:
+    """Return an IPv4 address as it is, and the network of an IPv6 address's site."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return f"{int(address) >> _SITE_BITS:x}"
 
 
-async def _drain(writer: StreamWriter) -> None:
-    await asyncio.wait_for(writer.drain(), SLOW_SECONDS)
+def _shortened(sentence: str, spare: int) -> str:
+    """Return what of a sentence takes so many bytes more in a packet than none does."""
+    whole_words = spare // 4 * 4
+    return sentence.encode("utf-8", "replace")[: whole_words + 3].decode("utf-8", "ignore")

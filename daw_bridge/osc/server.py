@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 from filelock import FileLock, Timeout
 
-from daw_bridge.errors import BusyError, DawBridgeError, OptionError, ServerError
+from daw_bridge.errors import ServerError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.library.manifest import load_manifests
-from daw_bridge.osc.addresses import EVENTS
 from daw_bridge.osc.audience import Audience
+from daw_bridge.osc.connections import Connections
 from daw_bridge.osc.datagrams import Datagrams
-from daw_bridge.osc.messages import FRAME_HEADER, decode
 from daw_bridge.osc.methods import Methods
-from daw_bridge.osc.peers import SLOW_SECONDS, stream_peer
+from daw_bridge.osc.reception import Reception
 from daw_bridge.osc.settings import SERVER_FILE
 from daw_bridge.serving.dispatcher import Dispatcher
 from daw_bridge.serving.folders import Folders
@@ -27,18 +26,12 @@ from daw_bridge.serving.housekeeping import keep_house
 from daw_bridge.serving.lanes import make_lanes
 from daw_bridge.serving.store import Store
 from daw_bridge.serving.uploads import Uploads
-from daw_bridge.system import call_on_signals, tell_systemd
+from daw_bridge.system import call_on_signals, give_back_large_blocks, tell_systemd
 from daw_bridge.workers.worker import WorkerSettings
 
 if TYPE_CHECKING:
-    from asyncio import StreamReader, StreamWriter
-    from collections.abc import Awaitable, Iterator
-
-    from daw_bridge.osc.messages import Message
-    from daw_bridge.osc.peers import Peer
     from daw_bridge.osc.settings import ServerSettings
 
-_IDLE_SECONDS = 600.0
 _SECONDS_FOR_OLD_SERVER = 3.0
 _PORTS_TRIED = 20
 
@@ -54,6 +47,7 @@ def serve(settings: ServerSettings) -> None:
     """
     folders = Folders(settings.state, settings.roots)
     settings.state.chmod(0o700)
+    give_back_large_blocks()
     with ExitStack() as stack:
         try:
             stack.enter_context(FileLock(settings.state / "lock", timeout=_SECONDS_FOR_OLD_SERVER))
@@ -101,13 +95,14 @@ class Server:
 
     def __init__(self, settings: ServerSettings, folders: Folders, store: Store) -> None:
         self._settings = settings
-        self._traffic = settings.traffic
+        traffic, has_strangers = settings.traffic, bool(settings.token)
         default = settings.models[0]
         self._manifests = sorted(load_manifests(), key=lambda each: each.name != default)
         uploads = Uploads(folders.uploads, settings.limits.upload_bytes)
         self._lanes = make_lanes(_tell_workers(settings, folders), settings.jobs)
-        self._datagrams = Datagrams()
+        self._datagrams = Datagrams(traffic, has_strangers=has_strangers)
         self._audience = Audience(self._datagrams)
+        self._connections = Connections(traffic, self._audience, has_strangers=has_strangers)
         self._dispatcher = Dispatcher(
             store,
             self._lanes,
@@ -126,7 +121,7 @@ class Server:
         )
         days = settings.limits.keep_days
         self._keep_house = partial(keep_house, store, folders, uploads, days=days)
-        self._connections: set[StreamWriter] = set()
+        self._reception = Reception(self._methods)
         self._sockets = ExitStack()
         self._port = 0
 
@@ -146,8 +141,6 @@ class Server:
     async def close(self, *, finish: bool) -> None:
         """Finish or park the work, and close everything."""
         await self._dispatcher.close(finish=finish)
-        for writer in list(self._connections):
-            writer.close()
         self._sockets.close()
         await asyncio.gather(*(lane.worker.kill() for lane in self._lanes))
 
@@ -169,11 +162,10 @@ class Server:
         host, wanted = self._settings.host, self._settings.port
         for _ in range(_PORTS_TRIED):
             try:
-                tcp = await asyncio.start_server(self._serve_connection, host, wanted)
-                port: int = tcp.sockets[0].getsockname()[1]
+                port = await self._connections.open(host, wanted, self._reception)
                 with ExitStack() as on_failure:
-                    on_failure.callback(tcp.close)
-                    await self._datagrams.open(host, port, self._take_datagram)
+                    on_failure.callback(self._connections.close)
+                    await self._datagrams.open(host, port, self._reception.take)
                     on_failure.pop_all()
             except OSError as error:
                 if wanted:
@@ -182,92 +174,10 @@ class Server:
                         " Is a server running already? --port takes another."
                     ) from error
                 continue
-            self._sockets.callback(tcp.close)
+            self._sockets.callback(self._connections.close)
             self._sockets.callback(self._datagrams.close)
             return port
         raise ServerError(f"No port of {host} is free for both UDP and TCP.")
-
-    async def _serve_connection(self, reader: StreamReader, writer: StreamWriter) -> None:
-        peer = stream_peer(writer)
-        if len(self._connections) >= self._traffic.connections:
-            peer.refuse(BusyError(f"{self._traffic.connections} connections are open."))
-            writer.close()
-            return
-        self._connections.add(writer)
-        try:
-            while packet := await self._read_packet(reader, peer):
-                for message in self._decode(packet, peer):
-                    if answer := self._take(message, peer):
-                        await answer
-                await peer.drained()
-        except (OSError, EOFError, asyncio.TimeoutError):
-            log.debug("connection lost", client=peer.name)
-        finally:
-            self._connections.discard(writer)
-            self._audience.left(peer)
-            writer.close()
-
-    async def _read_packet(self, reader: StreamReader, peer: Peer) -> bytes:
-        """Return the next packet, empty where the connection is to be closed."""
-        while True:
-            try:
-                header = await asyncio.wait_for(reader.readexactly(4), _IDLE_SECONDS)
-                break
-            except asyncio.TimeoutError:
-                if not self._audience.awaits(peer):
-                    return b""
-        (size,) = FRAME_HEADER.unpack(header)
-        if not 0 < size <= self._traffic.message_bytes:
-            reason = f"A TCP message has 1 to {self._traffic.message_bytes} bytes, not {size}."
-            peer.refuse(OptionError(reason))
-            return b""
-        return await asyncio.wait_for(reader.readexactly(size), SLOW_SECONDS)
-
-    # --- messages
-
-    def _take_datagram(self, packet: bytes, peer: Peer) -> None:
-        """Answer a UDP packet."""
-        if len(packet) > self._traffic.datagram_bytes:
-            reason = f"A datagram has at most {self._traffic.datagram_bytes} bytes; use TCP."
-            peer.refuse(OptionError(reason))
-            return
-        for message in self._decode(packet, peer):
-            self._take(message, peer)
-
-    def _decode(self, packet: bytes, peer: Peer) -> list[Message]:
-        try:
-            return decode(packet)
-        except OptionError as error:
-            peer.refuse(error)
-            return []
-
-    def _take(self, message: Message, peer: Peer) -> Awaitable[None] | None:
-        """Answer a message, or return what is to be awaited for the answer."""
-        if message.address in EVENTS:
-            return None  # another server's: to answer would go on for ever
-        with self._refusing(message, peer):
-            answer = self._methods.call(message, peer)
-            return self._finish(message, peer, answer) if answer else None
-        return None
-
-    async def _finish(self, message: Message, peer: Peer, answer: Awaitable[None]) -> None:
-        with self._refusing(message, peer):
-            await answer
-
-    @contextmanager
-    def _refusing(self, message: Message, peer: Peer) -> Iterator[None]:
-        """Turn what goes wrong into an answer."""
-        job = next(iter(message.arguments), "")
-        try:
-            yield
-        except DawBridgeError as error:
-            peer.refuse(error, message.address, job if isinstance(job, str) else "")
-        except (ConnectionError, asyncio.TimeoutError):
-            raise  # there is nobody to answer
-        except Exception as error:
-            log.exception("error of ours", address=message.address)
-            reason = f"The server failed on an error of its own, {type(error).__name__}."
-            peer.refuse(DawBridgeError(reason), message.address)
 
 
 def _tell_workers(settings: ServerSettings, folders: Folders) -> WorkerSettings:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daw_bridge.errors import AudioError, BusyError, DawBridgeError, DiskFullError, OptionError
-from daw_bridge.osc.messages import MAX_ARGUMENTS, Message, decode, encode
+from daw_bridge.osc.addresses import STEM
+from daw_bridge.osc.messages import MAX_ARGUMENTS, Message, decode, encode, fill
 from daw_bridge.serving.codes import code_of, error_of
 
 HELLO = encode("/stems/hello", "siis", "me", 1, 0, "")
@@ -53,6 +54,7 @@ def test_bundles_are_opened_in_order_whatever_their_time() -> None:
         bundle() + struct.pack(">i", -4),
         bundle() + struct.pack(">i", 1 << 30) + HELLO,
         bundle(*[HELLO] * 300),
+        bundle(*[bundle()] * 300),
         bundle(bundle(bundle(bundle(bundle(HELLO))))),
     ],
 )
@@ -79,3 +81,32 @@ def test_errors_have_codes() -> None:
     assert isinstance(back, BusyError)
     assert str(back) == "later"
     assert type(error_of(-99, "?")) is DawBridgeError
+
+
+@given(st.text(), st.integers(), st.text(st.characters(categories=["Cs"])))
+def test_any_name_and_number_can_be_told(name: str, number: int, broken_name: str) -> None:
+    (message,) = decode(fill(STEM, name, number, 1, f"a\0{broken_name}", "/stems"))
+    assert message.arguments[0] == name.replace("\0", "?")
+    assert message.arguments[1] == max(min(number, 2**31 - 1), -(2**31) + 1)
+    assert message.arguments[3] == f"a?{'?' * len(broken_name)}"
+
+
+@given(st.floats(allow_nan=False))
+def test_any_fraction_can_be_told(fraction: float) -> None:
+    ((told,),) = (each.arguments for each in decode(encode("/x", "f", fraction)))
+    assert told == pytest.approx(max(min(fraction, 3.4028234e38), -3.4028234e38), rel=1e-6)
+
+
+@pytest.mark.parametrize("most", [1, 16])
+def test_a_packet_has_so_many_messages(most: int) -> None:
+    assert len(decode(bundle(*[HELLO] * most), most)) == most
+    assert len(decode(bundle(bundle(*[HELLO] * most)), most)) == most
+    with pytest.raises(OptionError, match=f"at most {most} "):
+        decode(bundle(*[HELLO] * (most + 1)), most)
+
+
+def test_texts_are_short() -> None:
+    """They are read byte by byte."""
+    assert decode(encode("/x", "s", "x" * 16_000))[0].arguments == ["x" * 16_000]
+    with pytest.raises(OptionError, match="A text has at most"):
+        decode(encode("/x", "s", "x" * 1_000_000))

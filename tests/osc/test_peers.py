@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from daw_bridge.errors import AudioError
+from daw_bridge.errors import AudioError, OptionError
 from daw_bridge.osc.addresses import GET, HELLO, JOBS, LIST, METHODS, PROGRESS, STEM
 from daw_bridge.osc.datagrams import Datagrams
 from daw_bridge.osc.messages import Message, decode
-from daw_bridge.osc.peers import Peer
+from daw_bridge.osc.peers import Peer, address_of, network_of
 
 
 @pytest.fixture
@@ -36,14 +38,94 @@ def test_replies_have_the_types_of_the_table(peer: Peer, heard: list[Message]) -
 
 
 def test_a_list_ends_with_its_length(peer: Peer, heard: list[Message]) -> None:
-    peer.reply_each(LIST, [("a", "done", 1.0, "me", "/a"), ("b", "queued", 0.0, "me", "/b")])
-    peer.reply_each(LIST, [])
+    peer.reply_page(LIST, [("a", "done", 1.0, "me", "/a"), ("b", "queued", 0.0, "me", "/b")])
+    peer.reply_page(LIST, [])
     assert [(each.address, each.arguments[:2]) for each in heard] == [
         ("/stems/reply", ["/stems/list", "a"]),
         ("/stems/reply", ["/stems/list", "b"]),
         ("/stems/done", ["/stems/list", 2]),
         ("/stems/done", ["/stems/list", 0]),
     ]
+
+
+def test_a_page_has_one_row_at_least_and_a_few_datagrams(peer: Peer, heard: list[Message]) -> None:
+    rows = [(f"{number}", "done", 1.0, "me", "/" * 1_500) for number in range(4)]
+    for first in (0, 2, 4):
+        peer.reply_page(LIST, rows, first)
+    assert [each.arguments[1] for each in heard] == ["0", "1", 4, "2", "3", 4, 4]
+    heard.clear()
+    peer.reply_page(LIST, [("a", "done", 1.0, "me", "/" * 9_000)])
+    assert [each.arguments[1] for each in heard] == ["a", 1]
+
+
+@given(st.text(max_size=200), st.integers(0, 300))
+def test_a_refusal_fits_the_room_that_there_is(sentence: str, room: int) -> None:
+    packets: list[bytes] = []
+    stranger = Peer("who", "127.0.0.1", packets.append, url="osc.udp://x:1")
+    stranger.room = room
+    stranger.refuse(AudioError(sentence), "/stems/status", "job")
+    assert [len(packet) <= room for packet in packets] in ([], [True])
+    assert bool(packets) == (room >= 40)
+    for packet in packets:
+        assert sentence.replace("\0", "?").startswith(str(decode(packet)[0].arguments[3]))
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        (("192.0.2.1", 9), ("192.0.2.1", 9)),
+        (("2001:db8::1", 9, 0, 0), ("2001:db8::1", 9)),
+        (("fe80::1", 9, 0, 2), ("fe80::1%2", 9)),
+        (("fe80::1%eth0", 9, 0, 2), ("fe80::1%eth0", 9)),
+    ],
+)
+def test_an_address_has_its_zone(name: tuple[str | int, ...], address: tuple[str, int]) -> None:
+    assert address_of(name) == address
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_neighbours"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::1%eth0", True),
+        ("::1", "::1", True),
+        ("nobody", "nobody", True),
+    ],
+)
+def test_networks(one: str, other: str, are_neighbours: bool) -> None:
+    assert (network_of(one) == network_of(other)) is are_neighbours
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "reached_at"),
+    [
+        ("osc.udp://:9", "192.0.2.1", "osc.udp://192.0.2.1:9"),
+        ("osc.udp://:9", "fe80::1%eth0", "osc.udp://[fe80::1%eth0]:9"),
+        ("osc.udp://localhost:9", "127.0.0.1", "osc.udp://127.0.0.1:9"),
+    ],
+)
+def test_answers_are_diverted_on_ones_own_machine(url: str, host: str, reached_at: str) -> None:
+    own = Peer("me", host, print, url="")
+    listener = Datagrams().diverted(own, url)
+    assert listener.url == reached_at
+    assert listener.host == host
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "osc.udp://:0", "osc.udp://:65536", "osc.udp://:-1", "osc.udp://", "osc.tcp://:9",
+        "osc.udp://192.0.2.2:9", "osc.udp://192.0.2.1.example:9", "osc.udp://me@192.0.2.2:9",
+        "osc.udp://[::1]:9", "osc.udp://[::1:9", "osc.udp://127.0.0.1:9", "\ud800", ":9",
+    ],
+)  # fmt: skip
+def test_answers_are_diverted_nowhere_else(url: str) -> None:
+    with pytest.raises(OptionError):
+        Datagrams().diverted(Peer("me", "192.0.2.1", print, url=""), url)
 
 
 @pytest.mark.parametrize(

@@ -184,10 +184,10 @@ def test_a_token_is_asked_for(server: Server, tmp_path: Path) -> None:
     with server:
         for kind in (Udp, Tcp):
             with kind(server.port) as peer:
-                assert peer.ask("/stems/list").arguments[2] == -10
+                assert peer.ask("/stems/status", "s", "x" * 99).arguments[2] == -10
                 refusal = peer.ask("/stems/hello", "siiss", "", 1, 0, "", "wrong")
                 assert refusal.arguments[2] == -10
-                assert peer.ask("/stems/list").arguments[2] == -10
+                assert peer.ask("/stems/status", "s", "x" * 99).arguments[2] == -10
                 reply = peer.ask("/stems/hello", "siiss", "", 1, 0, "", "correct horse battery")
                 assert reply.address == "/stems/reply"
                 assert peer.ask("/stems/list").address == "/stems/done"

@@ -16,6 +16,7 @@ from daw_bridge import Audio, Separator
 from daw_bridge.errors import ConfinementError, OptionError
 from daw_bridge.library.manifest import load_manifests
 from daw_bridge.loudness import LoudnessMeter
+from daw_bridge.osc.addresses import MAJOR, MINOR
 from daw_bridge.osc.messages import encode, frame
 from daw_bridge.rendering.preset import load_preset
 from tests.osc.requests import ENDS, status_of, submit
@@ -32,7 +33,7 @@ def test_hello(peer: Udp) -> None:
     answer = peer.ask("/stems/hello", "siis", "tests", 1, 0, "")
     assert answer.address == "/stems/reply"
     assert answer.arguments[0] == "/stems/hello"
-    assert answer.arguments[2:4] == [1, 1]
+    assert answer.arguments[2:4] == [MAJOR, MINOR]
     other = peer.ask("/stems/hello", "siis", "tests", 2, 0, "")
     assert other.address == "/stems/error"
     assert other.arguments[2] == -2
@@ -162,8 +163,11 @@ def test_refusals(
         (b"garbage!", -3),
         (encode("/stems/unknown"), -3),
         (encode("/stems/*"), -3),
-        (encode("/stems/list", "i", 1), -3),
+        (encode("/stems/list", "s", "1"), -3),
         (encode("/stems/sync", "s", "1"), -3),
+        (encode("/stems/sync", "h", 1 << 40), -3),
+        (encode("/stems/sync", "d", 1e300), -3),
+        (encode("/stems/get", "ssd", "job", "vocals", 1e300), -3),
         (encode("/stems/cancel", "s", "nobody"), -8),
         (encode("/stems/put", "sshs", "t", "n", 4, "0" * 64), -3),
         (encode("/stems/sync", "i", 1) + bytes(20_000), -3),
