@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _IDLE_SECONDS = 600.0
 _SECONDS_FOR_OLD_SERVER = 3.0
 _PORTS_TRIED = 20
+_WAITING = 1_024
 
 log = structlog.get_logger()
 
@@ -128,6 +129,7 @@ class Server:
         self._keep_house = partial(keep_house, store, folders, uploads, days=days)
         self._connections: set[StreamWriter] = set()
         self._sockets = ExitStack()
+        self._datagrams_to_take: asyncio.Queue[tuple[bytes, Peer]] = asyncio.Queue(_WAITING)
         self._port = 0
 
     async def start(self) -> int:
@@ -139,6 +141,7 @@ class Server:
         """
         await asyncio.gather(*(lane.worker.start() for lane in self._lanes))
         self._port = await self._listen()
+        self._taking = asyncio.create_task(self._take_datagrams())
         self._housekeeping = asyncio.create_task(self._keep_house())
         self._dispatcher.recover()
         return self._port
@@ -173,7 +176,7 @@ class Server:
                 port: int = tcp.sockets[0].getsockname()[1]
                 with ExitStack() as on_failure:
                     on_failure.callback(tcp.close)
-                    await self._datagrams.open(host, port, self._take_datagram)
+                    await self._datagrams.open(host, port, self._hear_datagram)
                     on_failure.pop_all()
             except OSError as error:
                 if wanted:
@@ -225,14 +228,24 @@ class Server:
 
     # --- messages
 
-    def _take_datagram(self, packet: bytes, peer: Peer) -> None:
-        """Answer a UDP packet."""
+    def _hear_datagram(self, packet: bytes, peer: Peer) -> None:
+        """Note a UDP packet down, one of too many is lost, as UDP allows."""
+        with suppress(asyncio.QueueFull):
+            self._datagrams_to_take.put_nowait((packet, peer))
+
+    async def _take_datagrams(self) -> None:
+        """Answer UDP packets, one after the other."""
+        while True:
+            await self._take_datagram(*await self._datagrams_to_take.get())
+
+    async def _take_datagram(self, packet: bytes, peer: Peer) -> None:
         if len(packet) > self._traffic.datagram_bytes:
             reason = f"A datagram has at most {self._traffic.datagram_bytes} bytes; use TCP."
             peer.refuse(OptionError(reason))
             return
         for message in self._decode(packet, peer):
-            self._take(message, peer)
+            if answer := self._take(message, peer):
+                await answer
 
     def _decode(self, packet: bytes, peer: Peer) -> list[Message]:
         try:
