@@ -42,7 +42,7 @@ _Job = TypeVar("_Job", bound=Job)
 _MAX_LABEL_BYTES = 100
 _UNFIT_FOR_FILES = re.compile(rf'[{CONTROLS}\ud800-\udfff/\\:*?"<>|]')
 _DEVICE_OF_WINDOWS = re.compile(
-    r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[\d¹²³]) *(\.|$)", re.I
+    r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[\d¹²³]) *(\.|$)", re.IGNORECASE
 )
 _DASH = " – "  # noqa: RUF001 - between a label and a name
 

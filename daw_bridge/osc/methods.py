@@ -13,7 +13,12 @@ from urllib.parse import unquote
 
 import msgspec
 
-from daw_bridge.bounds import MAX_NAME_LENGTH, MAX_OPTIONS_LENGTH, MAX_TEXT_LENGTH
+from daw_bridge.bounds import (
+    MAX_NAME_LENGTH,
+    MAX_NAMES,
+    MAX_OPTIONS_LENGTH,
+    MAX_TEXT_LENGTH,
+)
 from daw_bridge.errors import (
     BusyError,
     DawBridgeError,
@@ -288,7 +293,10 @@ def _parse_options(text: str) -> dict[str, str]:
     """Read ``key=value;key=value``; in values, %XX stands for a byte of UTF-8, as in URLs."""
     _check_length("The options", text, MAX_OPTIONS_LENGTH)
     options = {}
-    for pair in filter(None, text.split(";")):
+    pairs = list(filter(None, text.split(";", MAX_NAMES)))
+    if len(pairs) > MAX_NAMES:
+        raise OptionError(f"A request has at most {MAX_NAMES} options.")
+    for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise OptionError(f"Options are written key=value;key=value; '{pair:.40}' is not.")
