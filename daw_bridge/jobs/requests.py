@@ -44,6 +44,8 @@ _UNFIT_FOR_FILES = re.compile(rf'[{CONTROLS}\ud800-\udfff/\\:*?"<>|]')
 _DEVICE_OF_WINDOWS = re.compile(
     r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[\d¹²³]) *(\.|$)", re.IGNORECASE
 )
+_WANTED = re.compile(r"Expected `(bool|int|float)( \| null)?`, got `str`")
+_MEANT = {"bool": "1 or 0", "int": "a whole number", "float": "a number"}
 _DASH = " – "  # noqa: RUF001 - between a label and a name
 
 
@@ -88,14 +90,17 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                     f"There is no option '{name:.40}'{suggestion(name, known)};"
                     f" there are {', '.join(known)}."
                 )
-        said = {
+        taken = {
             name: _split(text) if known[name] == Names else text for name, text in words.items()
         }
         try:
-            return msgspec.convert(said, cls, strict=False)
+            return msgspec.convert(taken, cls, strict=False)
         except msgspec.ValidationError as error:
-            reason, _, name = str(error).rpartition(" - at `$.")
-            raise OptionError(f"Option {name.rstrip('`')}: {reason}.") from error
+            reason, _, place = str(error).rpartition(" - at `$.")
+            name = place.rstrip("`")
+            wanted = _WANTED.fullmatch(reason)
+            said = f" is {_MEANT[wanted[1]]}, not '{words[name]:.40}'" if wanted else f": {reason}"
+            raise OptionError(f"Option {name}{said}.") from error
 
     def __post_init__(self) -> None:
         """Raise :class:`OptionError` where more is said than any job needs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
@@ -112,6 +113,29 @@ def test_another_front_end(clip: Path, tmp_path: Path) -> None:
         stems = first.outcome.stems
         assert list(stems) == ["vocals", "accompaniment"]
         assert all(Audio.read(Path(path)).frames == 44_100 for path in stems.values())
+
+    asyncio.run(serve())
+
+
+def test_jobs_are_taken_in_beside_all_else_and_one_after_the_other(
+    clip: Path, tmp_path: Path
+) -> None:
+    async def serve() -> None:
+        async with serving(tmp_path, Ear(), Limits(queue=1)) as dispatcher:
+            first, again, elsewhere = (make_record(job, clip) for job in "112")
+            elsewhere.task = msgspec.structs.replace(elsewhere.task, folder=first.task.folder)
+            with closing(sqlite3.connect(tmp_path / "state" / "jobs.sqlite")) as other:
+                other.execute("BEGIN IMMEDIATE")  # as slow as a disk may be
+                asked = [dispatcher.accept(record) for record in (first, again, elsewhere)]
+                taken = asyncio.gather(*asked, return_exceptions=True)
+                await asyncio.sleep(0.1)
+                assert not taken.done()
+                assert dispatcher.active() == []
+                other.rollback()
+            one, same, refused = await taken
+            assert one is same is first
+            assert "at work in" in str(refused)
+            assert dispatcher.active() == [first]
 
     asyncio.run(serve())
 
