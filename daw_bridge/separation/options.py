@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daw_bridge.audio import Stems
-from daw_bridge.bounds import MAX_OVERLAP, MAX_SHIFTS, MAX_WIENER_ITERATIONS
+from daw_bridge.bounds import MAX_NAMES, MAX_OVERLAP, MAX_SHIFTS, MAX_WIENER_ITERATIONS
 from daw_bridge.errors import AudioError, OptionError
 from daw_bridge.library.manifest import SignalModel
 
@@ -54,6 +54,8 @@ class SeparationOptions:
     downmix: bool = False
 
     def __post_init__(self) -> None:
+        if len(self.stems) > MAX_NAMES:
+            raise OptionError(f"There are at most {MAX_NAMES} stems, not {len(self.stems)}.")
         if not 0 <= (self.overlap or 0) <= MAX_OVERLAP:
             raise OptionError(f"The overlap is from 0 to {MAX_OVERLAP}, not {self.overlap}.")
         if not 0 <= self.wiener_iterations <= MAX_WIENER_ITERATIONS:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -30,7 +30,17 @@ from daw_bridge.jobs.requests import (
 )
 from daw_bridge.library.manifest import ModelManifest
 from daw_bridge.rendering.layout import load_layout
-from daw_bridge.rendering.preset import Preset, load_preset
+from daw_bridge.rendering.preset import (
+    GainDb,
+    Lufs,
+    Pan,
+    Preset,
+    Semitones,
+    Tempo,
+    TruePeakDb,
+    Width,
+    load_preset,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "osc.md").read_text("utf-8")
 OPTIONS_OF_THE_PROTOCOL = {"reply", "on_done"}
@@ -238,6 +248,15 @@ def test_the_page_of_the_protocol_tells_the_bounds() -> None:
         f"any other text {MAX_TEXT_LENGTH}",
     ):
         assert sentence in told
+    row = next(line for line in PAGE.splitlines() if line.startswith("| gain, pan, width"))
+    row += next(line for line in PAGE.splitlines() if line.startswith("| pitch, tempo"))
+    row += next(line for line in PAGE.splitlines() if line.startswith("| lufs, true_peak"))
+    ranges = [
+        get_args(kind)[1] for kind in (GainDb, Pan, Width, Semitones, Tempo, Lufs, TruePeakDb)
+    ]
+    assert re.findall(r"(-?[\d.]+) to (-?[\d.]+)", row) == [
+        (f"{each.ge:g}", f"{each.le:g}") for each in ranges
+    ]
 
 
 @pytest.mark.parametrize(

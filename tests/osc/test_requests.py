@@ -26,11 +26,12 @@ from tests.server import Server, Tcp
 REQUESTS = 400
 ODD_TEXTS = [
     "", " ", ".", "..", "/", "-1", "0", "1", "2", "nan", "inf", "-inf", "null", "true", "yes",
-    "1_000", "0x10", " 5", "+5", "1e3", "1e999", "9" * 400, "5.0", "\u0661", "none", "80@-10", "1.1@.",
-    "...@-", "CON", "nul.wav", "com1", "a.", "a ", "x" * 300, "é" * 128, "\x1b[2J", "a\nb=c",
-    "\u202eb", "%00", "%FF", "%ED%A0%80", "=", ",", "a=,b", "vocals", "vocals,vocals", "vocals=-6",
-    "vocals=nan", "vocals=1e999", "vocals=1_0", "vocals=-6dB", "vocals" + " " * 120 + "x", "=1",
-    "karaoke", "karaoke,karaoke", ",".join("abcdefgh" * 20), "stems", "channels", "mix", "7.1",
+    "1_000", "0x10", " 5", "+5", "1e3", "1e999", "9" * 400, "5.0", "\u0661", "none", "1.1@.",
+    "80@-10", "...@-", "CON", "nul.wav", "com1", "a.", "a ", "x" * 300, "é" * 128, "\x1b[2J",
+    "a\nb=c", "\u202eb", "%00", "%FF", "%ED%A0%80", "=", ",", "a=,b", "vocals", "vocals,vocals",
+    "vocals=-6", "vocals=nan", "vocals=1e999", "vocals=1_0", "vocals=-6dB",
+    "vocals" + " " * 120 + "x", "=1", "karaoke", "karaoke,karaoke", ",".join("abcdefgh" * 20),
+    "stems", "channels", "mix", "7.1",
     "spleeter", "ratio", "16k", "32f", "flac", "m4a", "{root}", "{root}/out", "{root}/mix.wav",
     "{root}/" + "x" * 256, "{root}/" + "a/" * 900, "{root}/../x", "{root}/loop", "{root}/fifo",
     "{root}/no/folder", "transfer:x", "transfer:../x", "{state}/jobs.sqlite", "osc.udp://:0",
