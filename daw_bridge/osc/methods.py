@@ -293,7 +293,7 @@ def _parse_options(text: str) -> dict[str, str]:
     """Read ``key=value;key=value``; in values, %XX stands for a byte of UTF-8, as in URLs."""
     _check_length("The options", text, MAX_OPTIONS_LENGTH)
     options = {}
-    pairs = list(filter(None, text.split(";", MAX_NAMES)))
+    pairs = list(filter(None, text.split(";")))
     if len(pairs) > MAX_NAMES:
         raise OptionError(f"A request has at most {MAX_NAMES} options.")
     for pair in pairs:

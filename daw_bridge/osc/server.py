@@ -229,7 +229,7 @@ class Server:
     # --- messages
 
     def _hear_datagram(self, packet: bytes, peer: Peer) -> None:
-        """Note a UDP packet down, one of too many is lost, as UDP allows."""
+        """Note a UDP packet down; one of too many is lost, as UDP allows."""
         with suppress(asyncio.QueueFull):
             self._datagrams_to_take.put_nowait((packet, peer))
 

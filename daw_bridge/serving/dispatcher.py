@@ -133,8 +133,8 @@ class Dispatcher:
     async def accept(self, record: Record) -> Record:
         """Queue a job; once this returns, it is not lost.
 
-        Jobs are taken in one after the other, in the order in which they are asked for. Who cancels
-        this gets the job all the same, at the next start if not now; it is not to be cancelled.
+        Jobs are taken in one after the other, in the order in which they are asked for. This must
+        not be cancelled: a job that is on the disk by then would wait for the next start.
 
         Returns:
             its record; the one of before where the very same was asked for before.
