@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from stemtool_cli.streams import show
+
 
 @click.group()
 def cache() -> None:
@@ -29,8 +31,8 @@ def show_cache() -> None:
         entry = path.stat()
         held += entry.st_size
         used = datetime.fromtimestamp(entry.st_mtime).astimezone()
-        click.echo(f"{path.stem[:12]}  {entry.st_size / 1e6:8.1f} MB  {used:%Y-%m-%d %H:%M}")
-    click.echo(f"{stems.folder}: {held / 1e6:.1f} MB of {DEFAULT_LIMIT_BYTES / 1e6:.0f} MB")
+        show(f"{path.stem[:12]}  {entry.st_size / 1e6:8.1f} MB  {used:%Y-%m-%d %H:%M}")
+    show(f"{stems.folder}: {held / 1e6:.1f} MB of {DEFAULT_LIMIT_BYTES / 1e6:.0f} MB")
 
 
 @cache.command("clear")

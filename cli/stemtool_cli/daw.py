@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from stemtool_cli.streams import show
+
 _INTO = click.option(
     "--into", metavar="DIR", type=click.Path(path_type=Path),
     help="The DAW's own folder, where it is not found by itself.",
@@ -49,7 +51,7 @@ def list_daws(*, as_json: bool) -> None:
     for row in rows:
         found = "found" if row["homes"] else "not found"
         state = f"installed in {', '.join(row['installed'])}" if row["installed"] else found
-        click.echo(f"{row['name']:<14} {row['title']:<37} {state}")
+        show(f"{row['name']:<14} {row['title']:<37} {state}")
 
 
 @daw.command("install")
@@ -64,8 +66,8 @@ def install_daw(name: str, into: Path | None) -> None:
 
     chosen = find_daw(name)
     for folder in install(chosen, into):
-        click.echo(f"{chosen.title}: {folder}")
-    click.echo(chosen.then)
+        show(f"{chosen.title}: {folder}")
+    show(chosen.then)
 
 
 @daw.command("uninstall")
@@ -77,7 +79,7 @@ def uninstall_daw(name: str, into: Path | None) -> None:
 
     chosen = find_daw(name)
     for folder in uninstall(chosen, into):
-        click.echo(f"{chosen.title}: nothing of ours is left in {folder}")
+        show(f"{chosen.title}: nothing of ours is left in {folder}")
 
 
 @daw.command("separate")
@@ -95,4 +97,4 @@ def separate_tracks(session: Path, tracks: tuple[str, ...], model: str, stems: s
 
     for track in tracks:
         for name in separate_track(session, track, model=model, stems=stems):
-            click.echo(name)
+            show(name)

@@ -7,6 +7,8 @@ import platform
 
 import click
 
+from stemtool_cli.streams import show
+
 _PACKAGES = (
     "daw-bridge", "numpy", "scipy", "soundfile", "av", "soxr", "onnx", "pedalboard", "mutagen",
     "python-osc",
@@ -29,7 +31,7 @@ def doctor(*, as_json: bool) -> None:
         return
     width = max(map(len, report))
     for name, value in report.items():
-        click.echo(f"{name:<{width}}  {value}")
+        show(f"{name:<{width}}  {value}")
 
 
 def _package_version(name: str) -> str:

@@ -20,6 +20,7 @@ from stemtool_cli.options import (
     running_options,
     set_up,
 )
+from stemtool_cli.streams import complain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,7 +113,8 @@ def evaluate(
         from daw_bridge.evaluation.report import write_report
 
         write_report(evaluations, page)
-    display.say("\n\n".join(map(_describe, evaluations)))
+    lines = [line for each in evaluations for line in ("", *_describe(each))]
+    display.say(*lines[1:])
     display.report({"evaluations": list(map(_describe_all, evaluations))})
     _check_minima(evaluations, minima)
 
@@ -153,7 +155,7 @@ def _check_minima(evaluations: Sequence[Evaluation], minima: Sequence[Minimum]) 
     """Say which stems fall short, and exit with an error if any does."""
     shortfalls = list(_find_shortfalls(evaluations, minima))
     for sentence in shortfalls:
-        click.echo(f"stemtool: {sentence}", err=True)
+        complain(sentence)
     if shortfalls:
         raise click.exceptions.Exit(1)
 
@@ -180,8 +182,8 @@ def _describe_all(evaluation: Evaluation) -> dict[str, Any]:
     return {"figures": figures} | asdict(evaluation)
 
 
-def _describe(evaluation: Evaluation) -> str:
-    """Return an evaluation as a table."""
+def _describe(evaluation: Evaluation) -> list[str]:
+    """Return the lines of a table of an evaluation."""
     from daw_bridge.evaluation.report import COLUMNS, describe_scope, format_db
 
     width = max(map(len, evaluation.methods))
@@ -194,4 +196,4 @@ def _describe(evaluation: Evaluation) -> str:
         for method, figures in methods.items():
             cells = "".join(f"{format_db(figure):>10}" for figure in astuple(figures))
             lines.append(f"    {method:<{width}}{cells}")
-    return "\n".join(lines)
+    return lines

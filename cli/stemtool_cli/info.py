@@ -9,6 +9,7 @@ import click
 
 from daw_bridge.errors import DawBridgeError
 from stemtool_cli.options import AudioPath, Display, gathered, json_option, track_option, warn_of
+from stemtool_cli.streams import complain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +53,10 @@ def info(files: tuple[Path, ...], *, track: int, display: Display) -> None:
             with display.progress(file.name) as progress:
                 seen.append(describe_audio(file, track=track, progress=progress))
         except DawBridgeError as error:
-            click.echo(f"stemtool: {error}", err=True)
+            complain(error)
             failed.append({"source": str(file), "error": str(error)})
             continue
-        display.say("\n".join(_describe(seen[-1])))
+        display.say(*_describe(seen[-1]))
         warn_of(seen[-1].warnings)
     display.report({"files": list(map(_to_dict, seen)), "failed": failed})
     if failed or any(each.warnings for each in seen):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from daw_bridge.errors import Cancelled, DawBridgeError, OptionError
+from daw_bridge.printing import log_lines
 from stemtool_cli.cache import cache
 from stemtool_cli.daw import daw
 from stemtool_cli.doctor import doctor
@@ -23,7 +23,7 @@ from stemtool_cli.remix import remix
 from stemtool_cli.remote import send, status
 from stemtool_cli.separate import separate
 from stemtool_cli.serve import serve
-from stemtool_cli.streams import mend_streams
+from stemtool_cli.streams import complain, complain_of_usage, mend_streams
 from stemtool_cli.train import train
 from stemtool_cli.upmix import upmix
 
@@ -70,7 +70,7 @@ for command in (
 def main() -> NoReturn:
     """Run ``stemtool`` and exit; an error is one sentence on standard error."""
     mend_streams()
-    logging.basicConfig(level=logging.INFO, format="stemtool: %(message)s")
+    log_lines("stemtool: %(message)s")
     _heed_signals()
     code = EXIT_FAILURE
     with suppress(OSError):  # standard error cannot be written, so nothing can be said
@@ -84,19 +84,19 @@ def _run() -> int:
         code = stemtool.main(standalone_mode=False) or 0
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        complain_of_usage(error)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt, Cancelled):
-        click.echo("stemtool: interrupted; nothing was left half done.", err=True)
+        complain("interrupted; nothing was left half done.")
         code = EXIT_INTERRUPTED
     except DawBridgeError as error:
-        click.echo(f"stemtool: {error}", err=True)
+        complain(error)
         code = EXIT_USAGE if isinstance(error, OptionError) else EXIT_FAILURE
     except BrokenPipeError:  # the reader of our output is gone
         code = EXIT_FAILURE
     except OSError as error:
         what = error.filename or "standard output"  # of which the system names no file
-        click.echo(f"stemtool: {what} cannot be used: {error.strerror or error}.", err=True)
+        complain(f"{what} cannot be used: {error.strerror or error}.")
         code = EXIT_FAILURE
     return int(code)
 

@@ -12,6 +12,7 @@ import click
 from daw_bridge.errors import OptionError
 from daw_bridge.library.places import DEFAULT_MODEL
 from stemtool_cli.options import show_progress
+from stemtool_cli.streams import show
 from stemtool_cli.train import missing_extra
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def list_models(*, available: bool, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for line in _align([_HEADINGS, *map(_cells, rows)]):
-        click.echo(line)
+        show(line)
     if len(rows) < len(every):
         hidden = len(every) - len(rows)
         click.echo(f"{hidden} more can be fetched: stemtool models list --available", err=True)
@@ -63,8 +64,7 @@ def show_model(name: str) -> None:
 
     from daw_bridge.library.manifest import load_manifest
 
-    manifest = msgspec.json.encode(load_manifest(name))
-    click.echo(msgspec.json.format(manifest, indent=2).decode())
+    click.echo(json.dumps(msgspec.to_builtins(load_manifest(name)), indent=2))
 
 
 @models.command("pull")
@@ -80,7 +80,7 @@ def pull_model(name: str) -> None:
     with show_progress(f"Fetching {name}", quiet=False) as progress:
         paths = ensure_networks(_manifest(name), progress)
     for path in paths:
-        click.echo(path)
+        show(path)
 
 
 @models.command("verify")
@@ -92,12 +92,12 @@ def verify_models() -> None:
     corrupt = False
     for manifest in load_manifests():
         if not are_fetched(manifest):
-            click.echo(f"{manifest.name}: not fetched yet")
+            show(f"{manifest.name}: not fetched yet")
         elif are_intact(manifest):
-            click.echo(f"{manifest.name}: intact")
+            show(f"{manifest.name}: intact")
         else:
             corrupt = True
-            click.echo(f"{manifest.name}: corrupt; run stemtool models pull {manifest.name}")
+            show(f"{manifest.name}: corrupt; run stemtool models pull {manifest.name}")
     if corrupt:
         raise click.exceptions.Exit(1)
 
@@ -141,11 +141,11 @@ def import_model(
     options = ImportOptions(family, name, sha256, overwrite, wishes)
     with show_progress("Fetching", quiet=False) as progress:
         manifest = import_checkpoint(place, options, progress)
-    click.echo(f"{manifest.name}: {weights_folder(manifest)}")
+    show(f"{manifest.name}: {weights_folder(manifest)}")
     if manifest.stages:
         for source in manifest.sources:
-            click.echo(f"sha256 of {source.file}: {source.sha256}")
-    click.echo(f"stemtool separate -m {manifest.name} SONG makes {', '.join(manifest.stems)}.")
+            show(f"sha256 of {source.file}: {source.sha256}")
+    show(f"stemtool separate -m {manifest.name} SONG makes {', '.join(manifest.stems)}.")
 
 
 @models.command("export")
@@ -171,7 +171,7 @@ def export_model(checkpoint: Path, *, output: Path | None, single: bool) -> None
         raise OptionError(missing_extra(error)) from error
     done = export(checkpoint, output or data_folder() / "models", half=not single)
     precision = "single" if done.half_db is None else f"half ({done.half_db:.0f} dB)"
-    click.echo(f"{done.manifest}: {done.parity_db:.0f} dB from torch, {precision} precision")
+    show(f"{done.manifest}: {done.parity_db:.0f} dB from torch, {precision} precision")
 
 
 @models.command("path")
@@ -183,7 +183,7 @@ def model_path(name: str) -> None:
     """
     from daw_bridge.weights.installing import weights_folder
 
-    click.echo(weights_folder(_manifest(name)))
+    show(weights_folder(_manifest(name)))
 
 
 _HEADINGS = ("model", "family", "stems", "licence", "commercial use", "weights", "download")

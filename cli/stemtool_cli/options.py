@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from daw_bridge.bounds import MAX_OVERLAP, MAX_SHIFTS, MAX_TRACK, MAX_WIENER_ITERATIONS
 from daw_bridge.files.containers import BITS, CONTAINERS
 from daw_bridge.library.places import DEFAULT_MODEL
+from daw_bridge.printing import printable
 from daw_bridge.separation.providers import PROVIDER_NAMES, Provider
+from stemtool_cli.streams import complain, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -124,10 +127,10 @@ class Display:
         """Show a bar, as :func:`show_progress` does."""
         return show_progress(label, quiet=self.quiet)
 
-    def say(self, text: str) -> None:
+    def say(self, *lines: object) -> None:
         """Print what is for people."""
         if not (self.quiet or self.as_json):
-            click.echo(text)
+            show(*lines)
 
     def report(self, report: object) -> None:
         """Print what is for programs."""
@@ -246,7 +249,7 @@ strict_option = click.option(
     "--strict", is_flag=True, help="Refuse files that are damaged or incomplete."
 )
 track_option = click.option(
-    "--track", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+    "--track", type=click.IntRange(1, MAX_TRACK), default=1, show_default=True, metavar="N",
     help="Which audio track, of a video for instance; stemtool info lists them.",
 )  # fmt: skip
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -268,17 +271,20 @@ method_options = _together(
         "--bandwidth", metavar="NAME", help="The network's band, 11k or 16k. Default: 11k."
     ),
     click.option(
-        "--overlap", type=click.FloatRange(0, 0.5),
-        help="Share of a segment that is cross-faded with the next. Default: as the model has it.",
+        "--overlap", type=click.FloatRange(0, MAX_OVERLAP),
+        help=f"Share of a segment that is cross-faded with the next, up to {MAX_OVERLAP}. Default:"
+        " as the model has it.",
     ),
     click.option(
-        "--wiener", "wiener_iterations", type=click.IntRange(0), default=0, metavar="N",
-        help="Rounds of multichannel Wiener refinement. Default: 0.",
+        "--wiener", "wiener_iterations", type=click.IntRange(0, MAX_WIENER_ITERATIONS), default=0,
+        metavar="N",
+        help=f"Rounds of multichannel Wiener refinement, at most {MAX_WIENER_ITERATIONS}. Default:"
+        " 0.",
     ),
     click.option(
-        "--shifts", type=click.IntRange(1), default=1, metavar="N",
-        help="Average N separations, each with segments cut elsewhere; takes N times as long."
-        " Default: 1.",
+        "--shifts", type=click.IntRange(1, MAX_SHIFTS), default=1, metavar="N",
+        help=f"Average N separations, up to {MAX_SHIFTS}, each with segments cut elsewhere; takes"
+        " N times as long. Default: 1.",
     ),
     click.option(
         "--compat", type=click.Choice(["spleeter"]),
@@ -306,11 +312,12 @@ def show_progress(label: str, *, quiet: bool) -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.markup import escape
     from rich.progress import Progress as Bars
+    from rich.progress import TextColumn
 
-    with Bars(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(escape(label), total=None)
+    columns = [TextColumn("{task.description}", markup=False), *Bars.get_default_columns()[1:]]
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(printable(label), total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
@@ -343,7 +350,7 @@ def _describe_length(result: Result) -> list[str]:
 def warn_of(warnings: Sequence[str]) -> bool:
     """Print what is wrong with a source; return whether anything is."""
     for warning in warnings:
-        click.echo(f"stemtool: {warning}", err=True)
+        complain(warning)
     return bool(warnings)
 
 

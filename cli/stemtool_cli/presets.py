@@ -11,6 +11,7 @@ import click
 
 from daw_bridge.errors import OutputError, PresetError
 from stemtool_cli.options import json_option
+from stemtool_cli.streams import complain, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ def list_presets(*, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        click.echo(f"{row['name']:<16} {row['summary']}")
+        show(f"{row['name']:<16} {row['summary']}")
 
 
 @presets.command("layouts")
@@ -75,7 +76,7 @@ def list_layouts() -> None:
     from daw_bridge.rendering.layout import read_layout
 
     for layout in map(read_layout, find_layouts().values()):
-        click.echo(f"{layout.name:<10} {layout.summary}: {' '.join(layout.channels)}")
+        show(f"{layout.name:<10} {layout.summary}: {' '.join(layout.channels)}")
 
 
 @presets.command("show")
@@ -84,7 +85,8 @@ def show_preset(name: str) -> None:
     """Show the preset NAME as it is written."""
     from daw_bridge.library.places import find_preset
 
-    click.echo(find_preset(name).read_text("utf-8").rstrip())
+    text = find_preset(name).read_text("utf-8").rstrip()
+    show(*text.expandtabs(4).split("\n"))
 
 
 @presets.command("check")
@@ -97,10 +99,10 @@ def check_presets(files: tuple[Path, ...]) -> None:
     for file in files:
         try:
             read_preset(file)
-            click.echo(f"{file}: in order")
+            show(f"{file}: in order")
         except PresetError as error:
             is_wrong = True
-            click.echo(f"stemtool: {error}", err=True)
+            complain(error)
     if is_wrong:
         raise click.exceptions.Exit(1)
 
@@ -124,7 +126,7 @@ def new_preset(name: str, source: str | None) -> None:
         raise OutputError(f"{path} exists; choose another name.") from error
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
-    click.echo(path)
+    show(path)
 
 
 @presets.command("effects")
@@ -132,7 +134,7 @@ def new_preset(name: str, source: str | None) -> None:
 def list_effects(name: str | None) -> None:
     """List the effects that presets can use, or the parameters of the effect NAME."""
     for line in _describe_effects(name):
-        click.echo(line)
+        show(line)
 
 
 def _describe_effects(name: str | None) -> Iterator[str]:

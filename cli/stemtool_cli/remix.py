@@ -163,13 +163,13 @@ def remix(
         result = run_remix(job, engine.maker(), progress=progress)
     if path != output:  # it was printed
         display = Display(quiet=True)
-    display.say(_describe(result, job.preset))
+    display.say(*_describe(result, job.preset))
     display.report(describe_result(result))
     if warn_of(result.warnings):
         raise click.exceptions.Exit(1)
 
 
-def _describe(result: RemixResult, preset: Preset) -> str:
+def _describe(result: RemixResult, preset: Preset) -> list[str]:
     """Say where the remix is, how loud it is, and how fast it came."""
     lines = describe_files(result, ", stems from")
     lines.append(f"  loudness {result.lufs:.1f} LUFS, true peak {result.true_peak_db:.1f} dB")
@@ -180,4 +180,4 @@ def _describe(result: RemixResult, preset: Preset) -> str:
             f"  it is turned down by {-result.gain_db:.2f} dB, or it would clip;"
             " --true-peak limits it instead, --bits 32f keeps it as it is"
         )
-    return "\n".join(lines)
+    return lines

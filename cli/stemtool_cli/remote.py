@@ -30,6 +30,7 @@ from stemtool_cli.options import (
     warn_of,
 )
 from stemtool_cli.serve import read_token
+from stemtool_cli.streams import complain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -173,13 +174,13 @@ def send(
             note_failure(folder, job, error)
             if len(files) == 1:
                 raise
-            click.echo(f"stemtool: {error}", err=True)
+            complain(error)
             failures += 1
             continue
         if display.as_json:
             outputs = {stem: str(path) for stem, path in paths.items()}
             click.echo(json.dumps({"source": str(file), "outputs": outputs}))
-        display.say("\n".join(map(str, paths.values())))
+        display.say(*paths.values())
         damaged += warn_of(warnings)
     if failures or damaged:
         raise click.exceptions.Exit(1)
@@ -301,11 +302,13 @@ def _called_off_if_interrupted(job: str, server: _Server) -> Iterator[None]:
 
 
 def _tabulate(jobs: Sequence[JobStatus]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
+
+    from daw_bridge.printing import printable
 
     table = Table("job", "state", "done", "client", "folder")
     for job in jobs:
         row = (job.job, job.state, f"{job.progress:.0%}", job.client, job.folder)
-        table.add_row(*map(escape, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table

@@ -31,6 +31,7 @@ from stemtool_cli.options import (
     track_option,
     warn_of,
 )
+from stemtool_cli.streams import complain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,7 +131,7 @@ def separate(
             except DawBridgeError as error:
                 failures.append(Failure(job.source, error))
                 continue
-            display.say(_describe(results[-1]))
+            display.say(*_describe(results[-1]))
     damaged = [result for result in results if warn_of(result.warnings)]
     failed = [{"source": each.source, "error": str(each.error)} for each in failures]
     display.report({"separated": list(map(describe_result, results)), "failed": failed})
@@ -180,7 +181,7 @@ def _run(job: SeparateJob, separator: Separator, display: Display) -> Result:
         return run_separate(job, separator, progress=progress)
 
 
-def _describe(result: Result) -> str:
+def _describe(result: Result) -> list[str]:
     """Say where the stems are, how fast they came, and what they sum to."""
     lines = describe_files(result, " on")
     if result.null_db is not None:
@@ -191,12 +192,12 @@ def _describe(result: Result) -> str:
             f"  all stems are turned down by {-result.gain_db:.2f} dB, or some would clip;"
             " --bits 32f keeps them as they are"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _report(failures: Sequence[Failure], total: int) -> None:
     """Say which files failed."""
     for failure in failures:
-        click.echo(f"stemtool: {failure.error}", err=True)
+        complain(failure.error)
     if failures and total > 1:
-        click.echo(f"stemtool: {len(failures)} of {total} files failed.", err=True)
+        complain(f"{len(failures)} of {total} files failed.")

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daw_bridge.errors import OptionError
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings, Traffic
+from daw_bridge.printing import printable
 from daw_bridge.serving.limits import Limits
 from stemtool_cli.options import gathered, provider_options
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
 _MEGABYTE = 1 << 20
+_FIRST = ("timestamp", "level", "event")
 
 
 @click.command()
@@ -134,21 +140,27 @@ def _log_to_stderr(*, as_json: bool, verbose: bool) -> None:
     import structlog
 
     render = (
-        structlog.processors.JSONRenderer()
+        [structlog.processors.JSONRenderer()]
         if as_json
-        else structlog.processors.LogfmtRenderer(
-            key_order=["timestamp", "level", "event"], sort_keys=False
-        )
+        else [_make_printable, structlog.processors.LogfmtRenderer(key_order=_FIRST)]
     )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
-            render,
+            *render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.DEBUG if verbose else logging.INFO
         ),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
+
+
+def _make_printable(_: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Take out of an event what a terminal would obey; line breaks are for who renders it."""
+    return {
+        key: "\n".join(map(printable, value.split("\n"))) if isinstance(value, str) else value
+        for key, value in event.items()
+    }

@@ -1,4 +1,8 @@
-"""Standard input, output and error, made fit for every name and for being closed."""
+"""Standard input, output and error, made fit for every name and for being closed.
+
+What is said to people goes through :func:`show` and :func:`complain`, as files, models and servers
+have names from strangers; what is JSON is exact, and does nothing to a terminal either.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,10 @@ import io
 import os
 import sys
 from typing import IO
+
+import click
+
+from daw_bridge.printing import printable
 
 _STANDARD = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
 _BYTES_OF_NAMES = "stemtool-bytes-of-names"
@@ -27,6 +35,24 @@ def mend_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_BYTES_OF_NAMES)
+
+
+def show(*lines: object) -> None:
+    """Print lines for people, each of them one line, whatever is in it."""
+    click.echo("\n".join(printable(str(line)) for line in lines))
+
+
+def complain(sentence: object) -> None:
+    """Say what is wrong, a line on standard error."""
+    click.echo(f"stemtool: {printable(str(sentence))}", err=True)
+
+
+def complain_of_usage(error: click.ClickException) -> None:
+    """Say what is wrong with a command line, which may name files."""
+    said = io.StringIO()
+    error.show(said)
+    lines = said.getvalue().rstrip().expandtabs().split("\n")
+    click.echo("\n".join(map(printable, lines)), err=True)
 
 
 def _open_closed(number: int, mode: str) -> IO[str]:

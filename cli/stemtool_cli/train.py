@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daw_bridge.errors import OptionError
+from stemtool_cli.streams import show
 
 if TYPE_CHECKING:
     from daw_bridge.training.loop import Device
@@ -71,7 +72,7 @@ def train(
         raise OptionError(missing_extra(error)) from error
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     shows_bar = sys.stderr.isatty()
-    click.echo(loop.train(options, device=device, resume=resume, show_bar=shows_bar))
+    show(loop.train(options, device=device, resume=resume, show_bar=shows_bar))
 
 
 def missing_extra(error: ImportError) -> str:

@@ -63,7 +63,7 @@ class Check(NamedTuple):
         report, meter = check_surround(self.checked, self.against)
         if self.plot:
             plot_surround(meter, self.plot, title=self.checked.name)
-        display.say("\n".join([str(self.checked), *_describe_report(report)]))
+        display.say(self.checked, *_describe_report(report))
         display.report(asdict(report))
         return True
 
@@ -157,7 +157,7 @@ def upmix(
         )
     if path != target:  # it was printed
         display = Display(quiet=True)
-    display.say(_describe(result))
+    display.say(*_describe(result))
     display.report(describe_result(result))
     if warn_of(result.warnings):
         raise click.exceptions.Exit(1)
@@ -181,14 +181,14 @@ def _make_job(
     return replace(job, output=target / name)
 
 
-def _describe(result: UpmixResult) -> str:
+def _describe(result: UpmixResult) -> list[str]:
     lines = describe_files(result, ", stems from") + _describe_report(result.report)
     if result.gain_db < 0:
         lines.append(
             f"  all is turned down by {-result.gain_db:.2f} dB, or some would clip;"
             " --bits 32f keeps it as it is"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _describe_report(report: SurroundReport) -> list[str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from daw_bridge.bounds import MAX_FRAMES, MAX_SOURCES, MAX_TRACK
 from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.reach import ANYWHERE
@@ -56,8 +57,14 @@ class Job(ABC):
     def __post_init__(self) -> None:
         if self.start < 0 or (self.length is not None and self.length < 1):
             raise OptionError("A start is at frame 0 or later, and a length at least one frame.")
-        if self.audio_track < 1:
-            raise OptionError("Audio tracks are counted from 1.")
+        if max(self.start, self.length or 0) > MAX_FRAMES:
+            raise OptionError(f"A start and a length are at most {MAX_FRAMES} frames.")
+        if not 1 <= self.audio_track <= MAX_TRACK:
+            raise OptionError(f"Audio tracks are counted from 1, up to {MAX_TRACK}.")
+        if len(self.sources) > MAX_SOURCES:
+            raise OptionError(
+                f"A source is at most {MAX_SOURCES} files, one a channel, not {len(self.sources)}."
+            )
 
     @property
     def sources(self) -> tuple[Path, ...]:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
+from msgspec.structs import astuple
 
+from daw_bridge.bounds import MAX_NAME_LENGTH, MAX_NAMES, MAX_PRESETS, MAX_TEXT_LENGTH
 from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.files.containers import Bits, Container, OutputFormat
 from daw_bridge.jobs.job import Job
@@ -21,6 +23,7 @@ from daw_bridge.jobs.remix import REMIX, RemixJob
 from daw_bridge.jobs.separate import SeparateJob
 from daw_bridge.jobs.upmix import UpmixJob, UpmixOutput
 from daw_bridge.library.places import find_preset
+from daw_bridge.printing import CONTROLS
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, change_layout, load_layout
 from daw_bridge.separation.masks import Extension
 from daw_bridge.separation.options import SeparationOptions
@@ -36,8 +39,13 @@ Names: TypeAlias = tuple[str, ...]
 _Choices = TypeVar("_Choices", bound="Choices")
 _Job = TypeVar("_Job", bound=Job)
 
-_MAX_LABEL_LENGTH = 100
-_UNFIT_FOR_FILES = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+_MAX_LABEL_BYTES = 100
+_UNFIT_FOR_FILES = re.compile(rf'[{CONTROLS}\ud800-\udfff/\\:*?"<>|]')
+_DEVICE_OF_WINDOWS = re.compile(
+    r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[\d¹²³]) *(\.|$)", re.IGNORECASE
+)
+_WANTED = re.compile(r"Expected `(bool|int|float)( \| null)?`, got `str`")
+_MEANT = {"bool": "1 or 0", "int": "a whole number", "float": "a number"}
 _DASH = " – "  # noqa: RUF001 - between a label and a name
 
 
@@ -79,22 +87,36 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         for name in words:
             if name not in known:
                 raise OptionError(
-                    f"There is no option '{name}'{suggestion(name, known)};"
+                    f"There is no option '{name:.40}'{suggestion(name, known)};"
                     f" there are {', '.join(known)}."
                 )
-        said = {
+        taken = {
             name: _split(text) if known[name] == Names else text for name, text in words.items()
         }
         try:
-            return msgspec.convert(said, cls, strict=False)
+            return msgspec.convert(taken, cls, strict=False)
         except msgspec.ValidationError as error:
-            reason, _, name = str(error).partition(" - at `$.")
-            raise OptionError(f"Option {name.rstrip('`')}: {reason}.") from error
+            reason, _, place = str(error).rpartition(" - at `$.")
+            name = place.rstrip("`")
+            wanted = _WANTED.fullmatch(reason)
+            said = f" is {_MEANT[wanted[1]]}, not '{words[name]:.40}'" if wanted else f": {reason}"
+            raise OptionError(f"Option {name}{said}.") from error
+
+    def __post_init__(self) -> None:
+        """Raise :class:`OptionError` where more is said than any job needs."""
+        for name, said in zip(self.__struct_encode_fields__, astuple(self), strict=True):
+            if isinstance(said, tuple):
+                _check_names(name, said)
+            elif isinstance(said, str):
+                _check_length(name, said, MAX_TEXT_LENGTH)
 
     @property
     def file_label(self) -> str:
-        """The label, fit for the name of a file."""
-        return _UNFIT_FOR_FILES.sub("_", self.label)[:_MAX_LABEL_LENGTH]
+        """The label, fit to begin or to be a file's name on every system; empty without one."""
+        fit = _UNFIT_FOR_FILES.sub("_", self.label).encode()[:_MAX_LABEL_BYTES]
+        name = fit.decode(errors="ignore").strip(" .")  # Windows drops both from a name's end
+        is_name = name and not _DEVICE_OF_WINDOWS.match(name)
+        return name if is_name or not self.label else f"_{name}"
 
     def _complete(self, job: _Job, excerpt: Excerpt) -> _Job:
         """Return a job with what is said about every kind of job.
@@ -204,11 +226,12 @@ class RemixChoices(Choices, frozen=True, kw_only=True):
             lufs=self.lufs,
             true_peak_db=self.true_peak,
         )
+        named = {name: read_preset(find_preset(name)) for name in dict.fromkeys(self.preset)}
         label = self.file_label + _DASH if self.label else ""
         job = RemixJob(
             excerpt.paths[0],
             folder / f"{label}{REMIX}.{self.format}",
-            combine([*presets, *map(read_preset, map(find_preset, self.preset)), own]),
+            combine([*presets, *map(named.__getitem__, self.preset), own]),
             stems_folder=Path(self.stems) if self.stems else None,
             kept_folder=folder if self.keep_stems else None,
             options=SeparationOptions(downmix=self.downmix),
@@ -254,6 +277,21 @@ class UpmixChoices(Choices, frozen=True, kw_only=True):
             stems_folder=Path(self.stems) if self.stems else None,
         )
         return self._complete(job, excerpt)
+
+
+def _check_names(option: str, names: Names) -> None:
+    limit = MAX_PRESETS if option == "preset" else MAX_NAMES
+    if len(names) > limit:
+        raise OptionError(f"Option {option} takes at most {limit} names, not {len(names)}.")
+    for name in names:
+        _check_length(option, name, MAX_NAME_LENGTH)
+
+
+def _check_length(option: str, text: str, limit: int) -> None:
+    if len(text) > limit:
+        raise OptionError(
+            f"Option {option} has at most {limit} characters, not {len(text)}: '{text:.40}…'."
+        )
 
 
 def _split(text: str) -> Names:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from daw_bridge.audio import Stems, fold_down
+from daw_bridge.bounds import MAX_NAMES
 from daw_bridge.errors import AudioError
 from daw_bridge.files.containers import CONTAINERS
 from daw_bridge.files.reach import ANYWHERE
@@ -48,7 +49,7 @@ def find_stems(folder: Path, *, reach: Reach = ANYWHERE) -> dict[str, Path]:
     """Return the file of each stem in a folder, as ``stemtool separate`` writes them.
 
     Raises:
-        AudioError: there is no such folder, no stem in it, or two files of one.
+        AudioError: there is no such folder, no stem in it, too many, or two files of one.
     """
     try:
         with reach.folder(folder) as opened:
@@ -64,6 +65,10 @@ def find_stems(folder: Path, *, reach: Reach = ANYWHERE) -> dict[str, Path]:
         if path.stem in stems:
             raise AudioError(f"{stems[path.stem]} and {path} are the same stem; remove one.")
         stems[path.stem] = path
+    if len(stems) > MAX_NAMES:
+        raise AudioError(
+            f"{folder} has {len(stems)} audio files; a song has {MAX_NAMES} stems at most."
+        )
     if not stems:
         raise AudioError(f"There are no stems in {folder}; stemtool separate makes some.")
     return stems

@@ -166,22 +166,14 @@ def _check_length(letter: str, packet: bytes, start: int) -> None:
 
 def _write(letter: str, argument: object) -> bytes:
     """Return an argument as it stands in a packet."""
-    match letter, argument:
-        case "s", str():
-            return _write_string(argument)
-        case "b", bytes():
-            return osc_types.write_blob(argument)
-        case ("i", int()):
-            return osc_types.write_int(_nearest(letter, argument))
-        case ("h", int()):
-            return osc_types.write_int64(_nearest(letter, argument))
-        case ("f", int() | float()):
-            return osc_types.write_float(_nearest(letter, argument))
-        case ("d", int() | float()):
-            return osc_types.write_double(argument)
-        case (("T" | "F" | "N"), _):
-            return b""
-    raise TypeError(f"{argument!r:.40} is not of type {letter}")
+    if letter in _CONSTANTS:
+        return b""
+    kind, write = _WRITERS[letter]
+    if not isinstance(argument, kind):
+        raise TypeError(f"{argument!r:.40} is not of type {letter}")
+    if letter in _LARGEST:
+        argument = max(min(argument, _LARGEST[letter]), -_LARGEST[letter])
+    return write(argument)
 
 
 def _write_string(text: str) -> bytes:
@@ -189,10 +181,14 @@ def _write_string(text: str) -> bytes:
     return osc_types.write_string(fit)
 
 
-def _nearest(letter: str, number: Any) -> Any:
-    """Return a number, or the largest that a type has room for."""
-    largest = _LARGEST[letter]
-    return max(min(number, largest), -largest)
+_WRITERS: Mapping[str, tuple[Any, Callable[[Any], bytes]]] = {
+    "i": (int, osc_types.write_int),
+    "h": (int, osc_types.write_int64),
+    "f": ((int, float), osc_types.write_float),
+    "d": ((int, float), osc_types.write_double),
+    "s": (str, _write_string),
+    "b": (bytes, osc_types.write_blob),
+}
 
 
 def _padded(length: int) -> int:

@@ -12,6 +12,12 @@ from urllib.parse import unquote
 
 import msgspec
 
+from daw_bridge.bounds import (
+    MAX_NAME_LENGTH,
+    MAX_NAMES,
+    MAX_OPTIONS_LENGTH,
+    MAX_TEXT_LENGTH,
+)
 from daw_bridge.errors import (
     BusyError,
     DawBridgeError,
@@ -42,6 +48,7 @@ from daw_bridge.osc.addresses import (
 from daw_bridge.osc.audience import announce
 from daw_bridge.osc.tokens import HELLO_FIRST, Token
 from daw_bridge.osc.transfer import TRANSFER_PREFIX, open_outgoing
+from daw_bridge.printing import CONTROLS, is_printable
 from daw_bridge.serving.store import Record
 from daw_bridge.serving.uploads import Upload
 from daw_bridge.workers.task import Task
@@ -64,7 +71,8 @@ FEATURES = ":udp:tcp:cancel:progress:transfer:"
 
 _LISTED = 100
 _SECONDS_PRESETS_ARE_KEPT = 2.0
-_ID = re.compile(r"[^\x00-\x1f\x7f/]{1,128}")
+_ID = re.compile(rf"[^{CONTROLS}/]{{1,128}}")
+_ADDRESS = re.compile(r"(?!/stems/)/[!-~]{1,255}")
 
 
 class Methods:
@@ -169,6 +177,9 @@ class Methods:
     async def _submit(self, kind: str, peer: Peer, *arguments: Any) -> None:
         job, model, folder, start, length, options, *paths = arguments
         _check_id("A job's name", job)
+        _check_length("A model's name", model, MAX_NAME_LENGTH)
+        for path in (folder, *paths):
+            _check_length("A path", path, MAX_TEXT_LENGTH)
         said = _parse_options(options)
         destination = _Destination.take(said, peer, self._datagrams)
         task = Task(
@@ -183,7 +194,7 @@ class Methods:
         )
         record = Record(task, peer.name, reply=destination.peer.url, on_done=destination.on_done)
         try:
-            await self._queue(record, destination.peer)
+            await asyncio.shield(self._queue(record, destination.peer))
         except DawBridgeError as error:
             self._dispatcher.refuse(record, error)
             destination.peer.refuse(error, JOBS[kind].address, job)
@@ -192,7 +203,7 @@ class Methods:
         """Queue a job, or find it where it was asked for before."""
         sources = await asyncio.to_thread(self._locate_all, record.task.sources)
         record.task = msgspec.structs.replace(record.task, sources=sources)
-        record = self._dispatcher.accept(record)
+        record = await self._dispatcher.accept(record)
         self._audience.admit(record, peer)
         peer.reply(JOBS[record.task.kind], record.task.job, record.state)
         announce(record, peer)
@@ -305,22 +316,29 @@ class _Destination(NamedTuple):
         if not on_done:
             return cls(peer, None)
         address, _, text = on_done.partition(" ")
-        if not address.startswith("/") or address.startswith("/stems/"):
-            raise OptionError("on_done is an address of yours, a space, and a string.")
+        if not _ADDRESS.fullmatch(address) or not is_printable(text):
+            raise OptionError("on_done is an address of yours, a space, and a printable string.")
+        _check_length("The string of on_done", text, MAX_TEXT_LENGTH)
         return cls(peer, (address, text))
 
 
 def _parse_options(text: str) -> dict[str, str]:
-    """Read ``key=value;key=value``; in values, %XX stands for a character, as in URLs."""
+    """Read ``key=value;key=value``; in values, %XX stands for a byte of UTF-8, as in URLs."""
+    _check_length("The options", text, MAX_OPTIONS_LENGTH)
     options = {}
-    for pair in filter(None, text.split(";")):
+    pairs = list(filter(None, text.split(";")))
+    if len(pairs) > MAX_NAMES:
+        raise OptionError(f"A request has at most {MAX_NAMES} options.")
+    for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise OptionError(f"Options are written key=value;key=value; '{pair:.40}' is not.")
         try:
-            options[name.strip()] = unquote(value, errors="strict")
+            options[name.strip()] = said = unquote(value, errors="strict")
         except UnicodeDecodeError as error:
             raise OptionError(f"'{value:.40}' is not UTF-8 once its %XX are read.") from error
+        if "\0" in said:
+            raise OptionError(f"'{value:.40}' has a %00, which no option takes.")
     return options
 
 
@@ -328,3 +346,8 @@ def _check_id(what: str, name: str) -> str:
     if not _ID.fullmatch(name):
         raise OptionError(f"{what} is 1 to 128 printable characters without '/'.")
     return name
+
+
+def _check_length(what: str, text: str, limit: int) -> None:
+    if len(text) > limit:
+        raise OptionError(f"{what} has at most {limit} characters, not {len(text)}.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daw_bridge.audio import Stems
+from daw_bridge.bounds import MAX_NAMES, MAX_OVERLAP, MAX_SHIFTS, MAX_WIENER_ITERATIONS
 from daw_bridge.errors import AudioError, OptionError
 from daw_bridge.library.manifest import SignalModel
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.masks import Extension
 
-MAX_OVERLAP = 0.5
 MAX_SHIFT_S = 0.5
 
 
@@ -34,10 +34,11 @@ class SeparationOptions:
         overlap: the share of a segment that it has in common with the next, 0 … 0.5; estimates are
             cross-faded there. None: the model's own. A model whose segments need context has as
             much in common at least.
-        wiener_iterations: rounds of multichannel Wiener refinement.
-        shifts: how many separations are averaged, each of the signal after some more silence, of
-            less than half a second, so that segments are cut elsewhere. It takes as many times as
-            long. A. Défossez et al., "Music source separation in the waveform domain", 2019, 4.3.
+        wiener_iterations: rounds of multichannel Wiener refinement, up to 20.
+        shifts: how many separations are averaged, up to 20, each of the signal after some more
+            silence, of less than half a second, so that segments are cut elsewhere. It takes as
+            many times as long. A. Défossez et al., "Music source separation in the waveform
+            domain", 2019, 4.3.
         whole_segments: fill the last segment up with silence, as in training, where a shorter
             one would do.
         downmix: fold more than two channels down to stereo.
@@ -53,12 +54,16 @@ class SeparationOptions:
     downmix: bool = False
 
     def __post_init__(self) -> None:
+        if len(self.stems) > MAX_NAMES:
+            raise OptionError(f"There are at most {MAX_NAMES} stems, not {len(self.stems)}.")
         if not 0 <= (self.overlap or 0) <= MAX_OVERLAP:
             raise OptionError(f"The overlap is from 0 to {MAX_OVERLAP}, not {self.overlap}.")
-        if self.wiener_iterations < 0:
-            raise OptionError(f"Wiener iterations are 0 or more, not {self.wiener_iterations}.")
-        if self.shifts < 1:
-            raise OptionError(f"Shifts are 1 or more, not {self.shifts}.")
+        if not 0 <= self.wiener_iterations <= MAX_WIENER_ITERATIONS:
+            raise OptionError(
+                f"Wiener iterations are 0 to {MAX_WIENER_ITERATIONS}, not {self.wiener_iterations}."
+            )
+        if not 1 <= self.shifts <= MAX_SHIFTS:
+            raise OptionError(f"Shifts are 1 to {MAX_SHIFTS}, not {self.shifts}.")
 
     @classmethod
     def spleeter(cls, stems: tuple[str, ...] = ()) -> SeparationOptions:

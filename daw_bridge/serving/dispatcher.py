@@ -3,7 +3,7 @@
 A front end, whatever it speaks, has a :class:`Listener` of its own and calls, on one event loop:
 
     recover()               once: take up what an earlier server left
-    accept(record)          take a job in, or raise what stands against it
+    accept(record)          to be awaited: take a job in, or raise what stands against it
     refuse(record, error)   then: say so in the job's folder
     cancel(record)          call a job off; the listener hears when it is over
     find(job)               a job's record by its name
@@ -98,6 +98,7 @@ class Dispatcher:
         self._listener = listener
         self._queue = FairQueue()
         self._progress: dict[str, float] = {}
+        self._intake = asyncio.Lock()
         self._is_open = True
 
     def progress(self, record: Record) -> float:
@@ -133,8 +134,11 @@ class Dispatcher:
             self._queue.push(record)
         self._dispatch()
 
-    def accept(self, record: Record) -> Record:
+    async def accept(self, record: Record) -> Record:
         """Queue a job; once this returns, it is not lost.
+
+        Jobs are taken in one after the other, in the order in which they are asked for. This must
+        not be cancelled: a job that is on the disk by then would wait for the next start.
 
         Returns:
             its record; the one of before where the very same was asked for before.
@@ -144,21 +148,33 @@ class Dispatcher:
             BusyError: there is no room for it, or another job is at work in its folder.
             DawBridgeError: it cannot be run; see :func:`check_task`.
         """
-        if known := self.find(record.task.job):
-            if known.task != record.task:
-                raise OptionError(
-                    f"There is another job {record.task.job}; give this one another name."
-                )
-            return known
-        self._check_room(record)
+        async with self._intake:
+            if known := self._find_same(record.task):
+                return known
+            self._check_room(record)
+            await asyncio.to_thread(self._take_down, record)
+            self._tell(record)
+            self._queue.push(record)
+            self._dispatch()
+        return record
+
+    def _find_same(self, task: Task) -> Record | None:
+        """Return the record of a task that was asked for before, None where there is none.
+
+        Raises:
+            OptionError: another task has its name.
+        """
+        known = self.find(task.job)
+        if known and known.task != task:
+            raise OptionError(f"There is another job {task.job}; give this one another name.")
+        return known
+
+    def _take_down(self, record: Record) -> None:
+        """Check a job, make its folder and put it on the disk, whatever that takes."""
         check_task(record.task, self._roots)
-        self._check_folder(record.task)
+        self._make_folder(record.task)
         record.size = estimate_frames(record.task)
         self._store.save(record)
-        self._tell(record)
-        self._queue.push(record)
-        self._dispatch()
-        return record
 
     def refuse(self, record: Record, error: DawBridgeError) -> None:
         """Say in a job's folder why it was not taken in, unless another job is at work there."""
@@ -275,15 +291,14 @@ class Dispatcher:
             raise BusyError(
                 f"{self._limits.queue_per_client} jobs of yours are waiting; ask again later."
             )
+        if self._is_used(record.task.folder):
+            raise BusyError(f"Another job is at work in {record.task.folder}.")
 
     def _is_used(self, folder: str) -> bool:
         """Return whether a job that runs or waits has its results in a folder."""
         return any(record.task.folder == folder for record in self.active())
 
-    def _check_folder(self, task: Task) -> None:
-        """Make a task's folder, which no other task may be using."""
-        if self._is_used(task.folder):
-            raise BusyError(f"Another job is at work in {task.folder}.")
+    def _make_folder(self, task: Task) -> None:
         try:
             self._reach.folder(Path(task.folder), make=True).close()
         except OSError as error:

@@ -8,7 +8,6 @@ is gone, and it leaves at once.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import queue
 import signal
@@ -24,6 +23,7 @@ from filelock import FileLock
 
 from daw_bridge.errors import Cancelled, DawBridgeError
 from daw_bridge.files.writing import output_errors
+from daw_bridge.printing import log_lines
 from daw_bridge.separation.providers import Provider
 from daw_bridge.system import share_one_heap, stand_back
 from daw_bridge.workers.confinement import check_task, check_unlinked, confined_job, sweep
@@ -135,7 +135,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the server decides
     reports = _claim_stdout()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    log_lines("%(message)s")
     share_one_heap()
     settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSettings)
     stand_back(settings.niceness)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from daw_bridge.bounds import MAX_OVERLAP, MAX_SHIFTS, MAX_TRACK, MAX_WIENER_ITERATIONS
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.jobs.requests import Choices, RemixChoices, SeparateChoices, UpmixChoices
 from stemtool_cli.options import Span, container_of, gathered, read_names
@@ -43,6 +44,21 @@ def test_what_can_be_chosen_is_what_the_words_allow(
             allowed = types[parameter.name]
             optional = [each for each in get_args(allowed) if get_args(each)]
             assert tuple(parameter.type.choices) == get_args(optional[0] if optional else allowed)
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest", "highest"),
+    [
+        ("overlap", 0, MAX_OVERLAP),
+        ("wiener_iterations", 0, MAX_WIENER_ITERATIONS),
+        ("shifts", 1, MAX_SHIFTS),
+        ("track", 1, MAX_TRACK),
+    ],
+)
+def test_numbers_have_the_bounds_of_requests(name: str, lowest: float, highest: float) -> None:
+    (kind,) = (each.type for each in separate.params if each.name == name)
+    assert isinstance(kind, (click.IntRange, click.FloatRange))
+    assert (kind.min, kind.max) == (lowest, highest)
 
 
 def test_options_are_gathered_by_name() -> None:

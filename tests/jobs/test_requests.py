@@ -2,9 +2,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from daw_bridge.bounds import (
+    MAX_FRAMES,
+    MAX_NAME_LENGTH,
+    MAX_NAMES,
+    MAX_OPTIONS_LENGTH,
+    MAX_OVERLAP,
+    MAX_PRESETS,
+    MAX_SHIFTS,
+    MAX_SOURCES,
+    MAX_TEXT_LENGTH,
+    MAX_TRACK,
+    MAX_WIENER_ITERATIONS,
+)
 from daw_bridge.errors import OptionError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.jobs.requests import (
@@ -16,7 +30,17 @@ from daw_bridge.jobs.requests import (
 )
 from daw_bridge.library.manifest import ModelManifest
 from daw_bridge.rendering.layout import load_layout
-from daw_bridge.rendering.preset import Preset, load_preset
+from daw_bridge.rendering.preset import (
+    GainDb,
+    Lufs,
+    Pan,
+    Preset,
+    Semitones,
+    Tempo,
+    TruePeakDb,
+    Width,
+    load_preset,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "osc.md").read_text("utf-8")
 OPTIONS_OF_THE_PROTOCOL = {"reply", "on_done"}
@@ -106,12 +130,133 @@ def test_several_files_are_one_source() -> None:
         assert (job.start, job.length) == (0, None)
 
 
-@pytest.mark.parametrize("label", ["../{stem!r:>9999999}", "a" * 1000])
+@pytest.mark.parametrize(
+    "label",
+    ["../{stem!r:>9999999}", "a" * 1000, "é" * 100, "\U0001f3b8" * 100, ".", "..", " ", "...", "/"],
+)
 def test_a_label_fits_the_name_of_a_file(label: str, manifest: ModelManifest) -> None:
     for choices in KINDS:
         for path in choices(label=label).job(PART, OUT).outputs(manifest).values():
             assert path.parent == OUT
-            assert len(path.name) < 150
+            assert len(path.name.encode()) < 150
+            assert not path.name.startswith((".", " "))
+
+
+@pytest.mark.parametrize("label", [".", "..", " ", "a/../b", "CON"])
+def test_a_folder_that_is_named_as_the_label_is_below_the_folder(
+    label: str, manifest: ModelManifest
+) -> None:
+    job = UpmixChoices(label=label, output="channels").job(PART, OUT)
+    assert job.output.parent == OUT
+    assert job.output.name not in ("", ".", "..")
+    assert all(path.parent == job.output for path in job.outputs(manifest).values())
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("CON", "_CON"),
+        ("nul.mp3", "_nul.mp3"),
+        ("Com1 ", "_Com1"),
+        ("lpt¹", "_lpt¹"),
+        ("Concert", "Concert"),
+        ("Take 1. ", "Take 1"),
+        ("a\x1b[31m\u202e\x9b\ud800b", "a_[31m___b"),
+        ("L/R: é", "L_R_ é"),
+    ],
+)
+def test_a_label_is_a_name_on_every_system(label: str, name: str) -> None:
+    assert Choices(label=label).file_label == name
+
+
+TOO_MUCH = [
+    ({"gain": ("vocals=1",) * (MAX_NAMES + 1)}, f"gain takes at most {MAX_NAMES} names"),
+    ({"mute": ("v" * (MAX_NAME_LENGTH + 1),)}, f"mute has at most {MAX_NAME_LENGTH} characters"),
+    ({"preset": ("karaoke",) * (MAX_PRESETS + 1)}, f"preset takes at most {MAX_PRESETS} names"),
+    ({"label": "l" * (MAX_TEXT_LENGTH + 1)}, f"label has at most {MAX_TEXT_LENGTH} characters"),
+]
+
+
+@pytest.mark.parametrize(("said", "sentence"), TOO_MUCH)
+def test_more_than_any_job_needs(said: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        RemixChoices(**said)
+    words = {name: value if name == "label" else ",".join(value) for name, value in said.items()}
+    with pytest.raises(OptionError, match=sentence):
+        RemixChoices.parse(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"shifts": "100000"}, f"1 to {MAX_SHIFTS}, not 100000"),
+        ({"wiener": "100000"}, f"0 to {MAX_WIENER_ITERATIONS}, not 100000"),
+        ({"overlap": "nan"}, f"0 to {MAX_OVERLAP}, not nan"),
+        ({"track": "100000"}, f"up to {MAX_TRACK}"),
+        ({"downmix": "perhaps"}, "is 1 or 0, not 'perhaps'"),
+        ({"shifts": "0x10"}, "is a whole number, not '0x10'"),
+        ({"overlap": "half"}, "is a number, not 'half'"),
+    ],
+)
+def test_numbers_beyond_their_bounds(words: dict[str, str], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        SeparateChoices.parse(words).job(PART, OUT)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("pitch", ("nan", "inf", "25")),
+        ("tempo", ("nan", "0", "inf", "4.1")),
+        ("lufs", ("nan", "-inf", "1")),
+        ("true_peak", ("nan", "-inf", "1")),
+        ("gain", ("vocals=nan", "vocals=inf", "vocals=41")),
+        ("pan", ("vocals=nan", "vocals=101")),
+        ("width", ("vocals=nan", "vocals=-1")),
+    ],
+)
+def test_numbers_of_a_remix_are_finite_and_in_range(name: str, values: tuple[str, ...]) -> None:
+    for value in values:
+        with pytest.raises(OptionError):
+            RemixChoices.parse({name: value}).job(PART, OUT)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Excerpt((Path("/mix.wav"),), MAX_FRAMES + 1),
+        Excerpt((Path("/mix.wav"),), 0, MAX_FRAMES + 1),
+        Excerpt((Path("/mix.wav"),) * (MAX_SOURCES + 1)),
+    ],
+)
+def test_parts_beyond_their_bounds(part: Excerpt) -> None:
+    for choices in KINDS:
+        with pytest.raises(OptionError, match="at most"):
+            choices().job(part, OUT)
+
+
+def test_the_page_of_the_protocol_tells_the_bounds() -> None:
+    told = " ".join(PAGE.split())
+    for sentence in (
+        f"1 (default) to {MAX_SHIFTS} separations",
+        f"0 (default) to {MAX_WIENER_ITERATIONS} rounds",
+        f"| overlap | 0 to {MAX_OVERLAP}",
+        f"from 1 (default) to {MAX_TRACK}",
+        f"at most {MAX_NAMES} options of {MAX_OPTIONS_LENGTH} characters together",
+        f"a list has at most {MAX_NAMES} names, `preset` {MAX_PRESETS},",
+        f"of {MAX_NAME_LENGTH} characters",
+        f"any other text {MAX_TEXT_LENGTH}",
+    ):
+        assert sentence in told
+    row = next(line for line in PAGE.splitlines() if line.startswith("| gain, pan, width"))
+    row += next(line for line in PAGE.splitlines() if line.startswith("| pitch, tempo"))
+    row += next(line for line in PAGE.splitlines() if line.startswith("| lufs, true_peak"))
+    ranges = [
+        get_args(kind)[1] for kind in (GainDb, Pan, Width, Semitones, Tempo, Lufs, TruePeakDb)
+    ]
+    assert re.findall(r"(-?[\d.]+) to (-?[\d.]+)", row) == [
+        (f"{each.ge:g}", f"{each.le:g}") for each in ranges
+    ]
 
 
 @pytest.mark.parametrize(

@@ -259,5 +259,5 @@ def test_shifts_shift_ensembles_too(members: Path) -> None:
 
 
 def test_no_shift_is_no_number_of_shifts() -> None:
-    with pytest.raises(OptionError, match="Shifts are 1 or more, not 0"):
+    with pytest.raises(OptionError, match="Shifts are 1 to 20, not 0"):
         SeparationOptions(shifts=0)

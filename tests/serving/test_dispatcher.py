@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
@@ -82,27 +83,27 @@ def test_another_front_end(clip: Path, tmp_path: Path) -> None:
         ear = Ear()
         async with serving(tmp_path, ear, Limits(queue=2)) as dispatcher:
             first, second, third = (make_record(job, clip) for job in ("1", "2", "3"))
-            dispatcher.accept(first)
-            dispatcher.accept(second)
-            dispatcher.accept(third)
-            assert dispatcher.accept(make_record("2", clip)) is second
+            await dispatcher.accept(first)
+            await dispatcher.accept(second)
+            await dispatcher.accept(third)
+            assert await dispatcher.accept(make_record("2", clip)) is second
             assert dispatcher.find("2") is second
             assert dispatcher.find("4") is None
             assert dispatcher.active() == [first, second, third]
             with pytest.raises(BusyError, match="2 jobs are waiting"):
-                dispatcher.accept(make_record("4", clip))
+                await dispatcher.accept(make_record("4", clip))
             dispatcher.cancel(second)
             with pytest.raises(OptionError, match="another job 1"):
-                dispatcher.accept(make_record("1", tmp_path / "other.wav"))
+                await dispatcher.accept(make_record("1", tmp_path / "other.wav"))
             same_folder = make_record("1", clip)
             same_folder.task = msgspec.structs.replace(same_folder.task, job="4")
             with pytest.raises(BusyError, match="at work in"):
-                dispatcher.accept(same_folder)
+                await dispatcher.accept(same_folder)
             assert ear.states["2"] == ["queued", "cancelled"]
             outside = make_record("4", clip)
             outside.task = msgspec.structs.replace(outside.task, sources=("/etc/hostname",))
             with pytest.raises(ConfinementError) as refusal:
-                dispatcher.accept(outside)
+                await dispatcher.accept(outside)
             dispatcher.refuse(outside, refusal.value)
             assert "state=failed" in (tmp_path / "4" / "status").read_text("utf-8")
             await ear.hears(third, "done")
@@ -116,16 +117,39 @@ def test_another_front_end(clip: Path, tmp_path: Path) -> None:
     asyncio.run(serve())
 
 
+def test_jobs_are_taken_in_beside_all_else_and_one_after_the_other(
+    clip: Path, tmp_path: Path
+) -> None:
+    async def serve() -> None:
+        async with serving(tmp_path, Ear(), Limits(queue=1)) as dispatcher:
+            first, again, elsewhere = (make_record(job, clip) for job in "112")
+            elsewhere.task = msgspec.structs.replace(elsewhere.task, folder=first.task.folder)
+            with closing(sqlite3.connect(tmp_path / "state" / "jobs.sqlite")) as other:
+                other.execute("BEGIN IMMEDIATE")  # as slow as a disk may be
+                asked = [dispatcher.accept(record) for record in (first, again, elsewhere)]
+                taken = asyncio.gather(*asked, return_exceptions=True)
+                await asyncio.sleep(0.1)
+                assert not taken.done()
+                assert dispatcher.active() == []
+                other.rollback()
+            one, same, refused = await taken
+            assert one is same is first
+            assert "at work in" in str(refused)
+            assert dispatcher.active() == [first]
+
+    asyncio.run(serve())
+
+
 def test_what_waited_is_taken_up_by_the_next(clip: Path, tmp_path: Path) -> None:
     async def serve() -> None:
         record, ear = make_record("parked", clip), Ear()
         async with serving(tmp_path, ear, Limits()) as dispatcher:
-            dispatcher.accept(record)
+            await dispatcher.accept(record)
             await ear.hears(record, "running")
             await dispatcher.close(finish=False)
             assert ear.states["parked"] == ["queued", "running", "queued"]
             with pytest.raises(BusyError, match="about to leave"):
-                dispatcher.accept(make_record("late", clip))
+                await dispatcher.accept(make_record("late", clip))
         later = Ear()
         async with serving(tmp_path, later, Limits()) as dispatcher:
             await later.hears(record, "done")

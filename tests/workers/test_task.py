@@ -81,7 +81,7 @@ def test_remixes_that_cannot_be(
         ({"ovrelap": "1"}, "did you mean 'overlap'"),
         ({"overlap": "half"}, "Option overlap"),
         ({"overlap": "0.9"}, "from 0 to 0.5"),
-        ({"wiener": "-1"}, "0 or more"),
+        ({"wiener": "-1"}, "0 to 20"),
         ({"format": "aiff"}, "Option format"),
         ({"format": "mp3", "bits": "16"}, "mp3 has no 16-bit"),
         ({"compat": "demucs"}, "compat is 'spleeter'"),
@@ -94,10 +94,48 @@ def test_words_that_mean_nothing(options: dict[str, str], sentence: str, root: P
         check_task(make_task(root, options=options), [root])
 
 
+@pytest.mark.parametrize(
+    ("kind", "sources", "options"),
+    [
+        ("remix", ("mix.wav",), {"stems": "{root}/out", "keep_stems": "1"}),
+        ("remix", ("out/vocals.wav",), {"keep_stems": "1"}),
+        ("separate", ("out/vocals.wav",), {"overwrite": "1"}),
+        ("upmix", ("mix.wav",), {"stems": "{root}/out", "label": "vocals"}),
+        ("upmix", ("mix.wav",), {"stems": "{root}/out", "output": "stems"}),
+        ("upmix", ("mix.wav",), {"stems": "{root}/out/in", "output": "stems", "label": "in"}),
+    ],
+)
+def test_no_job_writes_over_what_it_reads(
+    kind: str, sources: tuple[str, ...], options: dict[str, str], root: Path
+) -> None:
+    for folder in (root / "out", root / "out" / "in"):
+        folder.mkdir()
+        for stem in ("vocals", "accompaniment"):
+            soundfile.write(folder / f"{stem}.wav", make_noise(1000).samples.T, 44_100)
+    said = {name: text.format(root=root) for name, text in options.items()} | {"overwrite": "1"}
+    task = make_task(root, kind, sources=tuple(str(root / each) for each in sources), options=said)
+    with pytest.raises(OutputError, match="is an input"):
+        check_task(task, [root])
+
+
+def test_the_same_file_can_be_every_channel_but_not_of_any_number(root: Path) -> None:
+    check_task(make_task(root, sources=(str(root / "mix.wav"),) * 64), [root])
+    with pytest.raises(OptionError, match="at most 64 files"):
+        check_task(make_task(root, sources=(str(root / "mix.wav"),) * 65), [root])
+
+
+def test_a_folder_of_stems_has_so_many(root: Path) -> None:
+    (root / "stems").mkdir()
+    for number in range(65):
+        (root / "stems" / f"{number}.wav").touch()
+    with pytest.raises(AudioError, match="64 stems at most"):
+        check_task(make_task(root, "remix", options={"stems": str(root / "stems")}), [root])
+
+
 def test_a_label_cannot_leave_the_folder_or_reach_a_format_string(root: Path) -> None:
     task = make_task(root, options={"label": "../{stem!r:>9999999}"})
     (path, *_) = find_outputs(task).values()
-    assert path == root / "out" / ".._{stem!r__9999999} – vocals.wav"  # noqa: RUF001
+    assert path == root / "out" / "_{stem!r__9999999} – vocals.wav"  # noqa: RUF001
 
 
 @pytest.mark.parametrize(
