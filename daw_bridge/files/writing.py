@@ -7,7 +7,6 @@ names by a rename, all together at the end.
 
 from __future__ import annotations
 
-import errno
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import soundfile
 from daw_bridge.errors import DiskFullError, OutputError
 from daw_bridge.files.atomic import part_of
 from daw_bridge.files.blocks import BLOCK_FRAMES, check_samples, energy
+from daw_bridge.files.room import FULL_DISK
 from daw_bridge.files.speakers import Speaker, mask_of, read_mask, tag_mask
 from daw_bridge.files.tags import copy_tags
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.files.blocks import Block
     from daw_bridge.files.containers import OutputFormat
+    from daw_bridge.files.room import Room
     from daw_bridge.files.speakers import Speakers
 
 _RF64_FROM_BYTES = (1 << 32) - (1 << 20)  # RIFF counts in 32 bits; leave room for headers and tags
@@ -54,7 +55,6 @@ _SF_CHANNEL_MAP = {
     Speaker.Rs: 15,
 }
 _AAC_BITS_PER_SECOND = 256_000
-_FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,8 @@ class StemFiles:
         tags_from: a file whose tags and cover the stems get.
         speakers: which loudspeaker each channel is for; nothing for mono and stereo. Files say so,
             and are read again to see that they do.
+        room: how much may be written; None: as much as there is room for.
+        expected_frames: the length, where it is known: too much is then refused at once.
 
     Attributes:
         frames: how many have been written.
@@ -101,6 +103,8 @@ class StemFiles:
         channels: int,
         tags_from: Path | None = None,
         speakers: Speakers = (),
+        room: Room | None = None,
+        expected_frames: int = 0,
     ) -> None:
         audio_format.check_sample_rate(sample_rate_hz)
         self._paths = tuple(path.resolve() for path in paths)
@@ -109,6 +113,8 @@ class StemFiles:
         self._channels = channels
         self._tags_from = tags_from
         self._speakers = speakers
+        self._room = room
+        self._expected_frames = expected_frames
         self._peak = 0.0
         self.frames = 0
         self._spools: list[IO[bytes]] = []
@@ -122,6 +128,7 @@ class StemFiles:
                     self._make_folder(path.parent)
                     spool = TemporaryFile(dir=path.parent)
                     self._spools.append(self._cleanup.enter_context(spool))
+            self._check_room(self._expected_frames)
             on_failure.pop_all()
         return self
 
@@ -135,6 +142,7 @@ class StemFiles:
         for path, block in zip(self._paths, samples, strict=True):
             check_samples(block, f"What would be {path}", start=self.frames)
         self._peak = max(self._peak, float(samples.max()), -float(samples.min()))
+        self._claim(self._spool_bytes(samples.shape[-1]))
         self.frames += samples.shape[-1]
         for path, spool, block in zip(self._paths, self._spools, samples, strict=True):
             with output_errors(path):
@@ -142,6 +150,7 @@ class StemFiles:
 
     def commit(self) -> Written:
         """Encode the files and give them their names."""
+        self._claim(self._result_bytes(self.frames))
         gain = 1.0 if self._format.is_float else min(1.0, 1 / max(self._peak, 1.0))
         parts = [part_of(path) for path in self._paths]
         for part in parts:
@@ -224,6 +233,27 @@ class StemFiles:
             options["format"] = "RF64"
         return options
 
+    def _check_room(self, frames: int) -> None:
+        """Make sure that there will be room for so many frames."""
+        if self._room and self._paths:
+            size = self._spool_bytes(frames) + self._result_bytes(frames)
+            with output_errors(self._paths[0]):
+                self._room.check(size, self._paths[0].parent)
+
+    def _claim(self, size: int) -> None:
+        """Make sure that there is room for so many bytes more of all files together."""
+        if self._room and self._paths:
+            with output_errors(self._paths[0]):
+                self._room.claim(size, self._paths[0].parent)
+
+    def _spool_bytes(self, frames: int) -> int:
+        return frames * self._channels * 4 * len(self._paths)
+
+    def _result_bytes(self, frames: int) -> int:
+        """Return what so many frames take at most where the size can be known: not compressed."""
+        bits = 32 if self._format.is_float else self._format.integer_bits or 0
+        return frames * self._channels * bits // 8 * len(self._paths)
+
     def _make_folder(self, folder: Path) -> None:
         """Make a folder, and remember to take it away again if nothing comes of it."""
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
@@ -304,7 +334,7 @@ def output_errors(path: Path) -> Iterator[None]:
             _raise_what_the_system_says(path.parent)
             raise OutputError(f"{path} cannot be written: {error.error_string}") from error
     except OSError as error:
-        if error.errno in _FULL_DISK:
+        if error.errno in FULL_DISK:
             raise DiskFullError(
                 f"There is no room left for {path}: free some, or write elsewhere."
             ) from error

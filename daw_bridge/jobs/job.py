@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from daw_bridge.files.room import Room
     from daw_bridge.library.manifest import ModelManifest
 
     Progress: TypeAlias = Callable[[int, int], None]
@@ -36,6 +37,7 @@ class Job(ABC):
         overwrite: replace files that exist.
         strict: refuse a source that is damaged or incomplete.
         audio_track: which of the source's audio tracks, counted from 1.
+        room: how much it may write; None: as much as there is room for.
     """
 
     source: Path
@@ -48,6 +50,7 @@ class Job(ABC):
     overwrite: bool = False
     strict: bool = False
     audio_track: int = 1
+    room: Room | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.start < 0 or (self.length is not None and self.length < 1):

@@ -101,13 +101,16 @@ def run_remix(
         with (
             closing(stems),
             running.files([job.output], channels) as remix,
-            StemFiles(kept_paths, _KEPT_FORMAT, sample_rate_hz=rate, channels=channels) as kept,
+            StemFiles(
+                kept_paths, _KEPT_FORMAT, sample_rate_hz=rate, channels=channels, room=job.room
+            ) as kept,
             Master(
                 job.preset,
                 running.report,
                 channels=channels,
                 sample_rate_hz=rate,
                 output=job.output.resolve(),
+                room=job.room,
             ) as master,
         ):
             watched = watch(stems, meter, kept if job.kept_folder else None, running.report)

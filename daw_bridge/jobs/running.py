@@ -65,6 +65,8 @@ class Running:
             channels=channels,
             tags_from=self.job.source,
             speakers=speakers,
+            room=self.job.room,
+            expected_frames=self.total if self.source.is_exact else 0,
         )
 
     def commit(self, files: StemFiles) -> Written:

@@ -104,7 +104,7 @@ class Server:
         self._traffic = settings.traffic
         default = settings.models[0]
         self._manifests = sorted(load_manifests(), key=lambda each: each.name != default)
-        uploads = Uploads(folders.uploads, settings.limits.upload_bytes)
+        uploads = Uploads(folders.uploads, settings.limits)
         self._lanes = make_lanes(_tell_workers(settings, folders), settings.jobs)
         self._datagrams = Datagrams()
         self._audience = Audience(self._datagrams)
@@ -276,6 +276,8 @@ def _tell_workers(settings: ServerSettings, folders: Folders) -> WorkerSettings:
         models=settings.models,
         roots=tuple(map(str, folders.roots)),
         locks=str(folders.locks),
+        job_bytes=settings.limits.job_bytes,
+        reserve_bytes=settings.limits.reserve_bytes,
         provider=settings.provider,
         threads=settings.threads,
     )

@@ -4,7 +4,7 @@ A front end, whatever it speaks, has a :class:`Listener` of its own and calls, o
 
     recover()               once: take up what an earlier server left
     accept(record)          take a job in, or raise what stands against it
-    refuse(record, error)   then: say so in the job's folder
+    refuse(record, error)   then: say so where scripts look
     cancel(record)          call a job off; the listener hears when it is over
     find(job)               a job's record by its name
     active(), latest(count) the jobs that run or wait; also those that ended lately
@@ -15,7 +15,7 @@ A front end, whatever it speaks, has a :class:`Listener` of its own and calls, o
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -31,14 +31,17 @@ from daw_bridge.errors import (
     OutputError,
     WorkerDiedError,
 )
-from daw_bridge.serving.queue import FairQueue
+from daw_bridge.files.room import check_reserve
+from daw_bridge.files.writing import output_errors
+from daw_bridge.serving.queue import SHORT_SECONDS, FairQueue
+from daw_bridge.serving.refusals import Refusals
 from daw_bridge.serving.status import restore_status, write_status
 from daw_bridge.workers.confinement import check_task, sweep
 from daw_bridge.workers.task import OUTCOME_NAME
 from daw_bridge.workers.worker import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from daw_bridge.serving.lanes import Lane
     from daw_bridge.serving.limits import Limits
@@ -48,9 +51,8 @@ if TYPE_CHECKING:
 _MAX_DEATHS = 2
 _SECONDS_TO_CANCEL = 10.0
 _RECENT = 1_000
-_UNCOMPRESSED = {".wav", ".w64", ".rf64", ".aif", ".aiff", ".caf"}
-_UNCOMPRESSED_FRAME_BYTES = 4  # 16 bits, stereo: mono floats or more channels count as longer
-_COMPRESSED_FRAMES_PER_BYTE = 3  # of 128 kbit/s at 44.1 kHz
+_SECONDS_TO_MEASURE = 30.0
+_TOO_LONG_TO_MEASURE = 86_400.0
 
 log = structlog.get_logger()
 
@@ -93,6 +95,7 @@ class Dispatcher:
         self._limits = limits
         self._listener = listener
         self._queue = FairQueue()
+        self._refusals = Refusals(store.folder)
         self._progress: dict[str, float] = {}
         self._is_open = True
 
@@ -119,7 +122,8 @@ class Dispatcher:
     def recover(self) -> None:
         """Queue again what was waiting or running when the last server ended."""
         for record in self._store.latest(_RECENT):
-            restore_status(record)
+            with suppress(OSError):  # scripts that look there wait in vain
+                restore_status(record)
         for record in self._store.unfinished():
             if outcome := record.is_begun and _read_outcome(record.task):
                 record.outcome = outcome
@@ -148,18 +152,18 @@ class Dispatcher:
             return known
         self._check_room(record)
         check_task(record.task, self._roots)
-        self._check_folder(record.task)
-        record.size = estimate_frames(record.task)
-        self._store.save(record)
+        self._enter(record)
         self._tell(record)
         self._queue.push(record)
         self._dispatch()
         return record
 
     def refuse(self, record: Record, error: DawBridgeError) -> None:
-        """Say in a job's folder why it was not taken in, unless another job is at work there."""
-        if not self._is_used(record.task.folder):
-            record.fail(error)
+        """Say why a job was not taken in: in its folder, where there is one and no job uses it."""
+        record.fail(error)
+        if not Path(record.task.folder).is_dir():
+            self._refusals.note(record)
+        elif not self._is_used(record.task.folder):
             write_status(record)
 
     def cancel(self, record: Record) -> None:
@@ -192,17 +196,10 @@ class Dispatcher:
         await asyncio.gather(*runs, return_exceptions=True)
 
     async def _run(self, lane: Lane, record: Record) -> None:
-        was_begun, record.is_begun = record.is_begun, True
-        self._change(record, "running")
-        work = lane.worker.run(
-            record.task, again=was_begun, progress=partial(self._note_progress, record)
-        )
+        """Have a lane's worker do a job, and make the best of what goes wrong."""
         try:
-            record.outcome = await asyncio.wait_for(work, self._limits.job_seconds)
-        except asyncio.TimeoutError:
-            await self._end_worker(lane, record)
-            limit = f"{self._limits.job_seconds:g} s"
-            self._fail(record, DawBridgeError(f"Job {record.task.job} took more than {limit}."))
+            if await self._belongs(lane, record):
+                await self._work(lane, record)
         except asyncio.CancelledError:
             await self._end_worker(lane, record)
             self._change(record, "queued")
@@ -217,12 +214,47 @@ class Dispatcher:
             await self._end_worker(lane, record)
             reason = f"The server failed on an error of its own, {type(error).__name__}."
             self._fail(record, DawBridgeError(reason))
-        else:
-            self._change(record, "done")
         finally:
             self._progress.pop(record.task.job, None)
             lane.record = None
             self._dispatch()
+
+    async def _belongs(self, lane: Lane, record: Record) -> bool:
+        """Measure a job where that is to be short; queue it again where it is not."""
+        if not lane.only_short:
+            return True
+        if record.seconds is None:
+            record.seconds = await self._measure(lane, record)
+        if record.seconds <= SHORT_SECONDS:
+            return True
+        if lane.is_cancelled:
+            self._fail(record, Cancelled(f"Job {record.task.job} was cancelled."))
+        else:
+            self._queue.put_back(record)
+        return False
+
+    async def _measure(self, lane: Lane, record: Record) -> float:
+        """Return how long a job's part of its source is; very long if that is not soon known."""
+        measuring = lane.worker.measure(record.task, again=record.is_begun, at_most=SHORT_SECONDS)
+        try:
+            return await asyncio.wait_for(measuring, _SECONDS_TO_MEASURE)
+        except asyncio.TimeoutError:
+            await lane.worker.kill()
+            return _TOO_LONG_TO_MEASURE
+
+    async def _work(self, lane: Lane, record: Record) -> None:
+        was_begun, record.is_begun = record.is_begun, True
+        self._change(record, "running")
+        work = lane.worker.run(
+            record.task, again=was_begun, progress=partial(self._note_progress, record)
+        )
+        try:
+            record.outcome = await asyncio.wait_for(work, self._limits.job_seconds)
+        except asyncio.TimeoutError as error:
+            await self._end_worker(lane, record)
+            limit = f"{self._limits.job_seconds:g} s"
+            raise DawBridgeError(f"Job {record.task.job} took more than {limit}.") from error
+        self._change(record, "done")
 
     def _retry(self, lane: Lane, record: Record, error: WorkerDiedError) -> None:
         """Queue a job again whose worker died, unless it seems to be the job's doing."""
@@ -276,26 +308,29 @@ class Dispatcher:
         """Return whether a job that runs or waits has its results in a folder."""
         return any(record.task.folder == folder for record in self.active())
 
-    def _check_folder(self, task: Task) -> None:
-        """Make a task's folder, which no other task may be using."""
-        if self._is_used(task.folder):
-            raise BusyError(f"Another job is at work in {task.folder}.")
-        try:
-            Path(task.folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{task.folder} cannot be made: {error.strerror}.") from error
+    def _enter(self, record: Record) -> None:
+        """Put a job on the disk, with a folder that no other job may be using, or do nothing."""
+        folder = Path(record.task.folder)
+        if self._is_used(record.task.folder):
+            raise BusyError(f"Another job is at work in {folder}.")
+        with output_errors(folder), _made(folder):
+            for place in (self._store.folder, folder):
+                check_reserve(place, 0, self._limits.reserve_bytes)
+            self._store.save(record)
 
 
-def estimate_frames(task: Task) -> int:
-    """Return about how many frames a task is, without opening anything."""
-    path = task.paths[0]
-    size = path.stat().st_size
-    if path.suffix.lower() in _UNCOMPRESSED:
-        frames = size // _UNCOMPRESSED_FRAME_BYTES
-    else:
-        frames = size * _COMPRESSED_FRAMES_PER_BYTE
-    frames = max(frames - task.start, 0)
-    return frames if task.length is None else min(task.length, frames)
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder; if the block fails, take away what was made."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 async def _insist(lane: Lane, record: Record) -> None:

@@ -50,12 +50,19 @@ class Ear:
 
 
 @asynccontextmanager
-async def serving(root: Path, ear: Ear, limits: Limits) -> AsyncIterator[Dispatcher]:
+async def serving(
+    root: Path, ear: Ear, limits: Limits, *, lanes_count: int = 1
+) -> AsyncIterator[Dispatcher]:
     folders = Folders(root / "state", [root])
     settings = WorkerSettings(
-        (MODEL,), tuple(map(str, folders.roots)), str(folders.locks), provider="cpu"
+        (MODEL,),
+        tuple(map(str, folders.roots)),
+        str(folders.locks),
+        limits.job_bytes,
+        limits.reserve_bytes,
+        provider="cpu",
     )
-    lanes = make_lanes(settings, 1)
+    lanes = make_lanes(settings, lanes_count)
     with closing(Store(folders.jobs)) as store:
         dispatcher = Dispatcher(store, lanes, roots=folders.roots, limits=limits, listener=ear)
         dispatcher.recover()
@@ -63,7 +70,8 @@ async def serving(root: Path, ear: Ear, limits: Limits) -> AsyncIterator[Dispatc
             yield dispatcher
         finally:
             await dispatcher.close(finish=False)
-            await lanes[0].worker.kill()
+            for lane in lanes:
+                await lane.worker.kill()
 
 
 @pytest.fixture
@@ -103,6 +111,12 @@ def test_another_front_end(clip: Path, tmp_path: Path) -> None:
             outside.task = msgspec.structs.replace(outside.task, sources=("/etc/hostname",))
             with pytest.raises(ConfinementError) as refusal:
                 dispatcher.accept(outside)
+            dispatcher.refuse(outside, refusal.value)
+            assert not (tmp_path / "4").exists()
+            assert "4=/etc/hostname is not in a folder" in (
+                tmp_path / "state" / "refused"
+            ).read_text("utf-8")
+            (tmp_path / "4").mkdir()
             dispatcher.refuse(outside, refusal.value)
             assert "state=failed" in (tmp_path / "4" / "status").read_text("utf-8")
             await ear.hears(third, "done")

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from daw_bridge.errors import AudioError, BusyError, OptionError
+from daw_bridge.serving.limits import Limits
 from daw_bridge.serving.uploads import Upload, Uploads
 
 DATA = bytes(range(256)) * 4
+LIMITS = Limits(upload_bytes=4096, host_upload_bytes=4096)
 
 
 def announce(name: str = "song.wav", *, data: bytes = DATA, transfer: str = "t") -> Upload:
@@ -17,13 +19,13 @@ def announce(name: str = "song.wav", *, data: bytes = DATA, transfer: str = "t")
 
 @pytest.fixture
 def uploads(tmp_path: Path) -> Uploads:
-    return Uploads(tmp_path, 4096)
+    return Uploads(tmp_path, LIMITS)
 
 
 def test_an_upload_goes_on_where_it_was(uploads: Uploads, tmp_path: Path) -> None:
     assert uploads.put(announce()) == 0
     assert uploads.add("t", 0, DATA[:100]) is None
-    again = Uploads(tmp_path, 4096)
+    again = Uploads(tmp_path, LIMITS)
     assert again.put(announce()) == 100
     with pytest.raises(OptionError, match="goes on at byte 100 of 1024"):
         again.add("t", 0, DATA[:100])
