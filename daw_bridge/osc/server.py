@@ -27,7 +27,12 @@ from daw_bridge.serving.housekeeping import keep_house
 from daw_bridge.serving.lanes import make_lanes
 from daw_bridge.serving.store import Store
 from daw_bridge.serving.uploads import Uploads
-from daw_bridge.system import call_on_signals, tell_systemd
+from daw_bridge.system import (
+    UnawaitedThreads,
+    call_on_signals,
+    leave_threads,
+    tell_systemd,
+)
 from daw_bridge.workers.worker import WorkerSettings
 
 if TYPE_CHECKING:
@@ -40,7 +45,10 @@ if TYPE_CHECKING:
 
 _IDLE_SECONDS = 600.0
 _SECONDS_FOR_OLD_SERVER = 3.0
+_SECONDS_FOR_THREADS = 0.5
+_SECONDS_FOR_WORKERS = 1.0
 _PORTS_TRIED = 20
+_MOST_THREADS = 32
 
 log = structlog.get_logger()
 
@@ -64,10 +72,12 @@ def serve(settings: ServerSettings) -> None:
         store = Store(folders.jobs)
         stack.callback(store.close)
         asyncio.run(_serve(Server(settings, folders, store), settings))
+    leave_threads(_SECONDS_FOR_THREADS)
 
 
 async def _serve(server: Server, settings: ServerSettings) -> None:
-    """Start, say so, wait for the signal to leave, and leave."""
+    """Start, say so, wait for the signal to leave, and leave; at once if it comes again."""
+    asyncio.get_running_loop().set_default_executor(UnawaitedThreads(_MOST_THREADS))
     wishes_to_leave: asyncio.Queue[None] = asyncio.Queue()
     call_on_signals(asyncio.get_running_loop(), partial(wishes_to_leave.put_nowait, None))
     server_file = settings.state / SERVER_FILE
@@ -87,7 +97,8 @@ async def _serve(server: Server, settings: ServerSettings) -> None:
         asked_again.cancel()
         if not closing.done():
             closing.cancel()
-            await server.close(finish=False)
+            hurrying = asyncio.create_task(server.close(finish=False))
+            await asyncio.wait({closing, hurrying}, timeout=_SECONDS_FOR_WORKERS)
 
 
 class Server:

@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import socket
+import subprocess
 import time
 from collections import Counter
 from functools import partial
@@ -107,6 +108,27 @@ def test_sigterm_finishes_what_runs_and_keeps_what_waits(
     with server:
         wait_until(lambda: status_of(tmp_path / "waits")["state"] == "done")
     assert_whole(tmp_path / "waits", clip)
+
+
+def test_a_second_sigterm_ends_it_at_once(
+    server: Server, clip: Path, long: Path, tmp_path: Path
+) -> None:
+    """Even with a job that runs, and a thread that waits for a pipe that nobody writes to."""
+    with server, Tcp(server.port) as peer, Udp(server.port) as other:
+        submit(peer, "fetched", tmp_path / "fetched", clip)
+        assert peer.receive_until(*ENDS)[-1].address == "/stems/done"
+        (tmp_path / "fetched" / "vocals.wav").unlink()
+        os.mkfifo(tmp_path / "fetched" / "vocals.wav")
+        peer.send("/stems/get", "ss", "fetched", "vocals")
+        submit(other, "runs", tmp_path / "runs", long)
+        other.receive_until("/stems/progress")
+        assert server.process
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(1)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+    assert records(server)["runs"].state == "queued"
 
 
 def test_sigterm_stops_at_once_where_it_should(server: Server, long: Path, tmp_path: Path) -> None:
