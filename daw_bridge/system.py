@@ -74,7 +74,7 @@ class UnawaitedThreads(ThreadPoolExecutor):
     def __init__(self, most: int) -> None:
         super().__init__(most, thread_name_prefix=_UNAWAITED)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Start nothing more, and go on."""
         super().shutdown(wait=False, cancel_futures=True)
 
