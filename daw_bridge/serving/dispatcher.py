@@ -178,10 +178,10 @@ class Dispatcher:
                 lane.insistence = asyncio.create_task(_insist(lane, record))
 
     def _dispatch(self) -> None:
-        """Give idle workers something to do."""
+        """Give idle workers something to do, those first that measure nothing: that keeps order."""
         if not self._is_open:
             return
-        for lane in self._lanes:
+        for lane in sorted(self._lanes, key=lambda lane: lane.only_short):
             if lane.record is None and (record := self._queue.pop(only_short=lane.only_short)):
                 lane.record, lane.is_cancelled = record, False
                 lane.run = asyncio.create_task(self._run(lane, record))
@@ -235,6 +235,7 @@ class Dispatcher:
 
     async def _measure(self, lane: Lane, record: Record) -> float:
         """Return how long a job's part of its source is; very long if that is not soon known."""
+        await lane.worker.start()
         measuring = lane.worker.measure(record.task, again=record.is_begun, at_most=SHORT_SECONDS)
         try:
             return await asyncio.wait_for(measuring, _SECONDS_TO_MEASURE)
