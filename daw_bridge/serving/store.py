@@ -111,14 +111,19 @@ class Store:
         Raises:
             OutputError: it cannot be written.
         """
-        row = (record.task.job, record.state, time.time(), msgspec.json.encode(record))
         try:
+            row = (record.task.job, record.state, time.time(), msgspec.json.encode(record))
             self._database.execute(
                 "INSERT INTO jobs (job, state, updated, record) VALUES (?, ?, ?, ?) ON CONFLICT"
                 " (job) DO UPDATE SET state = excluded.state, updated = excluded.updated,"
                 " record = excluded.record",
                 row,
             )
+        except UnicodeEncodeError as error:
+            raise OutputError(
+                f"{record.task.folder!a} and {record.task.sources!a} cannot be noted down: a name"
+                " there is not UTF-8; change it."
+            ) from error
         except sqlite3.Error as error:
             raise _failure("The job cannot be noted down", error) from error
 
@@ -203,7 +208,7 @@ def _open_or_replace(path: Path) -> sqlite3.Connection:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None)
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from daw_bridge.errors import OutputError
 from daw_bridge.serving.store import Store
 from daw_bridge.workers.worker import Outcome
 from tests.serving.records import make_record
@@ -49,6 +50,15 @@ def test_only_what_is_over_is_forgotten(tmp_path: Path) -> None:
     assert store.jobs() == {"over", "waits"}
     store.prune(-1)
     assert [record.task.job for record in store.latest(9)] == ["waits"]
+
+
+def test_a_name_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
+    record = make_record("a")
+    record.task = msgspec.structs.replace(record.task, folder="/out/\udcff")
+    with closing(Store(tmp_path / "jobs")) as store:
+        with pytest.raises(OutputError, match="not UTF-8; change it"):
+            store.save(record)
+        assert store.find("a") is None
 
 
 def fill(path: Path, jobs: str) -> None:
