@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -11,7 +12,6 @@ import msgspec
 import structlog
 
 from daw_bridge.errors import Cancelled, DiskFullError, OutputError
-from daw_bridge.files.room import FULL_DISK
 from daw_bridge.serving.codes import code_of
 from daw_bridge.workers.task import KINDS, Task
 from daw_bridge.workers.worker import Outcome
@@ -36,6 +36,7 @@ CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state);
 CREATE TABLE IF NOT EXISTS unreadable AS SELECT * FROM jobs WHERE FALSE;
 """
 _COMPANIONS = ("", "-wal", "-shm")  # the files of a database
+_LEAST_BYTES = 1 << 17  # with less, SQLite may only say that the disk failed
 
 log = structlog.get_logger()
 
@@ -99,7 +100,7 @@ class Store:
         try:
             self._database = _open_or_replace(path)
         except (sqlite3.Error, OSError) as error:
-            raise _failure(f"{path} cannot be used", error) from error
+            raise _failure(f"{path} cannot be used", error, self.folder) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -125,7 +126,7 @@ class Store:
                 " there is not UTF-8; change it."
             ) from error
         except sqlite3.Error as error:
-            raise _failure("The job cannot be noted down", error) from error
+            raise _failure("The job cannot be noted down", error, self.folder) from error
 
     def find(self, job: str) -> Record | None:
         """Return a job's record, None where there is none."""
@@ -160,7 +161,7 @@ class Store:
             with closing(self._database.execute(statement, values)) as rows:
                 return rows.fetchall()
         except sqlite3.Error as error:
-            raise _failure("The jobs cannot be read", error) from error
+            raise _failure("The jobs cannot be read", error, self.folder) from error
 
     def _read(self, number: int, content: bytes) -> Record | None:
         """Return a record; one that cannot be read is moved out of the way."""
@@ -228,8 +229,9 @@ def _rescue(path: Path) -> Iterator[tuple[object, ...]]:
         yield from database.execute("SELECT number, job, state, updated, record FROM jobs")
 
 
-def _failure(sentence: str, error: Exception) -> OutputError:
-    """Return the error of a database or a system in our words."""
-    if "full" in str(error) or getattr(error, "errno", 0) in FULL_DISK:
-        return DiskFullError(f"{sentence}: the disk is full; free some room on it.")
+def _failure(sentence: str, error: Exception, folder: Path) -> OutputError:
+    """Return the error of a database in a folder in our words."""
+    with suppress(OSError):
+        if "full" in str(error) or shutil.disk_usage(folder).free < _LEAST_BYTES:
+            return DiskFullError(f"{sentence}: the disk is full; free some room on it.")
     return OutputError(f"{sentence}: {error}.")

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daw_bridge.errors import OutputError
+from daw_bridge.errors import DiskFullError, OutputError
 from daw_bridge.serving.store import Store
 from daw_bridge.workers.worker import Outcome
+from tests.disks import fill_up, small_disk
 from tests.serving.records import make_record
 
 
@@ -87,6 +88,18 @@ def test_what_is_no_database_is_set_aside(content: bytes, tmp_path: Path) -> Non
     if any(content):
         (aside,) = tmp_path.glob("jobs.damaged-*")
         assert aside.read_bytes() == content
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_full_disk_is_called_so(existed: bool, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk:
+        if existed:
+            fill(disk / "jobs", "a")
+        ballast = fill_up(disk)
+        with pytest.raises(DiskFullError, match="free some room"):
+            fill(disk / "jobs", "bcdefghijklmnopqrstuvwxyz")
+        ballast.unlink()
+        fill(disk / "jobs", "z")
 
 
 def test_what_can_be_read_of_a_damaged_database_is_taken_over(tmp_path: Path) -> None:
