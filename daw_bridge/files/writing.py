@@ -84,7 +84,6 @@ class StemFiles:
         speakers: which loudspeaker each channel is for; nothing for mono and stereo. Files say so,
             and are read again to see that they do.
         room: how much may be written; None: as much as there is room for.
-        expected_frames: the length, where it is known: too much is then refused at once.
 
     Attributes:
         frames: how many have been written.
@@ -104,7 +103,6 @@ class StemFiles:
         tags_from: Path | None = None,
         speakers: Speakers = (),
         room: Room | None = None,
-        expected_frames: int = 0,
     ) -> None:
         audio_format.check_sample_rate(sample_rate_hz)
         self._paths = tuple(path.resolve() for path in paths)
@@ -114,11 +112,15 @@ class StemFiles:
         self._tags_from = tags_from
         self._speakers = speakers
         self._room = room
-        self._expected_frames = expected_frames
+        self._expected_frames = 0
         self._peak = 0.0
         self.frames = 0
         self._spools: list[IO[bytes]] = []
         self._cleanup = ExitStack()
+
+    def expect(self, frames: int) -> None:
+        """Have the ``with`` block refuse to begin unless there is room for so many frames."""
+        self._expected_frames = frames
 
     def __enter__(self) -> StemFiles:
         with ExitStack() as on_failure:

@@ -18,14 +18,9 @@ SPOOL_BYTES, RESULT_BYTES = BLOCK.nbytes, BLOCK.size * 3  # 24 bits
 
 def write(folder: Path, room: Room, *, expected_frames: int = 0, blocks: int = 1) -> None:
     paths = [folder / "a.wav", folder / "b.wav"]
-    with StemFiles(
-        paths,
-        OutputFormat(),
-        sample_rate_hz=44_100,
-        channels=2,
-        room=room,
-        expected_frames=expected_frames,
-    ) as files:
+    files = StemFiles(paths, OutputFormat(), sample_rate_hz=44_100, channels=2, room=room)
+    files.expect(expected_frames)
+    with files:
         for _ in range(blocks):
             files.write(BLOCK)
         files.commit()
