@@ -262,7 +262,8 @@ class Uploads:
         return self._known[transfer]
 
     def _received(self, upload: Upload) -> int:
-        return _file_of(upload, self._folder_of(upload.transfer)).stat().st_size
+        with _storing(upload):
+            return _file_of(upload, self._folder_of(upload.transfer)).stat().st_size
 
     def _recall(self) -> Iterator[tuple[str, _Announced]]:
         """Yield the uploads that an earlier server took in; set aside what is none."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daw_bridge.errors import AudioError, BusyError, DiskFullError, OptionError
+from daw_bridge.errors import AudioError, BusyError, DiskFullError, OptionError, OutputError
 from daw_bridge.serving.limits import Limits
 from daw_bridge.serving.uploads import Upload, Uploads
 from tests.disks import fill_up, small_disk
@@ -163,6 +163,15 @@ def test_a_file_of_another_size_is_set_aside(
     path.with_name(name).write_bytes(bytes(size))
     again = Uploads(tmp_path, LIMITS)
     assert again.put(announce()) == 0
+
+
+def test_a_file_that_vanished_is_told_of(uploads: Uploads) -> None:
+    complete(uploads, announce()).unlink()
+    for call in (lambda: uploads.put(announce()), lambda: uploads.add("t", 0, DATA)):
+        with pytest.raises(OutputError, match="Transfer t cannot be stored: No such file"):
+            call()
+    uploads.drop("t", "", needed=())
+    complete(uploads, announce())
 
 
 def test_a_machine_has_a_share_of_the_room(tmp_path: Path) -> None:
