@@ -9,6 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,7 @@ _LIST_PROGRAMS = ["tasklist", "/NH"] if sys.platform == "win32" else ["ps", "-x"
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # glibc's malloc.h
 _LARGE_BLOCK_BYTES = 128 << 10
+_UNAWAITED = "unawaited"
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +75,36 @@ def call_on_signals(loop: AbstractEventLoop, act: Callable[[], None]) -> None:
             loop.add_signal_handler(number, act)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(act))
+
+
+class UnawaitedThreads(ThreadPoolExecutor):
+    """Threads for calls that block; nobody waits for them at the end, as some never return.
+
+    Args:
+        most: how many there are at most.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, thread_name_prefix=_UNAWAITED)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
+        """Start nothing more, and go on."""
+        super().shutdown(wait=False, cancel_futures=True)
+
+
+def leave_threads(patience_s: float) -> None:
+    """End the process, and well, if nobody waits for threads that are still at work by then.
+
+    The interpreter would, for ever, before it ends.
+    """
+    deadline = time.monotonic() + patience_s
+    for thread in threading.enumerate():
+        if thread.name.startswith(_UNAWAITED):
+            thread.join(max(deadline - time.monotonic(), 0))
+            if thread.is_alive():
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(0)
 
 
 def tell_systemd(state: str) -> None:

@@ -36,6 +36,28 @@ def test_where_nothing_stands_back_the_log_says_what_does(
     assert "start /belownormal stemtool serve" in caplog.text
 
 
+def test_a_thread_that_never_returns_keeps_nobody(tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipe to wait for")
+    os.mkfifo(tmp_path / "pipe")
+    code = f"""
+import asyncio
+from daw_bridge.system import UnawaitedThreads, leave_threads
+async def main():
+    asyncio.get_running_loop().set_default_executor(UnawaitedThreads(2))
+    print(await asyncio.to_thread(lambda: "back"))
+    asyncio.create_task(asyncio.to_thread(open, {str(tmp_path / "pipe")!r}))
+    await asyncio.sleep(0.1)
+asyncio.run(main())
+print("left", flush=True)
+leave_threads(0.1)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert run.stdout == "back\nleft\n"
+
+
 @pytest.fixture
 def _handlers() -> Iterator[None]:
     """Put back what signals did before."""

@@ -6,7 +6,7 @@ import json
 import secrets
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -233,10 +233,14 @@ def _send(
     options = wish.options
     for path in [file.resolve()] if is_remote else [file.resolve(), folder.resolve()]:
         _check_name(path)
-    with server.connect() as client, _called_off_if_interrupted(job, server):
+    with (
+        server.connect() as client,
+        _uploaded(client, file, server) if is_remote else nullcontext(file.resolve()) as source,
+        _called_off_if_interrupted(job, server),
+    ):
         stems = client.run(
             "separate",
-            [client.upload(file) if is_remote else file.resolve()],
+            [source],
             "" if is_remote else folder.resolve(),
             model=wish.model,
             start=excerpt.start,
@@ -257,6 +261,18 @@ def _check_name(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError as error:
         raise OptionError(f"The name {path} is not UTF-8, as a server needs; change it.") from error
+
+
+@contextmanager
+def _uploaded(client: Client, file: Path, server: _Server) -> Iterator[str]:
+    """Send a file and give the source to name it by; the server need not keep it afterwards."""
+    source = client.upload(file)
+    try:
+        yield source
+    finally:
+        # The connection may be within a message.
+        with suppress(DawBridgeError), server.connect() as other:
+            other.drop(source)
 
 
 def _fetch(

@@ -85,6 +85,24 @@ _FIRST = ("timestamp", "level", "event")
     help="Size of all uploads together.",
 )  # fmt: skip
 @click.option(
+    "--max-transfers-per-host", "host_upload_bytes", type=click.IntRange(1),
+    default=Limits.host_upload_bytes // _MEGABYTE, show_default=True, metavar="MB",
+    callback=lambda _, __, megabytes: megabytes * _MEGABYTE,
+    help="Size of the uploads from one machine.",
+)  # fmt: skip
+@click.option(
+    "--max-job-size", "job_bytes", type=click.IntRange(1),
+    default=Limits.job_bytes // _MEGABYTE, show_default=True, metavar="MB",
+    callback=lambda _, __, megabytes: megabytes * _MEGABYTE,
+    help="What a job may write: its stems, and as much again or more while it makes them.",
+)  # fmt: skip
+@click.option(
+    "--keep-free", "reserve_bytes", type=click.IntRange(0),
+    default=Limits.reserve_bytes // _MEGABYTE, show_default=True, metavar="MB",
+    callback=lambda _, __, megabytes: megabytes * _MEGABYTE,
+    help="What stays free of each disk that is written to.",
+)  # fmt: skip
+@click.option(
     "--max-job-time", "job_seconds", type=click.FloatRange(0, min_open=True),
     default=Limits.job_seconds, show_default=True, metavar="SECONDS",
     help="Time that a job may take.",

@@ -10,5 +10,5 @@ tables      TOML                               flaws       what is wrong with it
 seeking     files as FFmpeg wants them
 lines       where a TOML text says what        hashing     SHA-256
 atomic      files that appear whole            folders     the same, of folders
-download    what is fetched, resumed, verified
+download    what is fetched, resumed, verified room        what may be written to a disk
 """

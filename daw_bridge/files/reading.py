@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 _PLAIN_HEADS = {b"RIFF", b"RF64", b"riff", b"FORM", b"caff", b".snd", b"fLaC"}
 _PLAIN_SUBTYPES = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"}
 _LONGEST_PADDING_S = 0.25
+_SAMPLE_RATES_HZ = (1_000, 10_000_000)
 _UNKNOWN_FRAMES = 1 << 48
 _DOUBTS = re.compile(r"^\s*\*\*\*", re.MULTILINE)
 _PROMISED = re.compile(r"^\s*(?:data|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -284,6 +285,7 @@ class _CheckedReader:
     """A reader that gives only numbers that can be computed with, and at least one of them."""
 
     def __init__(self, reader: _SoundFileReader | ContainerReader, path: Path) -> None:
+        _check_rate(reader.sample_rate_hz, path)
         self.sample_rate_hz = reader.sample_rate_hz
         self.channels = reader.channels
         self.claimed_frames = reader.claimed_frames
@@ -419,6 +421,16 @@ def _demux(file: SeekableFile, path: Path, stack: ExitStack) -> InputContainer:
     if not any(map(_is_known, container.streams.audio)):
         raise AudioError(f"{path} cannot be read as audio: there is no audio track in it.")
     return container
+
+
+def _check_rate(sample_rate_hz: int, path: Path) -> None:
+    """Refuse what would be resampled to, or from, a million times as many samples."""
+    lowest, highest = _SAMPLE_RATES_HZ
+    if not lowest <= sample_rate_hz <= highest:
+        raise AudioError(
+            f"{path} has a sample rate of {sample_rate_hz:,} Hz; {lowest:,} to {highest:,} can be"
+            " used."
+        )
 
 
 def _check_track(path: Path, track: int, *, count: int) -> None:

@@ -7,7 +7,6 @@ names by a rename, all together at the end.
 
 from __future__ import annotations
 
-import errno
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from daw_bridge.errors import DiskFullError, OutputError
 from daw_bridge.files.atomic import create_unnamed, part_of
 from daw_bridge.files.blocks import BLOCK_FRAMES, check_samples, energy
 from daw_bridge.files.reach import ANYWHERE
+from daw_bridge.files.room import FULL_DISK
 from daw_bridge.files.speakers import Speaker, find_mask, mask_of, tag_mask
 from daw_bridge.files.tags import copy_tags
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from daw_bridge.files.blocks import Block
     from daw_bridge.files.containers import OutputFormat
     from daw_bridge.files.reach import Folder, Reach
+    from daw_bridge.files.room import Room
     from daw_bridge.files.speakers import Speakers
 
 _RF64_FROM_BYTES = (1 << 32) - (1 << 20)  # RIFF counts in 32 bits; leave room for headers and tags
@@ -57,7 +58,6 @@ _SF_CHANNEL_MAP = {
     Speaker.Rs: 15,
 }
 _AAC_BITS_PER_SECOND = 256_000
-_FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ class StemFiles:
         tags_from: a file whose tags and cover the stems get.
         speakers: which loudspeaker each channel is for; nothing for mono and stereo. Files say so,
             and are read again to see that they do.
+        room: how much may be written; None: as much as there is room for.
 
     Attributes:
         frames: how many have been written.
@@ -114,6 +115,7 @@ class StemFiles:
         tags_from: Path | None = None,
         speakers: Speakers = (),
         reach: Reach = ANYWHERE,
+        room: Room | None = None,
     ) -> None:
         audio_format.check_sample_rate(sample_rate_hz)
         self._paths = tuple(path.resolve() if reach is ANYWHERE else path for path in paths)
@@ -123,12 +125,18 @@ class StemFiles:
         self._tags_from = tags_from
         self._speakers = speakers
         self._reach = reach
+        self._room = room
+        self._expected_frames = 0
         self._peak = 0.0
         self.frames = 0
         self._spools: list[IO[bytes]] = []
         self._folders: dict[Path, Folder] = {}
         self._cleanup = ExitStack()
         self._held = ExitStack()
+
+    def expect(self, frames: int) -> None:
+        """Have the ``with`` block refuse to begin unless there is room for so many frames."""
+        self._expected_frames = frames
 
     def __enter__(self) -> StemFiles:
         with ExitStack() as on_failure:
@@ -138,6 +146,7 @@ class StemFiles:
                 with output_errors(path):
                     spool = create_unnamed(self._hold(path.parent), path.name)
                     self._spools.append(self._cleanup.enter_context(spool))
+            self._check_room(self._expected_frames)
             on_failure.pop_all()
         return self
 
@@ -152,6 +161,7 @@ class StemFiles:
         for path, block in zip(self._paths, samples, strict=True):
             check_samples(block, f"What would be {path}", start=self.frames)
         self._peak = max(self._peak, float(samples.max()), -float(samples.min()))
+        self._claim(self._spool_bytes(samples.shape[-1]))
         self.frames += samples.shape[-1]
         for path, spool, block in zip(self._paths, self._spools, samples, strict=True):
             with output_errors(path):
@@ -159,6 +169,7 @@ class StemFiles:
 
     def commit(self) -> Written:
         """Encode the files and give them their names."""
+        self._claim(self._result_bytes(self.frames))
         gain = 1.0 if self._format.is_float else min(1.0, 1 / max(self._peak, 1.0))
         targets = [
             _Target(path, self._folders[path.parent], part_of(path).name) for path in self._paths
@@ -259,6 +270,27 @@ class StemFiles:
         with suppress(OSError), self._reach.folder(path.parent) as folder:
             folder.remove_folder(path.name)
 
+    def _check_room(self, frames: int) -> None:
+        """Make sure that there will be room for so many frames."""
+        if self._room and self._paths:
+            size = self._spool_bytes(frames) + self._result_bytes(frames)
+            with output_errors(self._paths[0]):
+                self._room.check(size, self._paths[0].parent)
+
+    def _claim(self, size: int) -> None:
+        """Make sure that there is room for so many bytes more of all files together."""
+        if self._room and self._paths:
+            with output_errors(self._paths[0]):
+                self._room.claim(size, self._paths[0].parent)
+
+    def _spool_bytes(self, frames: int) -> int:
+        return frames * self._channels * 4 * len(self._paths)
+
+    def _result_bytes(self, frames: int) -> int:
+        """Return what so many frames take at most where the size can be known: not compressed."""
+        bits = 32 if self._format.is_float else self._format.integer_bits or 0
+        return frames * self._channels * bits // 8 * len(self._paths)
+
 
 def _read_spool(spool: IO[bytes], channels: int, gain: np.float32) -> Iterator[Block]:
     """Yield blocks of float32 (frames, channels), times the gain."""
@@ -326,7 +358,7 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL_DISK:
+        if error.errno in FULL_DISK:
             raise DiskFullError(
                 f"There is no room left for {path}: free some, or write elsewhere."
             ) from error

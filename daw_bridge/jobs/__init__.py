@@ -4,6 +4,7 @@ job         what all jobs have in common, and what they come to
 running     what they do alike when they run
 separate    a mixture becomes its stems
 render      what jobs have in common that make something of stems
+lengths     how long that is which a job is about
 sources     a selection of a song, and stems in a folder
 cache       stems that were made before
 remix       stems become a remix

@@ -80,26 +80,26 @@ class StemCache:
         part = part_of(self._path(key))
         with closing(blocks), ExitStack() as cleanup:
             file: soundfile.SoundFile | None = None
-            is_kept = True
+            is_kept, done = True, 0
             for stems in blocks:
+                done += stems.mixture.shape[1]
                 try:
-                    if file is None and is_kept:
-                        is_kept = self._has_room(stems, selection)
-                        file = cleanup.enter_context(_create(part, stems)) if is_kept else None
-                    if file:
+                    is_kept = is_kept and self._has_room(stems, max(done, selection.frames))
+                    if is_kept:
+                        file = file or cleanup.enter_context(_create(part, stems))
                         file.write(stems.samples.reshape(-1, stems.mixture.shape[1]).T)
                 except (OSError, soundfile.LibsndfileError) as error:
                     log.warning("The stems are not kept in %s: %s", self.folder, error)
-                    file, is_kept = None, False
+                    is_kept = False
                 yield stems
-            if file:
+            if file and is_kept:
                 file.close()
                 part.replace(self._path(key))
                 self._evict()
 
-    def _has_room(self, stems: Stems, selection: Selection) -> bool:
+    def _has_room(self, stems: Stems, frames: int) -> bool:
         count, channels, _ = stems.samples.shape
-        return count * channels * selection.frames * _SAMPLE_BYTES <= self._limit_bytes
+        return count * channels * frames * _SAMPLE_BYTES <= self._limit_bytes
 
     def _evict(self) -> None:
         held = 0

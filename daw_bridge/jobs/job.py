@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daw_bridge.files.reach import Reach
+    from daw_bridge.files.room import Room
     from daw_bridge.library.manifest import ModelManifest
 
     Progress: TypeAlias = Callable[[int, int], None]
@@ -40,6 +41,7 @@ class Job(ABC):
         strict: refuse a source that is damaged or incomplete.
         audio_track: which of the source's audio tracks, counted from 1.
         reach: where all that it reads and writes may be.
+        room: how much it may write; None: as much as there is room for.
     """
 
     source: Path
@@ -53,6 +55,7 @@ class Job(ABC):
     strict: bool = False
     audio_track: int = 1
     reach: Reach = ANYWHERE
+    room: Room | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.start < 0 or (self.length is not None and self.length < 1):

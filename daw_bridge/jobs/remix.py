@@ -107,6 +107,7 @@ def run_remix(
                 sample_rate_hz=rate,
                 channels=channels,
                 reach=job.reach,
+                room=job.room,
             ) as kept,
             Master(
                 job.preset,
@@ -115,6 +116,7 @@ def run_remix(
                 sample_rate_hz=rate,
                 output=job.output.resolve(),
                 reach=job.reach,
+                room=job.room,
             ) as master,
         ):
             watched = watch(stems, meter, kept if job.kept_folder else None, running.report)

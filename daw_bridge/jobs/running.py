@@ -58,7 +58,7 @@ class Running:
 
     def files(self, paths: Iterable[Path], channels: int, *, speakers: Speakers = ()) -> StemFiles:
         """Return files for results, of so many channels each, with the tags of the source."""
-        return StemFiles(
+        files = StemFiles(
             list(paths),
             self.job.output_format,
             sample_rate_hz=self.source.sample_rate_hz,
@@ -66,7 +66,11 @@ class Running:
             tags_from=self.job.source,
             speakers=speakers,
             reach=self.job.reach,
+            room=self.job.room,
         )
+        if self.source.is_exact:
+            files.expect(self.total)
+        return files
 
     def commit(self, files: StemFiles) -> Written:
         """Write files, unless the source turned out to be one that the job refuses.

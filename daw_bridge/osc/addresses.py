@@ -211,6 +211,13 @@ DATA = _asking(
     when=", once all is there and has the right hash",
     tcp_only=True,
 )
+DROP = _asking(
+    "drop",
+    "s:transfer",
+    "Give up audio that the same machine sent, unless a job is yet to read it.",
+    "s:transfer",
+    tcp_only=True,
+)
 PIECE = Answer(DATA.address, "s:job/stem h:offset b:bytes", " until all is there")
 GET = _asking(
     "get",
@@ -224,7 +231,7 @@ GET = _asking(
 METHODS: Mapping[str, Method] = {
     method.address: method
     for method in (
-        HELLO, MODELS, PRESETS, *JOBS.values(), STATUS, LIST, CANCEL, SYNC, PUT, DATA, GET,
+        HELLO, MODELS, PRESETS, *JOBS.values(), STATUS, LIST, CANCEL, SYNC, PUT, DATA, DROP, GET,
     )
 }  # fmt: skip
 

@@ -30,6 +30,7 @@ from daw_bridge.osc.addresses import (
     CANCEL,
     DATA,
     DONE,
+    DROP,
     ERROR,
     GET,
     HELLO,
@@ -203,6 +204,14 @@ class Client:
 
         self._again_if_lost(send)
         return f"{transfer.TRANSFER_PREFIX}{name}"
+
+    def drop(self, source: str) -> None:
+        """Give up what :meth:`upload` sent, which the server would else keep for days.
+
+        Raises:
+            DawBridgeError: what the server says; one of before 1.2 cannot.
+        """
+        self._ask(DROP, source.removeprefix(transfer.TRANSFER_PREFIX))
 
     def download(self, job: str, stem: str, path: Path) -> None:
         """Fetch a stem into a file, which appears whole or not at all.

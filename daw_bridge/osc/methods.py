@@ -30,6 +30,7 @@ from daw_bridge.library.places import find_presets, read_summary
 from daw_bridge.osc.addresses import (
     CANCEL,
     DATA,
+    DROP,
     GET,
     HELLO,
     JOBS,
@@ -123,6 +124,7 @@ class Methods:
             SYNC: self._sync,
             PUT: self._put,
             DATA: self._data,
+            DROP: self._drop,
             GET: self._get,
         }
 
@@ -229,13 +231,19 @@ class Methods:
     def _sync(self, peer: Peer, number: int) -> None:
         peer.tell(SYNCED, number)
 
-    def _put(self, peer: Peer, transfer: str, name: str, size: int, sha256: str) -> None:
+    async def _put(self, peer: Peer, transfer: str, name: str, size: int, sha256: str) -> None:
         _check_id("A transfer's name", transfer)
-        received = self._uploads.put(Upload(transfer, name, size, sha256))
+        upload = Upload(transfer, name, size, sha256)
+        received = await asyncio.to_thread(self._uploads.put, upload, peer.host)
         peer.reply(PUT, transfer, received)
 
+    async def _drop(self, peer: Peer, transfer: str) -> None:
+        needed = [path for record in self._dispatcher.active() for path in record.task.paths]
+        await asyncio.to_thread(self._uploads.drop, transfer, peer.host, needed=needed)
+        peer.reply(DROP, transfer)
+
     async def _data(self, peer: Peer, transfer: str, offset: int, data: bytes) -> None:
-        upload = self._uploads.add(transfer, offset, data)
+        upload = await asyncio.to_thread(self._uploads.add, transfer, offset, data)
         if upload:
             await asyncio.to_thread(self._uploads.finish, upload)
             peer.reply(DATA, transfer, upload.size)

@@ -26,14 +26,23 @@ from daw_bridge.serving.housekeeping import keep_house
 from daw_bridge.serving.lanes import make_lanes
 from daw_bridge.serving.store import Store
 from daw_bridge.serving.uploads import Uploads
-from daw_bridge.system import call_on_signals, give_back_large_blocks, tell_systemd
+from daw_bridge.system import (
+    UnawaitedThreads,
+    call_on_signals,
+    give_back_large_blocks,
+    leave_threads,
+    tell_systemd,
+)
 from daw_bridge.workers.worker import WorkerSettings
 
 if TYPE_CHECKING:
     from daw_bridge.osc.settings import ServerSettings
 
 _SECONDS_FOR_OLD_SERVER = 3.0
+_SECONDS_FOR_THREADS = 0.5
+_SECONDS_FOR_WORKERS = 1.0
 _PORTS_TRIED = 20
+_MOST_THREADS = 32
 
 log = structlog.get_logger()
 
@@ -58,10 +67,12 @@ def serve(settings: ServerSettings) -> None:
         store = Store(folders.jobs)
         stack.callback(store.close)
         asyncio.run(_serve(Server(settings, folders, store), settings))
+    leave_threads(_SECONDS_FOR_THREADS)
 
 
 async def _serve(server: Server, settings: ServerSettings) -> None:
-    """Start, say so, wait for the signal to leave, and leave."""
+    """Start, say so, wait for the signal to leave, and leave; at once if it comes again."""
+    asyncio.get_running_loop().set_default_executor(UnawaitedThreads(_MOST_THREADS))
     wishes_to_leave: asyncio.Queue[None] = asyncio.Queue()
     call_on_signals(asyncio.get_running_loop(), partial(wishes_to_leave.put_nowait, None))
     server_file = settings.state / SERVER_FILE
@@ -81,7 +92,8 @@ async def _serve(server: Server, settings: ServerSettings) -> None:
         asked_again.cancel()
         if not closing.done():
             closing.cancel()
-            await server.close(finish=False)
+            hurrying = asyncio.create_task(server.close(finish=False))
+            await asyncio.wait({closing, hurrying}, timeout=_SECONDS_FOR_WORKERS)
 
 
 class Server:
@@ -98,7 +110,7 @@ class Server:
         traffic, has_strangers = settings.traffic, bool(settings.token)
         default = settings.models[0]
         self._manifests = sorted(load_manifests(), key=lambda each: each.name != default)
-        uploads = Uploads(folders.uploads, settings.limits.upload_bytes)
+        uploads = Uploads(folders.uploads, settings.limits)
         self._lanes = make_lanes(_tell_workers(settings, folders), settings.jobs)
         self._datagrams = Datagrams(traffic, has_strangers=has_strangers)
         self._audience = Audience(self._datagrams)
@@ -186,6 +198,8 @@ def _tell_workers(settings: ServerSettings, folders: Folders) -> WorkerSettings:
         models=settings.models,
         roots=tuple(map(str, folders.roots)),
         locks=str(folders.locks),
+        job_bytes=settings.limits.job_bytes,
+        reserve_bytes=settings.limits.reserve_bytes,
         provider=settings.provider,
         threads=settings.threads,
     )

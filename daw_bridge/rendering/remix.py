@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from daw_bridge.audio import StemBlock, Stems
     from daw_bridge.files.blocks import Block
     from daw_bridge.files.reach import Reach
+    from daw_bridge.files.room import Room
     from daw_bridge.rendering.preset import Preset, StemSettings
 
 _TAIL_S = 30.0
@@ -189,6 +190,7 @@ class Master:
         sample_rate_hz: frames a second.
         output: the file that the remix becomes; the file in which it waits lies beside it.
         reach: where that may be.
+        room: how much may be written; None: as much as there is room for.
     """
 
     def __init__(
@@ -200,7 +202,9 @@ class Master:
         sample_rate_hz: int,
         output: Path,
         reach: Reach = ANYWHERE,
+        room: Room | None = None,
     ) -> None:
+        self._room = room
         self._heartbeat = heartbeat
         self._lufs = preset.lufs
         self._ceiling_db = preset.ceiling_db
@@ -230,6 +234,8 @@ class Master:
         if self._passes:
             return block
         with output_errors(self._output):
+            if self._room:
+                self._room.claim(block.nbytes, self._output.parent)
             self._spool.write(np.ascontiguousarray(block.T).data)
         return block[:, :0]
 

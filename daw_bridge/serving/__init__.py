@@ -4,5 +4,6 @@ dispatcher    taken in, queued, run, retried, reported     queue    whose turn i
 lanes         the workers and what each is doing            status   as a file, for scripts
 store         on disk, so that none is lost                 uploads  audio that clients send
 folders       where they read and write                     limits   what clients can use up
+refusals      why jobs were not taken in
 housekeeping  what is old is forgotten                      codes    errors by number
 """

@@ -4,7 +4,7 @@ A front end, whatever it speaks, has a :class:`Listener` of its own and calls, o
 
     recover()               once: take up what an earlier server left
     accept(record)          to be awaited: take a job in, or raise what stands against it
-    refuse(record, error)   then: say so in the job's folder
+    refuse(record, error)   then: say so where scripts look
     cancel(record)          call a job off; the listener hears when it is over
     find(job)               a job's record by its name
     active(), latest(count) the jobs that run or wait; also those that ended lately
@@ -15,7 +15,7 @@ A front end, whatever it speaks, has a :class:`Listener` of its own and calls, o
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -33,14 +33,17 @@ from daw_bridge.errors import (
 )
 from daw_bridge.files.reach import Beneath
 from daw_bridge.files.reading import check_readable
-from daw_bridge.serving.queue import FairQueue
+from daw_bridge.files.room import check_reserve
+from daw_bridge.files.writing import output_errors
+from daw_bridge.serving.queue import SHORT_SECONDS, FairQueue
+from daw_bridge.serving.refusals import Refusals
 from daw_bridge.serving.status import restore_status, write_status
 from daw_bridge.workers.confinement import check_task, sweep
 from daw_bridge.workers.notes import OUTCOME_NAME, read_note
 from daw_bridge.workers.worker import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from daw_bridge.files.reach import Reach
     from daw_bridge.serving.lanes import Lane
@@ -51,9 +54,8 @@ if TYPE_CHECKING:
 _MAX_DEATHS = 2
 _SECONDS_TO_CANCEL = 10.0
 _RECENT = 1_000
-_UNCOMPRESSED = {".wav", ".w64", ".rf64", ".aif", ".aiff", ".caf"}
-_UNCOMPRESSED_FRAME_BYTES = 4  # 16 bits, stereo: mono floats or more channels count as longer
-_COMPRESSED_FRAMES_PER_BYTE = 3  # of 128 kbit/s at 44.1 kHz
+_SECONDS_TO_MEASURE = 30.0
+_TOO_LONG_TO_MEASURE = 86_400.0
 
 log = structlog.get_logger()
 
@@ -97,6 +99,7 @@ class Dispatcher:
         self._limits = limits
         self._listener = listener
         self._queue = FairQueue()
+        self._refusals = Refusals(store.folder)
         self._progress: dict[str, float] = {}
         self._intake = asyncio.Lock()
         self._is_open = True
@@ -124,7 +127,8 @@ class Dispatcher:
     def recover(self) -> None:
         """Queue again what was waiting or running when the last server ended."""
         for record in self._store.latest(_RECENT):
-            restore_status(record, self._reach)
+            with suppress(OSError):  # scripts that look there wait in vain
+                restore_status(record, self._reach)
         for record in self._store.unfinished():
             if outcome := record.is_begun and _read_outcome(record.task, self._reach):
                 record.outcome = outcome
@@ -172,14 +176,31 @@ class Dispatcher:
     def _take_down(self, record: Record) -> None:
         """Check a job, make its folder and put it on the disk, whatever that takes."""
         check_task(record.task, self._roots)
-        self._make_folder(record.task)
-        record.size = estimate_frames(record.task)
-        self._store.save(record)
+        folder = Path(record.task.folder)
+        with output_errors(folder), self._made(folder):
+            for place in (self._store.folder, folder):
+                check_reserve(place, 0, self._limits.reserve_bytes)
+            self._store.save(record)
+
+    @contextmanager
+    def _made(self, folder: Path) -> Iterator[None]:
+        """Make a folder; if the block fails, take away what was made."""
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        try:
+            self._reach.folder(folder, make=True).close()
+            yield
+        except BaseException:
+            with suppress(OSError):
+                for each in missing:
+                    each.rmdir()
+            raise
 
     def refuse(self, record: Record, error: DawBridgeError) -> None:
-        """Say in a job's folder why it was not taken in, unless another job is at work there."""
-        if not self._is_used(record.task.folder):
-            record.fail(error)
+        """Say why a job was not taken in: in its folder, where there is one and no job uses it."""
+        record.fail(error)
+        if not Path(record.task.folder).is_dir():
+            self._refusals.note(record)
+        elif not self._is_used(record.task.folder):
             write_status(record, self._reach)
 
     def cancel(self, record: Record) -> None:
@@ -194,10 +215,10 @@ class Dispatcher:
                 lane.insistence = asyncio.create_task(_insist(lane, record))
 
     def _dispatch(self) -> None:
-        """Give idle workers something to do."""
+        """Give idle workers something to do, those first that measure nothing: that keeps order."""
         if not self._is_open:
             return
-        for lane in self._lanes:
+        for lane in sorted(self._lanes, key=lambda lane: lane.only_short):
             if lane.record is None and (record := self._queue.pop(only_short=lane.only_short)):
                 lane.record, lane.is_cancelled = record, False
                 lane.run = asyncio.create_task(self._run(lane, record))
@@ -212,17 +233,10 @@ class Dispatcher:
         await asyncio.gather(*runs, return_exceptions=True)
 
     async def _run(self, lane: Lane, record: Record) -> None:
-        was_begun, record.is_begun = record.is_begun, True
-        self._change(record, "running")
-        work = lane.worker.run(
-            record.task, again=was_begun, progress=partial(self._note_progress, record)
-        )
+        """Have a lane's worker do a job, and make the best of what goes wrong."""
         try:
-            record.outcome = await asyncio.wait_for(work, self._limits.job_seconds)
-        except asyncio.TimeoutError:
-            await self._end_worker(lane, record)
-            limit = f"{self._limits.job_seconds:g} s"
-            self._fail(record, DawBridgeError(f"Job {record.task.job} took more than {limit}."))
+            if await self._belongs(lane, record):
+                await self._work(lane, record)
         except asyncio.CancelledError:
             await self._end_worker(lane, record)
             self._change(record, "queued")
@@ -237,12 +251,48 @@ class Dispatcher:
             await self._end_worker(lane, record)
             reason = f"The server failed on an error of its own, {type(error).__name__}."
             self._fail(record, DawBridgeError(reason))
-        else:
-            self._change(record, "done")
         finally:
             self._progress.pop(record.task.job, None)
             lane.record = None
             self._dispatch()
+
+    async def _belongs(self, lane: Lane, record: Record) -> bool:
+        """Measure a job where that is to be short; queue it again where it is not."""
+        if not lane.only_short:
+            return True
+        if record.seconds is None:
+            record.seconds = await self._measure(lane, record)
+        if record.seconds <= SHORT_SECONDS:
+            return True
+        if lane.is_cancelled:
+            self._fail(record, Cancelled(f"Job {record.task.job} was cancelled."))
+        else:
+            self._queue.put_back(record)
+        return False
+
+    async def _measure(self, lane: Lane, record: Record) -> float:
+        """Return how long a job's part of its source is; very long if that is not soon known."""
+        await lane.worker.start()
+        measuring = lane.worker.measure(record.task, again=record.is_begun, at_most=SHORT_SECONDS)
+        try:
+            return await asyncio.wait_for(measuring, _SECONDS_TO_MEASURE)
+        except asyncio.TimeoutError:
+            await lane.worker.kill()
+            return _TOO_LONG_TO_MEASURE
+
+    async def _work(self, lane: Lane, record: Record) -> None:
+        was_begun, record.is_begun = record.is_begun, True
+        self._change(record, "running")
+        work = lane.worker.run(
+            record.task, again=was_begun, progress=partial(self._note_progress, record)
+        )
+        try:
+            record.outcome = await asyncio.wait_for(work, self._limits.job_seconds)
+        except asyncio.TimeoutError as error:
+            await self._end_worker(lane, record)
+            limit = f"{self._limits.job_seconds:g} s"
+            raise DawBridgeError(f"Job {record.task.job} took more than {limit}.") from error
+        self._change(record, "done")
 
     def _retry(self, lane: Lane, record: Record, error: WorkerDiedError) -> None:
         """Queue a job again whose worker died, unless it seems to be the job's doing."""
@@ -297,24 +347,6 @@ class Dispatcher:
     def _is_used(self, folder: str) -> bool:
         """Return whether a job that runs or waits has its results in a folder."""
         return any(record.task.folder == folder for record in self.active())
-
-    def _make_folder(self, task: Task) -> None:
-        try:
-            self._reach.folder(Path(task.folder), make=True).close()
-        except OSError as error:
-            raise OutputError(f"{task.folder} cannot be made: {error.strerror}.") from error
-
-
-def estimate_frames(task: Task) -> int:
-    """Return about how many frames a task is, without opening anything."""
-    path = task.paths[0]
-    size = path.stat().st_size
-    if path.suffix.lower() in _UNCOMPRESSED:
-        frames = size // _UNCOMPRESSED_FRAME_BYTES
-    else:
-        frames = size * _COMPRESSED_FRAMES_PER_BYTE
-    frames = max(frames - task.start, 0)
-    return frames if task.length is None else min(task.length, frames)
 
 
 async def _insist(lane: Lane, record: Record) -> None:

@@ -23,6 +23,7 @@ class Folders:
     Attributes:
         jobs: the file of the jobs.
         locks: a lock for each folder that a worker writes to.
+        results: a folder for each job that names none.
         uploads: what clients sent.
         roots: all that jobs may read from and write to, links followed.
         reach: the same, of files that may have been replaced since they were named.
@@ -31,16 +32,16 @@ class Folders:
     def __init__(self, state: Path, shared: Sequence[Path]) -> None:
         self.jobs = state / "jobs.sqlite"
         self.locks = state / "locks"
-        self._results = (state / "results").resolve()
+        self.results = (state / "results").resolve()
         self.uploads = (state / "transfers").resolve()
-        for folder in (self.locks, self._results, self.uploads):
+        for folder in (self.locks, self.results, self.uploads):
             folder.mkdir(parents=True, exist_ok=True)
-        self.roots = (*(root.resolve() for root in shared), self._results, self.uploads)
+        self.roots = (*(root.resolve() for root in shared), self.results, self.uploads)
         self.reach = Beneath(self.roots)
 
     def results_of(self, job: str) -> Path:
         """Return where the results of a job go that names no folder."""
-        return self._results / hashlib.sha256(job.encode()).hexdigest()
+        return self.results / hashlib.sha256(job.encode()).hexdigest()
 
     def find(self, path: Path) -> Path:
         """Return a path that a client named, with all links followed.

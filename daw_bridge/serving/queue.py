@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from daw_bridge.serving.store import Record
 
-SHORT_FRAMES = 60 * 48_000
-"""Up to here a job is short: a minute."""
+SHORT_SECONDS = 60.0
+"""Up to here a job is short."""
 
 
 class FairQueue:
@@ -44,11 +44,20 @@ class FairQueue:
         else:
             records.append(record)
 
+    def put_back(self, record: Record) -> None:
+        """Add a job where it was taken out."""
+        self.push(record, first=True)
+        self._clients.move_to_end(record.client, last=False)
+
     def pop(self, *, only_short: bool = False) -> Record | None:
-        """Take the next job out, and put its client to the end of the line."""
+        """Take the next job out, and put its client to the end of the line.
+
+        Args:
+            only_short: pass over those that are known to be long.
+        """
         for client, records in self._clients.items():
             for record in records:
-                if only_short and record.size > SHORT_FRAMES:
+                if only_short and (record.seconds or 0) > SHORT_SECONDS:
                     continue
                 self.remove(record)
                 if client in self._clients:

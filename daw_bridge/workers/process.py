@@ -12,7 +12,16 @@ import msgspec
 
 from daw_bridge import errors
 from daw_bridge.errors import DawBridgeError, WorkerDiedError
-from daw_bridge.workers.worker import Cancel, Failure, Order, Outcome, Progress, Ready
+from daw_bridge.workers.worker import (
+    Cancel,
+    Failure,
+    Measure,
+    Measured,
+    Order,
+    Outcome,
+    Progress,
+    Ready,
+)
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -78,6 +87,20 @@ class WorkerProcess:
                 progress(report.fraction)
         return report
 
+    async def measure(self, task: Task, *, again: bool, at_most: float) -> float:
+        """Return how many seconds a task is about; more than ``at_most``: at least so many.
+
+        Raises:
+            DawBridgeError: what the worker raised.
+            WorkerDiedError: the process ended.
+        """
+        await self.start()
+        self._send(Measure(task, again, at_most))
+        report = await self._receive()
+        if not isinstance(report, Measured):
+            raise WorkerDiedError("The worker answered something else.")
+        return report.seconds
+
     def cancel(self, job: str) -> None:
         """Ask the worker to stop a job; it then raises ``Cancelled``."""
         if self._process:
@@ -94,11 +117,11 @@ class WorkerProcess:
         if self._listening:
             await self._listening
 
-    def _send(self, message: WorkerSettings | Order | Cancel) -> None:
+    def _send(self, message: WorkerSettings | Order | Measure | Cancel) -> None:
         if self._process and self._process.stdin:
             self._process.stdin.write(msgspec.json.encode(message) + b"\n")
 
-    async def _receive(self) -> Ready | Progress | Outcome:
+    async def _receive(self) -> Ready | Progress | Measured | Outcome:
         """Return the next report; a failure is raised."""
         process = self._process
         if process is None or process.stdout is None:
@@ -108,7 +131,7 @@ class WorkerProcess:
             status = await process.wait()
             await self.kill()
             raise WorkerDiedError(f"The worker {_explain(status)}.")
-        report = msgspec.json.decode(line, type=Ready | Progress | Outcome | Failure)
+        report = msgspec.json.decode(line, type=Ready | Progress | Measured | Outcome | Failure)
         if isinstance(report, Failure):
             kind = getattr(errors, report.error, DawBridgeError)
             raise kind(report.message)

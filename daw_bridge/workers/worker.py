@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -22,7 +23,9 @@ import msgspec
 from filelock import FileLock
 
 from daw_bridge.errors import Cancelled, DawBridgeError
+from daw_bridge.files.room import Room
 from daw_bridge.files.writing import output_errors
+from daw_bridge.jobs.lengths import measure_seconds
 from daw_bridge.printing import log_lines
 from daw_bridge.separation.providers import Provider
 from daw_bridge.system import share_one_heap, stand_back
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from daw_bridge.files.reach import Reach
-    from daw_bridge.jobs.job import Result
+    from daw_bridge.jobs.job import Job, Result
     from daw_bridge.separation.separator import Separator
 
 _MAX_MODELS = 3
@@ -48,6 +51,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         models: the models to load before anything is asked for.
         roots: the folders that jobs may read from and write to, links followed.
         locks: a folder for locks.
+        job_bytes: what a job may write, spools and results.
+        reserve_bytes: what stays free of every disk that is written to.
         provider: as :class:`~daw_bridge.Separator` takes it.
         threads: as :class:`~daw_bridge.Separator` takes it.
         niceness: by how much to stand back behind other processes.
@@ -56,6 +61,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     models: tuple[str, ...]
     roots: tuple[str, ...]
     locks: str
+    job_bytes: int
+    reserve_bytes: int
     provider: Provider = "auto"
     threads: int | None = None
     niceness: int = 0
@@ -66,6 +73,17 @@ class Order(msgspec.Struct, frozen=True, tag="order"):
 
     task: Task
     again: bool = False
+
+
+class Measure(msgspec.Struct, frozen=True, tag="measure"):
+    """Find how many seconds this is about; more than ``at_most`` need not be counted.
+
+    ``again``: as in an :class:`Order`.
+    """
+
+    task: Task
+    again: bool
+    at_most: float
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -82,6 +100,12 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
     """So much is done, 0 … 1."""
 
     fraction: float
+
+
+class Measured(msgspec.Struct, frozen=True, tag="measured"):
+    """A task is about so many seconds, or at least so many where that is more than was asked."""
+
+    seconds: float
 
 
 class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
@@ -157,7 +181,7 @@ class Worker:
         self._settings = settings
         self._roots = tuple(map(Path, settings.roots))
         self._reports = reports
-        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Order | Measure] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         self._separators: dict[str, Separator] = {}
 
@@ -174,11 +198,11 @@ class Worker:
     def listen(self) -> None:
         """Take in what the server says, while a job is running too."""
         for line in sys.stdin.buffer:
-            message = msgspec.json.decode(line, type=Order | Cancel)
-            if isinstance(message, Order):
-                self._orders.put(message)
-            else:
+            message = msgspec.json.decode(line, type=Order | Measure | Cancel)
+            if isinstance(message, Cancel):
                 self._cancelled.add(message.job)
+            else:
+                self._orders.put(message)
         os._exit(0)
 
     def serve(self) -> None:
@@ -186,7 +210,7 @@ class Worker:
         while True:
             order = self._orders.get()
             try:
-                self.report(self._run(order))
+                self.report(self._follow(order))
             except DawBridgeError as error:
                 self.report(Failure(type(error).__name__, str(error)))
             except MemoryError:
@@ -201,15 +225,21 @@ class Worker:
         self._reports.write(msgspec.json.encode(message) + b"\n")
         self._reports.flush()
 
+    def _follow(self, order: Order | Measure) -> Outcome | Measured:
+        return self._measure(order) if isinstance(order, Measure) else self._run(order)
+
+    def _measure(self, order: Measure) -> Measured:
+        task = _task_of(order)
+        check_task(task, self._roots)
+        return Measured(measure_seconds(confined_job(task, self._roots), at_most=order.at_most))
+
     def _run(self, order: Order) -> Outcome:
-        task = order.task
-        if order.again:
-            task = msgspec.structs.replace(task, options={**task.options, "overwrite": "1"})
+        task = _task_of(order)
         with self._folder_lock(task):
             check_task(task, self._roots)
             if order.again:
                 sweep(task, self._roots)
-            job = confined_job(task, self._roots)
+            job = self._limited(confined_job(task, self._roots))
             result = KINDS[task.kind].run(
                 job,
                 self._separator(task.model),
@@ -219,6 +249,11 @@ class Worker:
             outcome = Outcome.of(task, result)
             _note(outcome, Path(task.folder), job.reach)
         return outcome
+
+    def _limited(self, job: Job) -> Job:
+        """Return a job that writes no more than it may."""
+        settings = self._settings
+        return replace(job, room=Room(settings.job_bytes, settings.reserve_bytes))
 
     def _is_cancelled(self, task: Task) -> bool:
         """Also make sure, all the while, that no link leads the results elsewhere."""
@@ -244,6 +279,14 @@ class Worker:
             )
         self._separators[model] = separator = self._separators.pop(model)
         return separator
+
+
+def _task_of(order: Order | Measure) -> Task:
+    """Return what is to be done; results that exist of what was begun before are replaced."""
+    task = order.task
+    if order.again:
+        task = msgspec.structs.replace(task, options={**task.options, "overwrite": "1"})
+    return task
 
 
 def _claim_stdout() -> IO[bytes]:

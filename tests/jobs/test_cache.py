@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -11,7 +13,11 @@ from daw_bridge import Stems
 from daw_bridge.audio import join_stems
 from daw_bridge.errors import AudioError
 from daw_bridge.jobs.cache import StemCache, cache_key
+from daw_bridge.jobs.sources import Selection
 from tests.stems import FRAMES, make_stems, passage_of
+
+if TYPE_CHECKING:
+    from daw_bridge.files.reading import Reader
 
 
 def in_blocks(stems: Stems, frames: int = 7777) -> Generator[Stems, None, None]:
@@ -72,6 +78,19 @@ def test_what_was_not_used_for_longest_goes(tmp_path: Path) -> None:
 def test_what_is_too_large_passes_by(tmp_path: Path) -> None:
     cache = StemCache(tmp_path, limit_bytes=1000)
     assert keep(cache, "a", make_stems()).mixture.shape[1] == FRAMES
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_turns_out_to_be_too_large_passes_by(tmp_path: Path) -> None:
+    stems = make_stems()
+    cache = StemCache(tmp_path, limit_bytes=stems.samples.nbytes - 1)
+    mixture = SimpleNamespace(frames=1, channels=2, sample_rate_hz=44_100)
+    claimed = Selection(cast("Reader", mixture))
+    sizes = [
+        sum(path.stat().st_size for path in tmp_path.iterdir())
+        for _ in cache.keep("a", in_blocks(stems), claimed)
+    ]
+    assert 0 < max(sizes) < stems.samples.nbytes
     assert not list(tmp_path.iterdir())
 
 

@@ -7,8 +7,11 @@ import random
 import re
 import signal
 import socket
+import sqlite3
+import subprocess
 import time
 from collections import Counter
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +19,7 @@ import pytest
 import soundfile
 
 from daw_bridge import Audio
-from daw_bridge.errors import DawBridgeError
+from daw_bridge.errors import BusyError, DawBridgeError
 from daw_bridge.osc.messages import decode
 from daw_bridge.serving.store import Record, Store
 from tests.conftest import SONGS
@@ -109,6 +112,27 @@ def test_sigterm_finishes_what_runs_and_keeps_what_waits(
     assert_whole(tmp_path / "waits", clip)
 
 
+def test_a_second_sigterm_ends_it_at_once(
+    server: Server, clip: Path, long: Path, tmp_path: Path
+) -> None:
+    """Even with a job that runs, and a thread that waits for a pipe that nobody writes to."""
+    with server, Tcp(server.port) as peer, Udp(server.port) as other:
+        submit(peer, "fetched", tmp_path / "fetched", clip)
+        assert peer.receive_until(*ENDS)[-1].address == "/stems/done"
+        (tmp_path / "fetched" / "vocals.wav").unlink()
+        os.mkfifo(tmp_path / "fetched" / "vocals.wav")
+        peer.send("/stems/get", "ss", "fetched", "vocals")
+        submit(other, "runs", tmp_path / "runs", long)
+        other.receive_until("/stems/progress")
+        assert server.process
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(1)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+    assert records(server)["runs"].state == "queued"
+
+
 def test_sigterm_stops_at_once_where_it_should(server: Server, long: Path, tmp_path: Path) -> None:
     server.options = ("--on-exit", "stop")
     with server, Udp(server.port) as peer:
@@ -157,7 +181,7 @@ def test_limits_on_the_queue(server: Server, long: Path, clip: Path, tmp_path: P
         submit(three, "e", tmp_path / "e", clip)
         refusal = three.receive()
         assert refusal.arguments[1:3] == ["e", -6]
-        assert status_of(tmp_path / "e")["error"] == "-6"
+        assert not (tmp_path / "e").exists()
         one.send("/stems/cancel", "s", "runs")
         assert two.receive_until(*ENDS)[-1].address == "/stems/done"
 
@@ -195,6 +219,49 @@ def test_a_token_is_asked_for(server: Server, tmp_path: Path) -> None:
             server.client()
         with server.client(token="correct horse battery") as client:
             assert client.jobs() == []
+
+
+def test_what_a_power_cut_left_is_set_aside(server: Server, clip: Path, tmp_path: Path) -> None:
+    """Neither a record, nor an upload, nor the database itself keeps the server from serving."""
+    with server, server.client() as client:
+        client.upload(clip)
+        client.separate([clip], tmp_path / "before", job="before")
+    (announced,) = server.state.glob("transfers/*/announced.json")
+    announced.write_bytes(bytes(announced.stat().st_size))
+    with closing(sqlite3.connect(server.state / "jobs.sqlite", isolation_level=None)) as database:
+        database.execute("UPDATE jobs SET record = x'00', state = 'queued'")
+    with server, server.client() as client:
+        assert client.jobs() == []
+        client.separate([clip], tmp_path / "after", job="before")
+    assert "upload set aside" in server.log
+    assert "record set aside" in server.log
+    (server.state / "jobs.sqlite").write_bytes(b"\xa5" * 9000)
+    with server, server.client() as client:
+        assert client.jobs() == []
+    assert list(server.state.glob("jobs.sqlite.damaged-*"))
+    assert "jobs set aside" in server.log
+
+
+def test_uploads_are_limited(server: Server, clip: Path, tmp_path: Path) -> None:
+    server.options = ("--max-transfers-per-host", "1", "--jobs", "1")
+    with server, server.client() as client:
+        source = client.upload(clip)
+        rest = tmp_path / "rest.wav"
+        rest.write_bytes(bytes((1 << 20) - clip.stat().st_size + 1))
+        with pytest.raises(BusyError, match=r"those of 127\.0\.0\.1 together"):
+            client.upload(rest)
+        client.drop(source)
+        client.drop(client.upload(rest))
+
+
+def test_a_job_keeps_its_upload(server: Server, long: Path, tmp_path: Path) -> None:
+    server.options = ("--on-exit", "stop", "--jobs", "1")
+    with server, server.client() as client, Udp(server.port) as peer:
+        source = client.upload(long)
+        submit(peer, "needs it", tmp_path / "out", source)
+        peer.receive_until("/stems/progress")
+        with pytest.raises(BusyError, match="yet to read"):
+            client.drop(source)
 
 
 def test_one_server_a_state_folder(server: Server) -> None:

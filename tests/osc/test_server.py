@@ -141,6 +141,7 @@ def test_refusals(
 ) -> None:  # fmt: skip
     (tmp_path / "text.wav").write_text("la la la")
     out = tmp_path / "out"
+    out.mkdir()
     said: dict[str, object] = {"job": request.node.name.replace("/", "|"), "folder": out,
                                "paths": (clip,), **change}  # fmt: skip
     paths = [str(path).format(tmp=tmp_path) for path in said.pop("paths")]  # type: ignore[attr-defined]
@@ -155,6 +156,21 @@ def test_refusals(
         assert status_of(out)["state"] == "failed"
         assert status_of(out)["error"] == str(code)
     assert [path.name for path in out.glob("*")] in ([], ["status"])
+
+
+def test_a_refused_job_leaves_no_folder(server: Server, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with Udp(server.port) as peer:
+        for number in range(50):
+            for folder in (str(tmp_path / "new" / f"{number}"), "", str(tmp_path / "mine")):
+                submit(peer, f"refused {number}", folder, clip, model="spleeter-9stems")
+                assert peer.receive().arguments[1:3] == [f"refused {number}", -5]
+    assert not (tmp_path / "new").exists()
+    assert not list((server.state / "results").glob("*"))
+    assert status_of(tmp_path / "mine")["message"].startswith("There is no model")
+    reasons = (server.state / "refused").read_text("utf-8").splitlines()
+    assert len(reasons) == 100
+    assert reasons[-1].startswith("refused 49=There is no model 'spleeter-9stems'")
 
 
 @pytest.mark.parametrize(
@@ -267,6 +283,9 @@ def test_audio_travels_both_ways(
         stems = client.separate([source], "", options={"bits": "32f"}, job="remote")
         assert all(path.is_relative_to(server.state / "results") for path in stems.values())
         client.download("remote", "vocals", tmp_path / "got" / "vocals.wav")
+        client.drop(source)
+        with pytest.raises(OptionError, match="was not announced"):
+            client.drop(source)
     expected = separator.separate(Audio.read(clip))["vocals"].samples
     written = Audio.read(tmp_path / "got" / "vocals.wav").samples
     np.testing.assert_array_equal(written, expected)

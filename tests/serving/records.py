@@ -6,5 +6,5 @@ from daw_bridge.serving.store import Record
 from daw_bridge.workers.task import Task
 
 
-def make_record(job: str, client: str = "me", *, size: int = 0) -> Record:
-    return Record(Task(job, "separate", "m", ("/a.wav",), "/out"), client, size=size)
+def make_record(job: str, client: str = "me", *, seconds: float | None = None) -> Record:
+    return Record(Task(job, "separate", "m", ("/a.wav",), "/out"), client, seconds=seconds)

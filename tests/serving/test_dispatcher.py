@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,11 +14,12 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 import soundfile
 
 from daw_bridge import Audio
-from daw_bridge.errors import BusyError, ConfinementError, OptionError
+from daw_bridge.errors import BusyError, ConfinementError, DiskFullError, OptionError
 from daw_bridge.serving.dispatcher import Dispatcher
 from daw_bridge.serving.folders import Folders
 from daw_bridge.serving.lanes import make_lanes
@@ -24,6 +27,7 @@ from daw_bridge.serving.limits import Limits
 from daw_bridge.serving.store import Record, Store
 from daw_bridge.workers.task import Task
 from daw_bridge.workers.worker import WorkerSettings
+from tests.disks import fill_up, small_disk
 
 MODEL = "spleeter-2stems"
 PATIENCE_S = 60
@@ -51,12 +55,19 @@ class Ear:
 
 
 @asynccontextmanager
-async def serving(root: Path, ear: Ear, limits: Limits) -> AsyncIterator[Dispatcher]:
+async def serving(
+    root: Path, ear: Ear, limits: Limits, *, lanes_count: int = 1
+) -> AsyncIterator[Dispatcher]:
     folders = Folders(root / "state", [root])
     settings = WorkerSettings(
-        (MODEL,), tuple(map(str, folders.roots)), str(folders.locks), provider="cpu"
+        (MODEL,),
+        tuple(map(str, folders.roots)),
+        str(folders.locks),
+        limits.job_bytes,
+        limits.reserve_bytes,
+        provider="cpu",
     )
-    lanes = make_lanes(settings, 1)
+    lanes = make_lanes(settings, lanes_count)
     with closing(Store(folders.jobs)) as store:
         dispatcher = Dispatcher(store, lanes, roots=folders.roots, limits=limits, listener=ear)
         dispatcher.recover()
@@ -64,7 +75,8 @@ async def serving(root: Path, ear: Ear, limits: Limits) -> AsyncIterator[Dispatc
             yield dispatcher
         finally:
             await dispatcher.close(finish=False)
-            await lanes[0].worker.kill()
+            for lane in lanes:
+                await lane.worker.kill()
 
 
 @pytest.fixture
@@ -104,6 +116,12 @@ def test_another_front_end(clip: Path, tmp_path: Path) -> None:
             outside.task = msgspec.structs.replace(outside.task, sources=("/etc/hostname",))
             with pytest.raises(ConfinementError) as refusal:
                 await dispatcher.accept(outside)
+            dispatcher.refuse(outside, refusal.value)
+            assert not (tmp_path / "4").exists()
+            assert "4=/etc/hostname is not in a folder" in (
+                tmp_path / "state" / "refused"
+            ).read_text("utf-8")
+            (tmp_path / "4").mkdir()
             dispatcher.refuse(outside, refusal.value)
             assert "state=failed" in (tmp_path / "4" / "status").read_text("utf-8")
             await ear.hears(third, "done")
@@ -155,6 +173,87 @@ def test_what_waited_is_taken_up_by_the_next(clip: Path, tmp_path: Path) -> None
             await later.hears(record, "done")
             assert [each.state for each in dispatcher.latest(9)] == ["done"]
         assert later.states["parked"] == ["running", "done"]
+
+    asyncio.run(serve())
+
+
+def test_a_file_of_a_few_kilobytes_may_be_long(clip: Path, tmp_path: Path) -> None:
+    """Eighty minutes of silence, twice, do not hold up two seconds of music."""
+    silent = [tmp_path / f"silent {number}.flac" for number in (1, 2)]
+    for path in silent:
+        soundfile.write(path, np.zeros(80 * 60 * 8000, np.int16), 8000)
+
+    async def serve() -> None:
+        ear = Ear()
+        async with serving(tmp_path, ear, Limits(), lanes_count=2) as dispatcher:
+            first, second = (make_record(path.stem, path) for path in silent)
+            await dispatcher.accept(first)
+            await dispatcher.accept(second)
+            await ear.hears(first, "running")
+            record = make_record("clip", clip)
+            await dispatcher.accept(record)
+            await ear.hears(record, "done")
+            assert ear.states["silent 2"] == ["queued"]
+            assert ear.states["silent 1"] == ["queued", "running"]
+            assert dispatcher.active() == [first, second]
+            assert first.deaths == second.deaths == 0
+            dispatcher.cancel(second)
+            assert ear.states["silent 2"] == ["queued", "cancelled"]
+
+    asyncio.run(serve())
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        (Limits(job_bytes=1_000_000), r"more than 0\.000931 GiB .* --max-job-size"),
+        (Limits(job_bytes=10), r"--max-job-size"),
+    ],
+)
+def test_a_job_that_would_write_too_much_fails(
+    limits: Limits, sentence: str, clip: Path, tmp_path: Path
+) -> None:
+    async def serve() -> None:
+        ear = Ear()
+        async with serving(tmp_path, ear, limits) as dispatcher:
+            record = make_record("large", clip)
+            await dispatcher.accept(record)
+            await ear.hears(record, "failed")
+            assert re.search(sentence, record.message)
+        assert [path.name for path in (tmp_path / "large").iterdir()] == ["status"]
+
+    asyncio.run(serve())
+
+
+def test_a_full_disk_leaves_the_names_of_jobs_free(clip: Path, tmp_path: Path) -> None:
+    async def serve(disk: Path) -> None:
+        source, ear = Path(shutil.copy(clip, disk)), Ear()
+        async with serving(disk, ear, Limits(reserve_bytes=0)) as dispatcher:
+            ballast = fill_up(disk)
+            record = make_record("1", source)
+            with pytest.raises(DiskFullError) as refusal:
+                await dispatcher.accept(record)
+            dispatcher.refuse(record, refusal.value)
+            assert record.code == -11
+            assert not (disk / "1").exists()
+            assert dispatcher.find("1") is None
+            ballast.unlink()
+            again = make_record("1", source)
+            await dispatcher.accept(again)
+            await ear.hears(again, "done")
+        assert ear.states["1"] == ["queued", "running", "done"]
+
+    with small_disk(tmp_path / "disk", 16) as disk:
+        asyncio.run(serve(disk))
+
+
+def test_a_job_leaves_some_of_the_disk_free(clip: Path, tmp_path: Path) -> None:
+    async def serve() -> None:
+        limits = Limits(reserve_bytes=1 << 60)
+        async with serving(tmp_path, Ear(), limits) as dispatcher:
+            with pytest.raises(DiskFullError, match="free some"):
+                await dispatcher.accept(make_record("1", clip))
+        assert not (tmp_path / "1").exists()
 
     asyncio.run(serve())
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from daw_bridge.serving.queue import SHORT_FRAMES, FairQueue
+from daw_bridge.serving.queue import SHORT_SECONDS, FairQueue
 from tests.serving.records import make_record
 
 
@@ -36,11 +36,24 @@ def test_who_just_had_a_turn_waits_for_the_others() -> None:
 
 def test_short_jobs_pass_long_ones() -> None:
     queue = FairQueue()
-    queue.push(make_record("set", "a", size=SHORT_FRAMES + 1))
-    queue.push(make_record("take", "a", size=SHORT_FRAMES))
-    queue.push(make_record("mix", "b", size=SHORT_FRAMES * 60))
+    queue.push(make_record("set", "a", seconds=SHORT_SECONDS + 1))
+    queue.push(make_record("take", "a", seconds=SHORT_SECONDS))
+    queue.push(make_record("mix", "b", seconds=SHORT_SECONDS * 60))
     assert drain(queue, only_short=True) == ["take"]
     assert drain(queue) == ["mix", "set"]  # a had its turn
+
+
+def test_what_nobody_has_measured_may_be_short() -> None:
+    queue = FairQueue()
+    for job, client in (("a0", "a"), ("a1", "a"), ("b0", "b")):
+        queue.push(make_record(job, client))
+    first = queue.pop(only_short=True)
+    assert first
+    first.seconds = SHORT_SECONDS + 1
+    queue.put_back(first)
+    assert [record.task.job for record in queue] == ["a0", "a1", "b0"]
+    assert drain(queue, only_short=True) == ["a1", "b0"]
+    assert drain(queue) == ["a0"]
 
 
 def test_a_job_can_be_taken_out_and_put_first() -> None:

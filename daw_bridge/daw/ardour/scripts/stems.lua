@@ -1,6 +1,7 @@
 -- What the scripts beside this file share: requests to `stemtool serve`, and what comes back.
 --
 --   <state>/server                  where the server listens, and its models
+--   <state>/refused                 why the server took jobs not in, job=reason
 --   <state>/ardour.settings         model=, stems= (as chosen last), dialogs=no (for automation)
 --   <state>/ardour.log              every failure, as Ardour shows none
 --   <session>/stems.pending         the jobs whose stems are to be imported, one a line
@@ -258,10 +259,19 @@ local function is_under_way(job, status)
   return os.time() - seen.since_s < patience_s
 end
 
+-- What the server says of a job, and the keys of that in order: it makes no folder for one that it
+-- does not take in.
+local function status_of(job)
+  local status, keys = read_pairs(job_folder(job.name) .. "/status")
+  if status then return status, keys end
+  local reason = (read_pairs(STATE .. "/refused") or {})[job.name]
+  return reason and {state = "failed", message = reason}
+end
+
 -- The stems of a job as {name, path}, in the model's order; false while it is under way; or nil,
 -- and why there are none.
 local function outcome(job)
-  local status, keys = read_pairs(job_folder(job.name) .. "/status")
+  local status, keys = status_of(job)
   if is_under_way(job, status or {state = "silent"}) then return false end
   if not status then return nil, NO_ANSWER:format(job.track, Session:path()) end
   if status.state ~= "done" then
