@@ -71,10 +71,9 @@ def list_presets(*, as_json: bool) -> None:
 @presets.command("layouts")
 def list_layouts() -> None:
     """List the loudspeaker layouts of upmixes, with what each is for."""
-    from daw_bridge.library.places import find_layouts
-    from daw_bridge.rendering.layout import read_layout
+    from daw_bridge.rendering.layout import load_layouts
 
-    for layout in map(read_layout, find_layouts().values()):
+    for layout in load_layouts():
         click.echo(f"{layout.name:<10} {layout.summary}: {' '.join(layout.channels)}")
 
 

@@ -64,15 +64,15 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ("read", "kind", "filler", "text", "place", "meant"),
     [
         (
-            read_manifest, ManifestError, "[[sources]]\nfile = 'a'\n",
+            read_manifest, ManifestError, "# [[sources]]\n\n",
             "[transform]\nhop_sampels = 3", "transform.hop_sampels", "hop_samples",
         ),
         (
-            read_preset, PresetError, "[stems.filler{}]\npan = 3\n",
+            read_preset, PresetError, "# [stems.filler{}]\n\n",
             "[stems.vocals]\ngain_bd = 3", "stems.vocals.gain_bd", "gain_db",
         ),
         (
-            read_layout, PresetError, "[stems.filler{}]\ncenter = 1\n",
+            read_layout, PresetError, "# [stems.filler{}]\n\n",
             "[stems.vocals]\ncentre = 1", "stems.vocals.centre", "center",
         ),
         (

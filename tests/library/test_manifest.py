@@ -90,7 +90,7 @@ FILES = "[[sources]]\nurl = 'https://a.example/'\nfiles = [{ file = 'a' }, { fil
     ("before", "after", "message"),
     [
         ("'b'", "'a'", "several different files of one url"),
-        ("files =", "example = 'x'\nfiles =", "either one file or several"),
+        ("files =", "example = 'x.mp3'\nfiles =", "either one file or several"),
         ("files =", "file = 'x'\nfiles =", "either one file or several"),
         (
             "url = 'https://a.example/'",
