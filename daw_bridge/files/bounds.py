@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 512 << 10
 MAX_DEPTH = 32
-_MAX_ENTRIES = 100_000
+_MAX_PARTS = 8
+"""Of a key: ``stems.vocals.gain_db`` has three."""
+_MAX_VALUES = 50_000
 
 _TOKEN = re.compile(
     r"""
@@ -40,7 +42,7 @@ def check_bounds(text: str) -> None:
     Raises:
         BoundsError: it nests too deep, or says too much.
     """
-    depth = parts = entries = 0
+    depth = dots = values = 0
     for token in _TOKEN.finditer(text):
         if token["open"]:
             return
@@ -48,9 +50,9 @@ def check_bounds(text: str) -> None:
         if not mark:
             continue
         depth += (mark in "[{") - (mark in "]}")
-        parts = parts + 1 if mark == "." else 0
-        entries += mark in "=,[{"
-        if max(depth, parts) > MAX_DEPTH:
-            raise BoundsError(f"it nests more than {MAX_DEPTH} tables")
-        if entries > _MAX_ENTRIES:
-            raise BoundsError(f"it says more than {_MAX_ENTRIES} things")
+        dots = dots + 1 if mark == "." else 0
+        values += mark in "=,[{"
+        if depth > MAX_DEPTH or dots >= _MAX_PARTS:
+            raise BoundsError(f"it nests more than {MAX_DEPTH} tables, or {_MAX_PARTS} in one key")
+        if values > _MAX_VALUES:
+            raise BoundsError(f"it has more than {_MAX_VALUES} values")

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 _TOML_TYPES = {"object": "table", "array": "list"}
-_PIECES = {"str": "characters"}
 _PLACE = re.compile(r"(.*) - at (`key` in )?`\$((?:\.\w+|\[(?:\d+|\.{3})\])*)`", re.DOTALL)
 _MAX_SAID = 500
 
@@ -153,14 +152,19 @@ def _flaw_of(reason: str, key: Key, tables: Any, kind: Any) -> FlawError:
         known = list(_texts(key, kind))
         hint = f"{suggestion(match[1], known)}; there are {', '.join(known)}"
         return FlawError(f"there is no '{match[1]}'{hint}", *key)
+    return FlawError(_say_what_is_expected(reason, key, kind), *key)
+
+
+def _say_what_is_expected(reason: str, key: Key, kind: Any) -> str:
+    """Return what msgspec says of a value of another type, or out of bounds."""
     if match := re.fullmatch(r"Expected `(object|array)`, got `(.*)`", reason):
-        return FlawError(f"is a {_TOML_TYPES[match[1]]}, not `{match[2]}`", *key)
+        return f"is a {_TOML_TYPES[match[1]]}, not `{match[2]}`"
     if match := re.fullmatch(r"Expected `(\w+)` of length ([<>])= (\d+)", reason):
         bound = "at most" if match[2] == "<" else "at least"
-        return FlawError(f"has {bound} {match[3]} {_PIECES.get(match[1], 'entries')}", *key)
+        return f"has {bound} {match[3]} {'characters' if match[1] == 'str' else 'entries'}"
     if reason.startswith("Expected `str` matching regex") and (rule := _find_rule(key, kind)):
-        return FlawError(rule, *key)
-    return FlawError(reason[0].lower() + reason[1:], *key)
+        return rule
+    return reason[0].lower() + reason[1:]
 
 
 def _keys(key: Key, table: Any, kind: Any) -> Iterator[str]:

@@ -82,7 +82,7 @@ MemberPath = Annotated[
     str,
     msgspec.Meta(
         pattern=rf"^(?:{_DEVICES}(?![. -])[^{_UNFIT_FOR_FILES}]+(?<![. ])/)*"
-        r"[\w -]+\.(?:mp3|ogg|flac|wav|m4a|opus)\Z",
+        rf"{_DEVICES}[\w -]+\.(?:mp3|ogg|flac|wav|m4a|opus)\Z",
         max_length=500,
         extra={RULE: "is the path of a song in an archive"},
     ),
