@@ -81,9 +81,9 @@ def list_layouts() -> None:
 @click.argument("name")
 def show_preset(name: str) -> None:
     """Show the preset NAME as it is written."""
-    from daw_bridge.library.places import find_preset
+    from daw_bridge.rendering.preset import preset_text
 
-    click.echo(find_preset(name).read_text("utf-8").rstrip())
+    click.echo(preset_text(name).rstrip())
 
 
 @presets.command("check")
@@ -109,11 +109,12 @@ def check_presets(files: tuple[Path, ...]) -> None:
 @click.option("--from", "source", metavar="PRESET", help="Begin with a copy of this one.")
 def new_preset(name: str, source: str | None) -> None:
     """Make the preset NAME in your own folder, and print where it is."""
-    from daw_bridge.library.places import data_folder, find_preset
+    from daw_bridge.library.places import data_folder
+    from daw_bridge.rendering.preset import preset_text
 
     if not re.fullmatch(r"[\w-]+", name):
         raise PresetError(f"A preset's name has letters, digits, - and _, not '{name}'.")
-    text = find_preset(source).read_text("utf-8") if source else _TEMPLATE
+    text = preset_text(source) if source else _TEMPLATE
     path = data_folder() / "presets" / "effects" / f"{name}.toml"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

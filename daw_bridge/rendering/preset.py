@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import msgspec
 
 from daw_bridge.errors import PresetError, suggestion
+from daw_bridge.files.bounds import MAX_BYTES
 from daw_bridge.files.flaws import FlawError, to_struct
+from daw_bridge.files.regular import read_regular
 from daw_bridge.files.tables import Table, open_toml
 from daw_bridge.library.limits import MAX_STEMS
 from daw_bridge.library.names import Line
@@ -240,6 +242,21 @@ def load_preset(name: str) -> Preset:
     """
     is_file = name.endswith(".toml") or "/" in name or "\\" in name
     return read_preset(Path(name) if is_file else find_preset(name))
+
+
+def preset_text(name: str) -> str:
+    """Return a preset of the library as it is written.
+
+    Raises:
+        PresetError: there is none, or it cannot be read.
+    """
+    path = find_preset(name)
+    try:
+        return read_regular(path, MAX_BYTES).decode("utf-8")
+    except OSError as error:
+        raise PresetError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise PresetError(f"{path} cannot be read: it is no UTF-8: {error}.") from error
 
 
 def load_presets(tell: Callable[[PresetError], None] = warn) -> list[Preset]:

@@ -88,6 +88,19 @@ def test_a_server_serves_the_others(broken: list[Path], tmp_path: Path) -> None:
     assert f"It is left out: {broken[0]} cannot be read" in server.log
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_a_pipe_is_no_preset(home: Path) -> None:
+    folder = home / "presets" / "effects"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "pipe.toml")
+    (folder / "bytes.toml").write_bytes(b"\xff")
+    for name in ("pipe", "bytes"):
+        for arguments in (("show", name), ("new", "mine", "--from", name)):
+            run = stemtool("presets", *arguments, timeout=60)
+            assert run.returncode == 2
+            assert f"stemtool: {folder / name}.toml cannot be read" in run.stderr
+
+
 def test_a_stem_that_leads_elsewhere_is_never_written(home: Path, tmp_path: Path) -> None:
     """MDX-Net's files tell the names of their stems."""
     metadata = {"mdx_n_fft_scale_set": str(WINDOW), "primary_stem": "../../../canary"}

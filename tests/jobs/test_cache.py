@@ -83,7 +83,7 @@ def test_what_is_not_the_caches_own_is_left_alone(home: Path) -> None:
     assert list(song.parent.iterdir()) == [song]
     song.parent.rename(home / "elsewhere")
     song.parent.symlink_to(home.parent)
-    with pytest.raises(OutputError, match="stems leads out of .*remove the link"):
+    with pytest.raises(OutputError, match=r"stems leads out of .*remove the link"):
         StemCache()
 
 

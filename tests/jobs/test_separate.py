@@ -181,5 +181,5 @@ def test_a_remix_and_a_stem_are_two_files(manifest: ModelManifest, tmp_path: Pat
     for name in ("remix", "vocals"):
         soundfile.write(stems / f"{name}.wav", make_noise(10).samples.T, 44_100)
     job = RemixJob(SONG, tmp_path / "o.wav", Preset(), kept_folder=tmp_path, stems_folder=stems)
-    with pytest.raises(OptionError, match="A stem in .*stems is called 'remix'"):
+    with pytest.raises(OptionError, match=r"A stem in .*stems is called 'remix'"):
         job.outputs(manifest)

@@ -103,8 +103,8 @@ def test_pip_is_not_found_where_one_stands(
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("version", ["1/../../../precious", "../precious"])
-def test_a_version_cannot_replace_a_folder(version: str, home: Path, site: Site) -> None:
+def test_a_version_cannot_replace_a_folder(home: Path, site: Site) -> None:
+    version = "1/../../../precious"
     precious = home.parent / "precious" / "thesis.txt"
     precious.parent.mkdir()
     precious.write_text("years of work")
