@@ -66,7 +66,7 @@ class Transform(ManifestTable, frozen=True):
         """Raise :class:`ValueError` unless its windows overlap, and not more than they may."""
         if not 1 <= self.window_samples / self.hop_samples <= MAX_OVERLAPS:
             raise ValueError(
-                f"hop_samples is from window_samples to the {MAX_OVERLAPS}th part of it"
+                f"hop_samples is at most window_samples, and at least a {MAX_OVERLAPS}th of it"
             )
 
 
@@ -341,7 +341,9 @@ def load_manifests(tell: Callable[[ModelError], None] = warn) -> list[ModelManif
     Args:
         tell: is told why a model is left out; by default the log is.
     """
-    found = {name: _locate(name) for name in find_models()}
+    found = find_models()
+    for path in found.values():
+        _tell_of_replacement(path)
     return list(load_all(found, read_manifest, ModelError, tell))
 
 
@@ -409,18 +411,20 @@ class _Kin(NamedTuple):
 def _locate(name: str) -> Path:
     """Return where a model's manifest is; say so if it is not the one that a name stands for."""
     path = find_model(name)
-    if replaces_shipped(name):
-        _tell_of_replacement(path)
+    _tell_of_replacement(path)
     return path
 
 
 @cache
-def _tell_of_replacement(path: Path) -> None:
-    _log.warning(
-        "The model in %s is used in place of the %s that comes with daw-bridge.",
-        path.parent,
-        path.parent.name,
-    )
+def _tell_of_replacement(manifest: Path) -> None:
+    """Say once if a manifest is in the place of one that comes with daw-bridge."""
+    folder = manifest.parent
+    if replaces_shipped(folder.name):
+        _log.warning(
+            "The model in %s is used in place of the %s that comes with daw-bridge.",
+            folder,
+            folder.name,
+        )
 
 
 def _read(path: Path, kin: _Kin) -> ModelManifest:
