@@ -11,17 +11,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def check_regular(path: Path) -> None:
+    """Find out whether a file has an end.
+
+    Raises:
+        OSError: it cannot be seen, or is no regular file.
+    """
+    _check_mode(path, path.stat().st_mode)
+
+
 def open_regular(path: Path) -> IO[bytes]:
     """Open a file for reading, at once: a pipe to which nobody writes is not waited for.
 
     Raises:
         OSError: it cannot be opened, or is no regular file.
     """
-    _check_regular(path, path.stat().st_mode)
+    check_regular(path)
     # It may have become a pipe since; Windows has none in folders.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
     try:
-        _check_regular(path, os.fstat(descriptor).st_mode)
+        _check_mode(path, os.fstat(descriptor).st_mode)
     except OSError:
         os.close(descriptor)
         raise
@@ -44,7 +53,7 @@ def read_regular(path: Path, limit_bytes: int) -> bytes:
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 
 
-def _check_regular(path: Path, mode: int) -> None:
+def _check_mode(path: Path, mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):

@@ -31,7 +31,7 @@ import msgspec
 from daw_bridge.errors import ManifestError, WeightsError
 from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.files.regular import read_regular
+from daw_bridge.files.regular import check_regular, read_regular
 from daw_bridge.library.licences import warn_of_licence
 from daw_bridge.library.manifest import WaveformModel, load_components, load_manifests
 from daw_bridge.library.places import cache_folder, find_model
@@ -168,6 +168,7 @@ def _fits(digest: str, part: File) -> bool:
 
 def _is_intact(file: Path, digest: str) -> bool:
     try:
+        check_regular(file)
         return sha256_of(file) == digest
     except (FileNotFoundError, NotADirectoryError):
         return False

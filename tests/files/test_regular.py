@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daw_bridge.files.hashing import sha256_of
-from daw_bridge.files.regular import open_regular, read_regular
+from daw_bridge.files.regular import check_regular, open_regular, read_regular
 
 
 def test_a_regular_file_is_read_to_its_limit(tmp_path: Path) -> None:
@@ -25,7 +24,7 @@ def test_what_has_no_end_is_not_opened(tmp_path: Path) -> None:
     """Nobody writes to the pipe: who opened it would wait for ever."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
-        for read in (open_regular, sha256_of):
+        for read in (open_regular, check_regular):
             with pytest.raises(OSError, match="a pipe or a device"):
                 read(path)
 
