@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import platform
+from typing import TYPE_CHECKING
 
 import click
 
 from stemtool_cli.streams import show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from daw_bridge.errors import ModelError, PresetError
+    from daw_bridge.library.manifest import ModelManifest
 
 _PACKAGES = (
     "daw-bridge", "numpy", "scipy", "soundfile", "av", "soxr", "onnx", "pedalboard", "mutagen",
@@ -25,7 +32,7 @@ def doctor(*, as_json: bool) -> None:
     """
     report = {"Python": platform.python_version(), "System": platform.platform()}
     report |= {name: _package_version(name) for name in _PACKAGES}
-    report |= _runtime() | _weights() | _server()
+    report |= _runtime() | _weights() | _presets() | _server()
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
@@ -58,21 +65,50 @@ def _runtime() -> dict[str, str]:
 def _weights() -> dict[str, str]:
     from daw_bridge.library.manifest import load_manifests
     from daw_bridge.library.places import HOME_VARIABLE, cache_folder, data_folder
-    from daw_bridge.weights.installing import are_fetched, are_intact
 
-    report = {
+    broken: list[ModelError] = []
+    models = {f"Model {each.name}": _state(each) for each in load_manifests(broken.append)}
+    return {
         "Cache folder": f"{cache_folder()} ({HOME_VARIABLE} moves it)",
         "Models folder": str(data_folder() / "models"),
+        **models,
+        **_findings("Broken model", broken),
     }
-    for manifest in load_manifests():
+
+
+def _state(manifest: ModelManifest) -> str:
+    """Return whether a model can be used, and what to do where it cannot."""
+    from daw_bridge.errors import ModelError
+    from daw_bridge.library.places import replaces_shipped
+    from daw_bridge.weights.installing import are_fetched, are_intact
+
+    try:
         if are_intact(manifest):
             state = "weights are here and intact"
         elif are_fetched(manifest):
             state = f"weights are corrupt: run stemtool models pull {manifest.name}"
         else:
             state = f"not fetched yet: run stemtool models pull {manifest.name}"
-        report[f"Model {manifest.name}"] = state
-    return report
+    except ModelError as error:
+        state = str(error)
+    if replaces_shipped(manifest.name):
+        state += "; it is yours, in place of the one that comes with daw-bridge"
+    return state
+
+
+def _presets() -> dict[str, str]:
+    from daw_bridge.rendering.layout import load_layouts
+    from daw_bridge.rendering.preset import load_presets
+
+    broken: list[PresetError] = []
+    load_presets(broken.append)
+    load_layouts(broken.append)
+    return _findings("Broken preset", broken)
+
+
+def _findings(what: str, errors: Sequence[Exception]) -> dict[str, str]:
+    """Return a line for each of the library that breaks its rules."""
+    return {f"{what} {number}": str(error) for number, error in enumerate(errors, 1)}
 
 
 def _server() -> dict[str, str]:

@@ -87,18 +87,11 @@ def pull_model(name: str) -> None:
 def verify_models() -> None:
     """Verify the weights on this machine; exit with an error if any are corrupt."""
     from daw_bridge.library.manifest import load_manifests
-    from daw_bridge.weights.installing import are_fetched, are_intact
 
-    corrupt = False
-    for manifest in load_manifests():
-        if not are_fetched(manifest):
-            show(f"{manifest.name}: not fetched yet")
-        elif are_intact(manifest):
-            show(f"{manifest.name}: intact")
-        else:
-            corrupt = True
-            show(f"{manifest.name}: corrupt; run stemtool models pull {manifest.name}")
-    if corrupt:
+    states = [(manifest.name, _verify(manifest)) for manifest in load_manifests()]
+    for name, state in states:
+        show(f"{name}: {state}")
+    if any(state not in _SOUND for _, state in states):
         raise click.exceptions.Exit(1)
 
 
@@ -186,6 +179,7 @@ def model_path(name: str) -> None:
     show(weights_folder(_manifest(name)))
 
 
+_SOUND = ("intact", "not fetched yet")
 _HEADINGS = ("model", "family", "stems", "licence", "commercial use", "weights", "download")
 
 
@@ -244,6 +238,20 @@ def _whereabouts(manifest: ModelManifest) -> str:
     if any(each.network for each in load_components(manifest)):
         return "here" if are_fetched(manifest) else "not fetched yet"
     return "here" if weights_folder(manifest).is_relative_to(data_folder()) else "shipped"
+
+
+def _verify(manifest: ModelManifest) -> str:
+    """Return the state of a model's weights: one of the sound ones, or what is wrong."""
+    from daw_bridge.errors import ModelError
+    from daw_bridge.weights.installing import are_fetched, are_intact
+
+    try:
+        if not are_fetched(manifest):
+            return "not fetched yet"
+        is_intact = are_intact(manifest)
+    except ModelError as error:
+        return str(error)
+    return "intact" if is_intact else f"corrupt; run stemtool models pull {manifest.name}"
 
 
 def _manifest(name: str) -> ModelManifest:

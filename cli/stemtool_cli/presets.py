@@ -72,10 +72,9 @@ def list_presets(*, as_json: bool) -> None:
 @presets.command("layouts")
 def list_layouts() -> None:
     """List the loudspeaker layouts of upmixes, with what each is for."""
-    from daw_bridge.library.places import find_layouts
-    from daw_bridge.rendering.layout import read_layout
+    from daw_bridge.rendering.layout import load_layouts
 
-    for layout in map(read_layout, find_layouts().values()):
+    for layout in load_layouts():
         show(f"{layout.name:<10} {layout.summary}: {' '.join(layout.channels)}")
 
 
@@ -83,10 +82,9 @@ def list_layouts() -> None:
 @click.argument("name")
 def show_preset(name: str) -> None:
     """Show the preset NAME as it is written."""
-    from daw_bridge.library.places import find_preset
+    from daw_bridge.rendering.preset import preset_text
 
-    text = find_preset(name).read_text("utf-8").rstrip()
-    show(*text.expandtabs(4).split("\n"))
+    show(*preset_text(name).rstrip().expandtabs(4).split("\n"))
 
 
 @presets.command("check")
@@ -112,11 +110,12 @@ def check_presets(files: tuple[Path, ...]) -> None:
 @click.option("--from", "source", metavar="PRESET", help="Begin with a copy of this one.")
 def new_preset(name: str, source: str | None) -> None:
     """Make the preset NAME in your own folder, and print where it is."""
-    from daw_bridge.library.places import data_folder, find_preset
+    from daw_bridge.library.places import data_folder
+    from daw_bridge.rendering.preset import preset_text
 
     if not re.fullmatch(r"[\w-]+", name):
         raise PresetError(f"A preset's name has letters, digits, - and _, not '{name}'.")
-    text = find_preset(source).read_text("utf-8") if source else _TEMPLATE
+    text = preset_text(source) if source else _TEMPLATE
     path = data_folder() / "presets" / "effects" / f"{name}.toml"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,9 @@ writing     blocks → files of stems            description what a reader sees 
 containers  the formats that are written       speakers    which channel is which loudspeaker
 tags        titles, covers                     songs       data sets of stems
 tables      TOML                               flaws       what is wrong with its tables
-seeking     files as FFmpeg wants them
-lines       where a TOML text says what        hashing     SHA-256
+lines       where a TOML text says what        bounds      what a TOML text may be at most
+seeking     files as FFmpeg wants them         hashing     SHA-256
+regular     files that have an end
 atomic      files that appear whole            folders     the same, of folders
 download    what is fetched, resumed, verified room        what may be written to a disk
 """

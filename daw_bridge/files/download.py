@@ -102,7 +102,7 @@ def downloaded(
             sentence without its stop.
     """
     place = folder / hashlib.sha256(url.encode()).hexdigest()[:_KEY_DIGITS]
-    with locked(place):
+    with locked(place, folder):
         part = _Part(place, _name_of(url), sha256 or "")
         is_done = False
         try:

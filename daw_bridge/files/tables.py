@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from daw_bridge.files.flaws import spell
+from daw_bridge.files.bounds import MAX_BYTES, MAX_DEPTH, BoundsError, check_bounds
+from daw_bridge.files.flaws import check_numbers, shorten, spell
 from daw_bridge.files.lines import line_of
+from daw_bridge.files.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +27,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-_MAX_DEPTH = 32
 
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -50,37 +50,43 @@ def open_toml(path: Path, kind: type[DawBridgeError]) -> Iterator[dict[str, Any]
             becomes ``FILE, line N, key: sentence.``, any other ValueError ``FILE: sentence.``
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_regular(path, MAX_BYTES).decode("utf-8")
         tables = parse_toml(text)
     except OSError as error:
         raise kind(f"{path} cannot be read: {error.strerror}.") from error
+    except BoundsError as error:
+        raise kind(f"{path} cannot be read: {error}.") from error
     except ValueError as error:
-        raise kind(f"{path} cannot be read: it is no TOML: {error}.") from error
-    except RecursionError as error:
-        raise kind(f"{path} cannot be read: it nests more than {_MAX_DEPTH} tables.") from error
+        raise kind(f"{path} cannot be read: it is no TOML: {shorten(str(error))}.") from error
     try:
+        check_numbers(tables)
         yield tables
     except ValueError as error:
         key: Key = getattr(error, "key", ())
         place = f", line {line_of(key, text)}, {spell(key)}" if key else ""
-        raise kind(f"{path}{place}: {error}.") from error
+        raise kind(f"{path}{place}: {shorten(str(error))}.") from error
 
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Return the tables of a TOML text.
 
     Raises:
-        ValueError: it is no TOML.
-        RecursionError: it nests deeper than what later looks at it may have to follow.
+        ValueError: it is no TOML, or says more, or nests deeper, than a file of ours needs.
     """
+    check_bounds(text)
     tables = tomllib.loads(text)
+    _check_depth(tables)
+    return tables
+
+
+def _check_depth(tables: dict[str, Any]) -> None:
+    """Raise unless what later looks at tables can follow them: headers and keys nest together."""
     layer: list[Any] = [tables]
-    for _ in range(_MAX_DEPTH):
+    for _ in range(MAX_DEPTH):
         inner = (each.values() if isinstance(each, dict) else each for each in layer)
         layer = [each for each in chain.from_iterable(inner) if isinstance(each, (dict, list))]
     if layer:
-        raise RecursionError
-    return tables
+        raise BoundsError(f"it nests more than {MAX_DEPTH} tables")
 
 
 def to_toml(content: Mapping[str, Any]) -> str:

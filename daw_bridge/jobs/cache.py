@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from contextlib import ExitStack, closing, contextmanager
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import soundfile
 from daw_bridge.audio import Stems
 from daw_bridge.errors import AudioError
 from daw_bridge.files.atomic import part_of
+from daw_bridge.files.folders import check_below
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.files.reading import open_audio
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT_BYTES = 4_000_000_000
 _SAMPLE_BYTES = 4
+_ENTRY = re.compile(r"[0-9a-f]{64}\.wav")  # as cache_key names it
+_PART = re.compile(r"\.[0-9a-f]{8}-[0-9a-f]{64}\.wav")
 
 log = logging.getLogger(__name__)
 
@@ -41,23 +45,33 @@ class StemCache:
     Args:
         folder: where it is; None: in the user's cache folder.
         limit_bytes: how much it may hold; of too much, what was not used for longest goes.
+
+    Raises:
+        OutputError: the user's cache folder leads elsewhere.
     """
 
     def __init__(
         self, folder: Path | None = None, *, limit_bytes: int = DEFAULT_LIMIT_BYTES
     ) -> None:
         self.folder = folder or cache_folder() / "stems"
+        if not folder:
+            check_below(self.folder, cache_folder())
         self._limit_bytes = limit_bytes
 
     def entries(self) -> list[Path]:
         """Return the files of all entries, the one that was used last first."""
-        used = [(path.stat().st_mtime_ns, path) for path in self.folder.glob("[!.]*.wav")]
+        found = (path for path in self.folder.glob("*.wav") if _ENTRY.fullmatch(path.name))
+        used = [(path.stat().st_mtime_ns, path) for path in found]
         return [path for _, path in sorted(used, reverse=True)]
 
     def clear(self) -> None:
-        """Remove all entries, and what a process that was killed left half written."""
+        """Remove all entries, and what a process that was killed left half written.
+
+        A file of another name is not the cache's own, and stays.
+        """
         for path in self.folder.glob("*.wav"):
-            path.unlink(missing_ok=True)
+            if _ENTRY.fullmatch(path.name) or _PART.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def read(
         self, key: str, names: tuple[str, ...], selection: Selection

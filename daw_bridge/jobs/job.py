@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from daw_bridge.bounds import MAX_FRAMES, MAX_SOURCES, MAX_TRACK
@@ -15,7 +16,6 @@ from daw_bridge.separation.options import SeparationOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from daw_bridge.files.reach import Reach
     from daw_bridge.files.room import Room
@@ -87,6 +87,19 @@ class Job(ABC):
             DawBridgeError: the model, or what was chosen, does not allow it.
         """
 
+    def place(self, folder: Path, name: str) -> Path:
+        """Return the path of a result in a folder, below which it is, whatever its name is made of.
+
+        Raises:
+            OutputError: it is not.
+        """
+        if leads_out(name):
+            raise OutputError(
+                f"{self.source} would become '{name}', which leads out of {folder};"
+                " choose another --name, or another model."
+            )
+        return folder / name
+
 
 @dataclass(frozen=True)
 class Result:
@@ -124,6 +137,12 @@ class Result:
     def times_real_time(self) -> float:
         """Seconds of audio made a second."""
         return self.frames / self.sample_rate_hz / self.elapsed_s
+
+
+def leads_out(name: str) -> bool:
+    """Return whether a path is not that of a file below the folder that it is in."""
+    path = Path(name)
+    return bool(path.anchor) or ".." in path.parts or not path.name or "\0" in name
 
 
 def check_outputs(jobs: Sequence[Job], manifest: ModelManifest) -> None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from daw_bridge.errors import OptionError
 from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.job import Result
 from daw_bridge.jobs.render import RenderJob, check_null, watch
 from daw_bridge.jobs.running import begin
+from daw_bridge.library.stems import REMIX
 from daw_bridge.separation.options import make_plan
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.rendering.preset import Preset
 
-REMIX = "remix"
 _KEPT_FORMAT = OutputFormat("wav", "32f")
 
 
@@ -47,18 +48,28 @@ class RemixJob(RenderJob):
         Raises:
             AudioError: there are no stems in their folder.
             PresetError: the preset does not fit the stems.
+            OptionError: a stem has the name of the remix.
+            OutputError: a stem's name leads out of the folder where they are kept.
         """
         self.preset.check(self.stems(manifest))
-        return {REMIX: self.output, **self.kept_stems(manifest)}
+        kept = self.kept_stems(manifest)
+        if REMIX in kept:
+            raise OptionError(
+                f"A stem in {self.stems_folder} is called '{REMIX}', as what is made of it: give it"
+                " another name, or keep no stems."
+            )
+        return {REMIX: self.output, **kept}
 
     def kept_stems(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of each stem that is kept.
 
         Raises:
             AudioError: there are no stems in their folder.
+            OutputError: a stem's name leads out of it.
         """
-        folder = self.kept_folder
-        return {stem: folder / f"{stem}.wav" for stem in self.stems(manifest)} if folder else {}
+        if not self.kept_folder:
+            return {}
+        return {stem: self.place(self.kept_folder, f"{stem}.wav") for stem in self.stems(manifest)}
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,11 @@ from daw_bridge.bounds import MAX_NAME_LENGTH, MAX_NAMES, MAX_PRESETS, MAX_TEXT_
 from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.files.containers import Bits, Container, OutputFormat
 from daw_bridge.jobs.job import Job
-from daw_bridge.jobs.remix import REMIX, RemixJob
+from daw_bridge.jobs.remix import RemixJob
 from daw_bridge.jobs.separate import SeparateJob
 from daw_bridge.jobs.upmix import UpmixJob, UpmixOutput
 from daw_bridge.library.places import find_preset
+from daw_bridge.library.stems import REMIX
 from daw_bridge.printing import CONTROLS
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, change_layout, load_layout
 from daw_bridge.separation.masks import Extension

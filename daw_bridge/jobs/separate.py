@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import string
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daw_bridge.errors import OptionError, OutputError, suggestion
+from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.evaluation.nulls import NullMeter
-from daw_bridge.jobs.job import Job
+from daw_bridge.jobs.job import Job, leads_out
 from daw_bridge.jobs.running import begin
+from daw_bridge.library.stems import RESIDUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from daw_bridge.audio import StemBlock
     from daw_bridge.files.reading import Reader
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from daw_bridge.separation.separator import Separator
 
 DEFAULT_NAME = "{track}/{stem}.{ext}"
-RESIDUAL = "residual"
 _NAME_FIELDS = ("track", "stem", "ext", "folder", "model")
 
 
@@ -51,6 +51,7 @@ class SeparateJob(Job):
 
         Raises:
             OptionError: a stem is unknown, or the name is not one file a stem in the folder.
+            OutputError: with what its fields stand for, it leads out of the folder.
         """
         manifest.check_stems(self.options.stems)
         wanted = self.options.stems or manifest.stems
@@ -58,27 +59,16 @@ class SeparateJob(Job):
         if self.residual:
             stems.append(RESIDUAL)
         _check_name(self.name)
-        return {stem: self.output_folder / self._name(stem, manifest) for stem in stems}
+        return {stem: self.place(self.output_folder, self._name(stem, manifest)) for stem in stems}
 
     def _name(self, stem: str, manifest: ModelManifest) -> str:
-        """Return the path of a stem in the folder, below which it is, whatever the source's name.
-
-        Raises:
-            OutputError: it is not.
-        """
-        name = self.name.format(
+        return self.name.format(
             track=self.source.stem if self.track is None else self.track,
             stem=stem,
             ext=self.output_format.container,
             folder=self.source.resolve().parent.name,
             model=manifest.name,
         )
-        if _leads_out(name):
-            raise OutputError(
-                f"{self.source} would become '{name}', which leads out of the output folder;"
-                " choose another --name."
-            )
-        return name
 
 
 def run_separate(
@@ -143,11 +133,5 @@ def _check_name(name: str) -> None:
             )
     if "stem" not in fields:
         raise OptionError(f"The name '{name}' lacks {{stem}}, so all stems would be one file.")
-    if _leads_out(name):
+    if leads_out(name):
         raise OptionError(f"The name '{name}' leads out of the output folder.")
-
-
-def _leads_out(name: str) -> bool:
-    """Tell whether a path is not that of a file below the folder that it is in."""
-    path = Path(name)
-    return bool(path.anchor) or ".." in path.parts or not path.name

@@ -62,11 +62,13 @@ class UpmixJob(RenderJob):
 
         Raises:
             AudioError: there are no stems in their folder.
+            OutputError: a stem's name leads out of the output folder.
         """
         if self.parts == "mix":
             return {self.layout.name: self.output}
         names = self.stems(manifest) if self.parts == "stems" else self.layout.channels
-        return {name: self.output / f"{name}.{self.output_format.container}" for name in names}
+        container = self.output_format.container
+        return {name: self.place(self.output, f"{name}.{container}") for name in names}
 
 
 @dataclass(frozen=True)

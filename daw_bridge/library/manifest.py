@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from daw_bridge.errors import ManifestError, ModelError, OptionError, suggestion
 from daw_bridge.files.flaws import to_struct
-from daw_bridge.files.tables import Natural, Positive, open_toml, to_toml
+from daw_bridge.files.tables import open_toml, to_toml
+from daw_bridge.library.limits import (
+    MAX_COMPONENTS,
+    MAX_LEVELS,
+    MAX_OVERLAPS,
+    MAX_SEEN,
+    MAX_STEMS,
+    Bins,
+    Channels,
+    Context,
+    Frames,
+    Gain,
+    Hop,
+    NoiseEnergy,
+    SampleRate,
+    Samples,
+    Window,
+)
 from daw_bridge.library.members import Member, Rule, check_members
-from daw_bridge.library.places import find_model, find_models
+from daw_bridge.library.names import BandwidthName, Line, ModelName, StemName, Text, Version
+from daw_bridge.library.places import find_model, find_models, load_all, replaces_shipped, warn
 from daw_bridge.library.sources import Origin, Source
 from daw_bridge.library.stages import CommittedNetwork, ManifestTable, Stage, check_stages
+from daw_bridge.library.stems import check_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from daw_bridge.library.stages import Splitter
+
+_log = logging.getLogger(__name__)
+
+_MAX_SOURCES = 16
+_MAX_BANDWIDTHS = 16
+_MAX_MEMBERS = 16
 
 Feature: TypeAlias = Literal["time-derivative", "frequency-derivative"]
 """Of the phase: what a network may be shown beside magnitudes."""
@@ -27,8 +54,20 @@ Feature: TypeAlias = Literal["time-derivative", "frequency-derivative"]
 class Transform(ManifestTable, frozen=True):
     """The short-time Fourier transform that the network was trained on."""
 
-    window_samples: Positive
-    hop_samples: Positive
+    window_samples: Window
+    hop_samples: Hop
+
+    @property
+    def bins(self) -> int:
+        """How many bins there are from 0 Hz to half the sample rate."""
+        return self.window_samples // 2 + 1
+
+    def check(self) -> None:
+        """Raise :class:`ValueError` unless its windows overlap, and not more than they may."""
+        if not 1 <= self.window_samples / self.hop_samples <= MAX_OVERLAPS:
+            raise ValueError(
+                f"hop_samples is at most window_samples, and at least a {MAX_OVERLAPS}th of it"
+            )
 
 
 class SegmentShape(ManifestTable, frozen=True):
@@ -38,9 +77,9 @@ class SegmentShape(ManifestTable, frozen=True):
     ``multiple_frames``. Its masks are right only ``context_frames`` away from a cut.
     """
 
-    frames: Positive
-    multiple_frames: Positive
-    context_frames: Natural = 0
+    frames: Frames
+    multiple_frames: Frames
+    context_frames: Context = 0
 
 
 class PassageShape(ManifestTable, frozen=True):
@@ -51,8 +90,8 @@ class PassageShape(ManifestTable, frozen=True):
     what is seen, after as much of what precedes it.
     """
 
-    samples: Positive
-    context_samples: Natural = 0
+    samples: Samples
+    context_samples: Context = 0
     centred: bool = False
 
 
@@ -63,14 +102,14 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
         overlap: the share of a segment that the next one sees again, if the user does not say.
     """
 
-    name: str
-    version: str
-    summary: str
-    stems: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
-    sample_rate_hz: Positive
-    channels: Positive
-    licence: str
-    attribution: str
+    name: ModelName
+    version: Version
+    summary: Line
+    stems: Annotated[tuple[StemName, ...], msgspec.Meta(min_length=2, max_length=MAX_STEMS)]
+    sample_rate_hz: SampleRate
+    channels: Channels
+    licence: Line
+    attribution: Text
     transform: Transform = Transform(4096, 1024)
     overlap: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.125
 
@@ -97,6 +136,18 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
         """Raise :class:`ValueError` unless its tables fit each other and its folder."""
         if self.name != folder.name:
             raise ValueError(f"name '{self.name}' is not the name of its folder")
+        check_names(self.stems)
+        self.transform.check()
+        if self.seen > MAX_SEEN:
+            raise ValueError(
+                f"its network would be shown, or give, {self.seen:,} numbers at once; there may be"
+                f" {MAX_SEEN:,}"
+            )
+
+    @property
+    def seen(self) -> int:
+        """How many numbers go into its network, or come out of it, at once."""
+        return 0
 
 
 class NetworkModel(_Model, frozen=True, kw_only=True):
@@ -106,8 +157,8 @@ class NetworkModel(_Model, frozen=True, kw_only=True):
     """
 
     network: Origin | None = None
-    sources: tuple[Source, ...] = ()
-    stages: tuple[Stage, ...] = ()
+    sources: Annotated[tuple[Source, ...], msgspec.Meta(max_length=_MAX_SOURCES)] = ()
+    stages: Annotated[tuple[Stage, ...], msgspec.Meta(max_length=MAX_STEMS)] = ()
 
     @property
     def splitters(self) -> Iterator[Splitter]:
@@ -149,16 +200,25 @@ class MagnitudeModel(NetworkModel, frozen=True, kw_only=True, tag="magnitude"):
         wiener_epsilon: the energy of what Wiener refinement takes for noise, by default norbert's.
     """
 
-    bandwidths: Annotated[dict[str, Positive], msgspec.Meta(min_length=1)]
+    bandwidths: Annotated[
+        dict[BandwidthName, Bins], msgspec.Meta(min_length=1, max_length=_MAX_BANDWIDTHS)
+    ]
     segment: SegmentShape
-    features: tuple[Feature, ...] = ()
-    wiener_epsilon: Annotated[float, msgspec.Meta(gt=0)] = 2**-23
+    features: Annotated[tuple[Feature, ...], msgspec.Meta(max_length=2)] = ()
+    wiener_epsilon: NoiseEnergy = 2**-23
     last_is_rest: ClassVar[bool] = False
 
     @property
     def planes(self) -> int:
         """How many planes of bins and time frames the network is shown."""
         return self.channels * (1 + len(self.features))
+
+    @property
+    def seen(self) -> int:
+        """How many numbers go into its network, or come out of it, at once."""
+        planes = max(self.planes, self.channels * len(self.stems))
+        frames = max(self.segment.frames, self.segment.multiple_frames)
+        return planes * frames * max(self.bandwidths.values())
 
     def bins(self, bandwidth: str | None) -> int:
         """Return how many bins the network sees for a bandwidth's name (None: the default)."""
@@ -175,6 +235,11 @@ class MagnitudeModel(NetworkModel, frozen=True, kw_only=True, tag="magnitude"):
         """Raise :class:`ValueError` unless its tables fit each other and its folder."""
         if self.transform.window_samples % self.transform.hop_samples:
             raise ValueError("hop_samples must divide window_samples")
+        for name, bins in self.bandwidths.items():
+            if bins > self.transform.bins:
+                raise ValueError(
+                    f"bandwidth '{name}' has {bins} bins, and the transform {self.transform.bins}"
+                )
         if self.segment.frames <= 2 * self.segment.context_frames:
             raise ValueError("context_frames at both ends leave nothing of a segment's frames")
         is_network = [splitter.network is not None for splitter in self.splitters]
@@ -193,6 +258,13 @@ class SignalModel(NetworkModel, frozen=True, kw_only=True):
     passage: PassageShape
     last_is_rest: bool = False
 
+    @property
+    def seen(self) -> int:
+        """How many numbers go into its network, or come out of it, at once."""
+        frames = self.passage.samples // self.transform.hop_samples + 1
+        spectrum = 2 * self.transform.bins * frames
+        return self.channels * len(self.stems) * max(self.passage.samples, spectrum)
+
     def check(self, folder: Path) -> None:
         """Raise :class:`ValueError` unless its tables fit each other and its folder."""
         if self.passage.samples <= 2 * self.passage.context_samples:
@@ -210,7 +282,7 @@ class ComplexModel(SignalModel, frozen=True, kw_only=True, tag="complex"):
         compensation: a gain for what the network gives.
     """
 
-    compensation: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    compensation: Gain = 1.0
 
 
 class WaveformModel(SignalModel, frozen=True, kw_only=True, tag="waveform"):
@@ -228,7 +300,7 @@ class EnsembleModel(_Model, frozen=True, kw_only=True, tag="ensemble"):
         consensus: what the members' stems become.
     """
 
-    members: Annotated[tuple[Member, ...], msgspec.Meta(min_length=1)]
+    members: Annotated[tuple[Member, ...], msgspec.Meta(min_length=1, max_length=_MAX_MEMBERS)]
     consensus: Rule = "mean"
     network: ClassVar[Origin | None] = None
     sources: ClassVar[tuple[Source, ...]] = ()
@@ -260,12 +332,19 @@ def load_manifest(name: str) -> ModelManifest:
         ModelError: no model has this name.
         ManifestError: its manifest breaks the rules.
     """
-    return read_manifest(find_model(name))
+    return read_manifest(_locate(name))
 
 
-def load_manifests() -> list[ModelManifest]:
-    """Return the manifests of every model of the library, sorted by name."""
-    return [read_manifest(path) for path in find_models().values()]
+def load_manifests(tell: Callable[[ModelError], None] = warn) -> list[ModelManifest]:
+    """Return the manifests of the models of the library, sorted by name.
+
+    Args:
+        tell: is told why a model is left out; by default the log is.
+    """
+    found = find_models()
+    for path in found.values():
+        _tell_of_replacement(path)
+    return list(load_all(found, read_manifest, ModelError, tell))
 
 
 def load_components(manifest: ModelManifest) -> Iterator[ModelManifest]:
@@ -275,22 +354,14 @@ def load_components(manifest: ModelManifest) -> Iterator[ModelManifest]:
         yield from load_components(load_manifest(name))
 
 
-def read_manifest(path: Path, *, above: tuple[str, ...] = ()) -> ModelManifest:
+def read_manifest(path: Path) -> ModelManifest:
     """Parse and validate one manifest, and those of the models that it is made of.
-
-    Args:
-        path: the manifest.
-        above: the models that are made of this one, which it cannot be made of in turn.
 
     Raises:
         ManifestError: the file is no TOML; a key is unknown, missing or of the wrong kind; or
             stages do not fit together.
     """
-    with open_toml(path, ManifestError) as tables:
-        manifest: ModelManifest = to_struct(tables, ModelManifest)
-        manifest.check(path.parent)
-        _check_components(manifest, (*above, manifest.name))
-    return manifest
+    return _read(path, _Kin((), {}))
 
 
 def manifest_text(manifest: _Model) -> str:
@@ -298,16 +369,85 @@ def manifest_text(manifest: _Model) -> str:
     return to_toml(msgspec.to_builtins(manifest))
 
 
-def _check_components(manifest: ModelManifest, above: tuple[str, ...]) -> None:
+class _Kin(NamedTuple):
+    """Models that are read together.
+
+    Attributes:
+        above: those that are made of the one that is read, which it cannot be made of in turn.
+        known: those that were read, by name.
+    """
+
+    above: tuple[str, ...]
+    known: dict[str, ModelManifest]
+
+    def below(self, name: str) -> _Kin:
+        """Return what those are that a model is made of."""
+        return _Kin((*self.above, name), self.known)
+
+    def count(self, manifest: ModelManifest) -> int:
+        """Return how many models are loaded for one that was read."""
+        return 1 + sum(self.count(self.known[name]) for name in manifest.components)
+
+    def find(self, name: str) -> ModelManifest:
+        """Return the manifest of a model that another is made of.
+
+        Raises:
+            ValueError: there is none of this name, or it is in a ring or too deep a pile of models.
+            ManifestError: it cannot be read.
+        """
+        if name in self.above:
+            raise ValueError(f"'{name}' would be made of itself: {' → '.join((*self.above, name))}")
+        if len(self.above) > MAX_LEVELS:
+            raise ValueError(f"models are made of models over more than {MAX_LEVELS} levels")
+        if name not in self.known:
+            try:
+                path = _locate(name)
+            except ModelError as error:
+                raise ValueError(str(error).removesuffix(".")) from error
+            self.known[name] = _read(path, self)
+        return self.known[name]
+
+
+def _locate(name: str) -> Path:
+    """Return where a model's manifest is; say so if it is not the one that a name stands for."""
+    path = find_model(name)
+    _tell_of_replacement(path)
+    return path
+
+
+@cache
+def _tell_of_replacement(manifest: Path) -> None:
+    """Say once if a manifest is in the place of one that comes with daw-bridge."""
+    folder = manifest.parent
+    if replaces_shipped(folder.name):
+        _log.warning(
+            "The model in %s is used in place of the %s that comes with daw-bridge.",
+            folder,
+            folder.name,
+        )
+
+
+def _read(path: Path, kin: _Kin) -> ModelManifest:
+    """As :func:`read_manifest`, each of the models that it is made of once."""
+    with open_toml(path, ManifestError) as tables:
+        manifest: ModelManifest = to_struct(tables, ModelManifest)
+        manifest.check(path.parent)
+        _check_components(manifest, kin.below(manifest.name))
+        if kin.count(manifest) > MAX_COMPONENTS:
+            raise ValueError(f"it is made of more than {MAX_COMPONENTS} models, theirs included")
+    return manifest
+
+
+def _check_components(manifest: ModelManifest, kin: _Kin) -> None:
     """Raise :class:`ValueError` unless the models that one is made of do what it asks of them."""
     match manifest:
         case EnsembleModel():
             for name in manifest.components:
-                _check_member(manifest, _read_part(name, above))
+                _check_member(manifest, kin.find(name))
         case MagnitudeModel():
             for stage in manifest.stages:
                 for name in stage.models:
-                    _check_part(manifest, stage, _read_part(name, above))
+                    _check_part(manifest, stage, kin.find(name))
 
 
 def _check_part(manifest: MagnitudeModel, stage: Stage, model: ModelManifest) -> None:
@@ -332,17 +472,6 @@ def _check_member(manifest: EnsembleModel, model: ModelManifest) -> None:
             f"{model.name} makes {', '.join(model.stems)} of {model.channels} channels, not"
             f" {', '.join(manifest.stems)} of {manifest.channels}"
         )
-
-
-def _read_part(name: str, above: tuple[str, ...]) -> ModelManifest:
-    """Return the manifest of a model that another is made of."""
-    if name in above:
-        raise ValueError(f"'{name}' would be made of itself: {' → '.join((*above, name))}")
-    try:
-        path = find_model(name)
-    except ModelError as error:
-        raise ValueError(str(error).removesuffix(".")) from error
-    return read_manifest(path, above=above)
 
 
 def _takes_alike(model: ModelManifest, manifest: MagnitudeModel) -> bool:

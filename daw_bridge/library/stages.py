@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import msgspec
 
 from daw_bridge.errors import suggestion
-from daw_bridge.files.tables import Positive, Table
+from daw_bridge.files.tables import Table
+from daw_bridge.library.limits import MAX_STEMS, Cutoff, Exponent, MedianSize, VoiceWeight
+from daw_bridge.library.names import GraphName, ModelName, Sha256, StemName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MIXTURE = "mixture"
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+_MAX_VOICES = 16
 
 
 class ManifestTable(Table, frozen=True, omit_defaults=True):
@@ -27,7 +29,7 @@ class ManifestTable(Table, frozen=True, omit_defaults=True):
 class CommittedNetwork(ManifestTable, frozen=True):
     """An ONNX graph with its weights that lies beside the manifest."""
 
-    file: Annotated[str, msgspec.Meta(pattern=r"^[\w-][\w.-]*\.onnx$")]
+    file: GraphName
     sha256: Sha256
 
 
@@ -36,15 +38,15 @@ class HarmonicPercussiveFilter(
 ):
     """Splits into what is percussive and what is harmonic, by medians over bins and frames."""
 
-    frames: Positive
-    bins: Positive
-    exponent: Positive
+    frames: MedianSize
+    bins: MedianSize
+    exponent: Exponent
 
 
 class LowPassFilter(ManifestTable, frozen=True, tag_field="kind", tag="low-pass"):
     """Splits into what is below a frequency and what is above."""
 
-    cutoff_hz: Positive
+    cutoff_hz: Cutoff
 
 
 Filter: TypeAlias = HarmonicPercussiveFilter | LowPassFilter
@@ -54,7 +56,7 @@ _FILTER_PARTS = 2
 class Splitter(ManifestTable, frozen=True, kw_only=True):
     """What splits a part into others: a model of the library, a network or a filter."""
 
-    model: str | None = None
+    model: ModelName | None = None
     network: CommittedNetwork | None = None
     filter: Filter | None = None
 
@@ -67,7 +69,7 @@ class Splitter(ManifestTable, frozen=True, kw_only=True):
 class Voice(Splitter, frozen=True, kw_only=True):
     """One of several splitters whose masks are averaged."""
 
-    weight: Annotated[float, msgspec.Meta(gt=0)]
+    weight: VoiceWeight
 
 
 class Stage(Splitter, frozen=True, kw_only=True):
@@ -76,9 +78,9 @@ class Stage(Splitter, frozen=True, kw_only=True):
     ``parts`` are named in the order of the splitter's outputs.
     """
 
-    of: str = MIXTURE
-    parts: Annotated[tuple[str, ...], msgspec.Meta(min_length=2)]
-    blend: tuple[Voice, ...] = ()
+    of: StemName = MIXTURE
+    parts: Annotated[tuple[StemName, ...], msgspec.Meta(min_length=2, max_length=MAX_STEMS)]
+    blend: Annotated[tuple[Voice, ...], msgspec.Meta(max_length=_MAX_VOICES)] = ()
 
     @property
     def splitters(self) -> tuple[Splitter, ...]:

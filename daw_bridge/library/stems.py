@@ -11,8 +11,21 @@ REST = "other"
 RESTS = (REST, "accompaniment")
 """What is left when the other stems are known, whichever these are."""
 
+RESIDUAL = "residual"
+REMIX = "remix"
+RESULTS = (RESIDUAL, REMIX)
+"""What jobs write beside stems, so that no stem has these names."""
+
 _RANKS = {"vocals": 0, "drums": 1, "bass": 2, REST: 4}
 _COMPLEMENTS = {"vocals": "instrumental", "instrumental": "vocals"}
+
+
+def check_names(stems: Sequence[str]) -> None:
+    """Raise :class:`ValueError` unless each stem has a file of its own, on any system."""
+    if len({stem.casefold() for stem in stems}) < len(stems):
+        raise ValueError("two stems share a name, or would where upper case is lower case")
+    if taken := [stem for stem in stems if stem.casefold() in RESULTS]:
+        raise ValueError(f"no stem can be called '{taken[0]}', as a result of another kind is")
 
 
 def in_usual_order(stems: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,6 +47,12 @@ _LIMITS: tuple[tuple[str, float, float], ...] = (
 _NO_LIMITS = (-math.inf, math.inf)
 _HOSTS = {"ExternalPlugin", "PluginContainer"}
 _PITCH_SHIFT = "PitchShift"
+_PLUGIN = "plugin"
+_BUNDLES = (".vst3", ".component")
+"""What folders are called that are plugins: VST3's on every system, Audio Units' on macOS."""
+_MAX_BUNDLE_FILES = 10_000
+_MAX_FILE_BYTES = 64 << 20
+"""Of an impulse response: a minute of stereo at 96 kHz."""
 
 
 class Parameter(NamedTuple):
@@ -64,11 +71,11 @@ class Parameter(NamedTuple):
         kind = _resolve(self.type)
         if kind is not None:
             members: dict[str, object] = kind.__members__
-            if value not in members:
+            if not isinstance(value, str) or value not in members:
                 known = ", ".join(members)
                 hint = suggestion(str(value), members)
                 raise FlawError(f"there is no {value!r}{hint}; there are {known}", self.name)
-            return members[str(value)]
+            return members[value]
         if "str" in self.type:
             return str(find_file(value, folder, key=self.name))
         if self.type == "bool":
@@ -109,19 +116,39 @@ def effect_types() -> dict[str, EffectType]:
 
 
 def find_file(value: object, folder: Path, *, key: str) -> Path:
-    """Return the path of a file beside a preset.
+    """Return the path of a file, or of a plugin's folder, that lies beside a preset.
 
     Raises:
-        FlawError: it is not there, or leads elsewhere.
+        FlawError: it is not there, leads elsewhere, also by a link, or is no file.
     """
     if not isinstance(value, str):
         raise FlawError(f"is the name of a file, not {value!r}", key)
     name = Path(value)
     if name.is_absolute() or ".." in name.parts:
         raise FlawError(f"'{value}' leads out of the preset's folder; put the file there", key)
-    if not (folder / name).exists():
-        raise FlawError(f"there is no file {folder / name}", key)
-    return folder / name
+    path = folder / name
+    _check_inside(path, folder, key)
+    if path.is_dir() and path.suffix in _BUNDLES and key == _PLUGIN:
+        for inner in islice(path.rglob("*"), _MAX_BUNDLE_FILES):
+            if inner.is_symlink():
+                _check_inside(inner, folder, key)
+    elif not path.is_file():
+        raise FlawError(f"{path} is no file", key)
+    elif key != _PLUGIN and path.stat().st_size > _MAX_FILE_BYTES:
+        raise FlawError(f"{path} has more than {_MAX_FILE_BYTES >> 20} MiB", key)
+    return path
+
+
+def _check_inside(path: Path, folder: Path, key: str) -> None:
+    """Raise :class:`FlawError` unless a path leads to something in a folder, links followed."""
+    try:
+        resolved, home = path.resolve(strict=True), folder.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a ring; a name with NUL
+        raise FlawError(f"there is no file {path}", key) from error
+    if home not in resolved.parents:
+        raise FlawError(
+            f"{path} leads out of the preset's folder, to {resolved}; put the file there", key
+        )
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -145,8 +172,8 @@ class Effect(msgspec.Struct, frozen=True):
             FlawError: pedalboard has no such effect, or it has no such parameter or value.
         """
         said = dict(table)
-        if "plugin" in said:
-            path = find_file(said.pop("plugin"), folder, key="plugin")
+        if _PLUGIN in said:
+            path = find_file(said.pop(_PLUGIN), folder, key=_PLUGIN)
             return cls(str(path), said, is_plugin=True)
         types = effect_types()
         name = said.pop("effect", None)

@@ -11,15 +11,19 @@ from daw_bridge.errors import OptionError, PresetError
 from daw_bridge.files.flaws import FlawError, to_struct
 from daw_bridge.files.speakers import BACKS, FRONTS, SIDES, Speaker, Speakers
 from daw_bridge.files.tables import Share, Table, open_toml
-from daw_bridge.library.places import find_layout
+from daw_bridge.library.limits import MAX_STEMS
+from daw_bridge.library.names import Line
+from daw_bridge.library.places import find_layout, find_layouts, load_all, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 DEFAULT_LAYOUT = "5.1"
 _DEFAULT_STEM = "default"
 _MIN_DB = -60.0
 _MAX_SURROUND_DB = 20.0
+_MAX_LIKENESSES = 8
 
 
 class Placement(Table, frozen=True):
@@ -77,9 +81,12 @@ class Layout(Table, frozen=True):
     """
 
     name: str
-    summary: str
-    channels: tuple[Literal["L", "R", "C", "LFE", "Lb", "Rb", "Ls", "Rs"], ...]
-    stems: dict[str, Placement]
+    summary: Line
+    channels: Annotated[
+        tuple[Literal["L", "R", "C", "LFE", "Lb", "Rb", "Ls", "Rs"], ...],
+        msgspec.Meta(max_length=len(Speaker)),
+    ]
+    stems: Annotated[dict[str, Placement], msgspec.Meta(max_length=MAX_STEMS)]
     lfe: Lfe | None = None
     like: str | None = None
 
@@ -102,6 +109,15 @@ def load_layout(name: str) -> Layout:
     return read_layout(find_layout(name))
 
 
+def load_layouts(tell: Callable[[PresetError], None] = warn) -> list[Layout]:
+    """Return the layouts of the library, sorted by name.
+
+    Args:
+        tell: is told why a layout is left out; by default the log is.
+    """
+    return list(load_all(find_layouts(), read_layout, PresetError, tell))
+
+
 def read_layout(path: Path, *, followed: tuple[Path, ...] = ()) -> Layout:
     """Parse and validate one layout, and the one that it is like.
 
@@ -115,6 +131,10 @@ def read_layout(path: Path, *, followed: tuple[Path, ...] = ()) -> Layout:
     with open_toml(path, PresetError) as tables:
         if path in followed:
             raise FlawError("a layout is not like itself; let it be like another", "like")
+        if len(followed) > _MAX_LIKENESSES:
+            raise FlawError(
+                f"layouts are like others over {_MAX_LIKENESSES} files, no more", "like"
+            )
         known = {}
         if like := tables.get("like"):
             known = msgspec.to_builtins(

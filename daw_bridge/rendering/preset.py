@@ -16,19 +16,24 @@ from __future__ import annotations
 
 import re
 from functools import reduce
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 
 from daw_bridge.errors import PresetError, suggestion
+from daw_bridge.files.bounds import MAX_BYTES
 from daw_bridge.files.flaws import FlawError, to_struct
+from daw_bridge.files.regular import read_regular
 from daw_bridge.files.tables import Table, open_toml
-from daw_bridge.library.places import find_preset, find_presets
+from daw_bridge.library.limits import MAX_STEMS
+from daw_bridge.library.names import Line
+from daw_bridge.library.places import find_preset, find_presets, load_all, warn
 from daw_bridge.rendering.effects import Effect, take_effects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _TEMPI = (0.25, 4.0)
 _SEMITONES = 24.0
@@ -39,9 +44,19 @@ Width = Annotated[float, msgspec.Meta(ge=0, le=200)]
 Semitones = Annotated[float, msgspec.Meta(ge=-_SEMITONES, le=_SEMITONES)]
 Tempo = Annotated[float, msgspec.Meta(ge=_TEMPI[0], le=_TEMPI[1])]
 Lufs = Annotated[float, msgspec.Meta(ge=-70, le=0)]
+_Stem = Annotated[str, msgspec.Meta(max_length=255)]
+"""Stems in a folder have whatever names their files have."""
 TruePeakDb = Annotated[float, msgspec.Meta(ge=-40, le=0)]
 
 _WITH_LOUDNESS_DB = -1.0
+
+_MAX_EFFECTS = 256
+"""Of a preset, in all chains together."""
+_MAX_PRESETS = 32
+"""After each other: each is another second of preparation at worst."""
+
+_Chain: TypeAlias = "tuple[Any, str, tuple[str, ...]]"
+"""A table, the name of a chain in it, and where the table is."""
 
 
 class StemSettings(Table, frozen=True):
@@ -89,10 +104,12 @@ class Preset(Table, frozen=True):
     """
 
     name: str = ""
-    summary: str = ""
-    stems: dict[str, StemSettings] = msgspec.field(default_factory=dict)
+    summary: Line = ""
+    stems: Annotated[dict[_Stem, StemSettings], msgspec.Meta(max_length=MAX_STEMS)] = msgspec.field(
+        default_factory=dict
+    )
     rest: StemSettings = StemSettings()
-    solo: tuple[str, ...] = ()
+    solo: Annotated[tuple[_Stem, ...], msgspec.Meta(max_length=MAX_STEMS)] = ()
     bus: tuple[Effect, ...] = ()
     pitch_semitones: Semitones = 0
     tempo: Tempo = 1
@@ -154,8 +171,15 @@ class Preset(Table, frozen=True):
 
 
 def combine(presets: Iterable[Preset]) -> Preset:
-    """Return presets after each other as one; none at all leaves a song as it is."""
-    return reduce(Preset.then, presets, Preset())
+    """Return presets after each other as one; none at all leaves a song as it is.
+
+    Raises:
+        PresetError: there are more than anybody needs.
+    """
+    some = list(islice(presets, _MAX_PRESETS + 1))
+    if len(some) > _MAX_PRESETS:
+        raise PresetError(f"There may be {_MAX_PRESETS} presets after each other, not more.")
+    return reduce(Preset.then, some, Preset())
 
 
 def say(
@@ -220,9 +244,28 @@ def load_preset(name: str) -> Preset:
     return read_preset(Path(name) if is_file else find_preset(name))
 
 
-def load_presets() -> list[Preset]:
-    """Return the presets of the library, sorted by name."""
-    return [read_preset(path) for path in find_presets().values()]
+def preset_text(name: str) -> str:
+    """Return a preset of the library as it is written.
+
+    Raises:
+        PresetError: there is none, or it cannot be read.
+    """
+    path = find_preset(name)
+    try:
+        return read_regular(path, MAX_BYTES).decode("utf-8")
+    except OSError as error:
+        raise PresetError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise PresetError(f"{path} cannot be read: it is no UTF-8: {error}.") from error
+
+
+def load_presets(tell: Callable[[PresetError], None] = warn) -> list[Preset]:
+    """Return the presets of the library, sorted by name.
+
+    Args:
+        tell: is told why a preset is left out; by default the log is.
+    """
+    return list(load_all(find_presets(), read_preset, PresetError, tell))
 
 
 def read_preset(path: Path) -> Preset:
@@ -234,12 +277,30 @@ def read_preset(path: Path) -> Preset:
     with open_toml(path, PresetError) as tables:
         if "name" in tables:
             raise FlawError("is that of the file; leave it out", "name")
-        take_effects(tables, "bus", path.parent)
-        take_effects(tables.get("rest"), "chain", path.parent, "rest")
-        stems = tables.get("stems")
-        for stem, settings in stems.items() if isinstance(stems, dict) else ():
-            take_effects(settings, "chain", path.parent, "stems", stem)
+        chains = list(_chains(tables))
+        _count_effects(chains)
+        for table, name, at in chains:
+            take_effects(table, name, path.parent, *at)
         return to_struct({**tables, "name": path.stem}, Preset)
+
+
+def _chains(tables: Mapping[str, Any]) -> Iterator[_Chain]:
+    """Yield the places in a preset where effects may be."""
+    yield tables, "bus", ()
+    yield tables.get("rest"), "chain", ("rest",)
+    stems = tables.get("stems")
+    for stem, settings in stems.items() if isinstance(stems, dict) else ():
+        yield settings, "chain", ("stems", stem)
+
+
+def _count_effects(chains: Iterable[_Chain]) -> None:
+    """Raise :class:`FlawError` if a preset has too many effects, before one is made."""
+    count = 0
+    for table, name, at in chains:
+        said = table.get(name) if isinstance(table, dict) else None
+        count += len(said) if isinstance(said, list) else 0
+        if count > _MAX_EFFECTS:
+            raise FlawError(f"there are more than {_MAX_EFFECTS} effects by here", *at, name)
 
 
 def read_chain(path: Path) -> tuple[Effect, ...]:
@@ -249,5 +310,6 @@ def read_chain(path: Path) -> tuple[Effect, ...]:
         PresetError: the file is no TOML, or breaks the rules.
     """
     with open_toml(path, PresetError) as tables:
+        _count_effects([(tables, "chain", ())])
         take_effects(tables, "chain", path.parent)
         return to_struct(tables, StemSettings).chain

@@ -11,6 +11,7 @@ import msgspec
 from daw_bridge.errors import OptionError
 from daw_bridge.files.flaws import FlawError, to_struct
 from daw_bridge.files.tables import Natural, Positive, Share, Table, open_toml
+from daw_bridge.library.names import ModelName, StemName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -150,8 +151,8 @@ class TrainingConfig(Table, frozen=True):
         output: the folder of checkpoints and logs, relative to the configuration's folder.
     """
 
-    name: str
-    stems: dict[str, tuple[str, ...]]
+    name: ModelName
+    stems: dict[StemName, tuple[str, ...]]
     optimiser: Optimiser
     seed: Natural = 0
     output: str = "run"

@@ -20,6 +20,7 @@ from daw_bridge.conversion.graphs.unet import (
 from daw_bridge.errors import OutputError, WeightsError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.files.blocks import energy
+from daw_bridge.files.folders import check_below
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.manifest import (
     MagnitudeModel,
@@ -84,8 +85,10 @@ def export(checkpoint: Path, models: Path, *, half: bool = True) -> Export:
         OutputError: the model cannot be written.
     """
     training = _load(checkpoint)
+    folder = models / training.config.name
+    check_below(folder, models)
     try:
-        return _write_model(training, models / training.config.name, half=half)
+        return _write_model(training, folder, half=half)
     except OSError as error:
         raise OutputError(f"{models} cannot be written: {error.strerror}.") from error
 

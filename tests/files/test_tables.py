@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,15 +65,15 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ("read", "kind", "filler", "text", "place", "meant"),
     [
         (
-            read_manifest, ManifestError, "[[sources]]\nfile = 'a'\n",
+            read_manifest, ManifestError, "# [[sources]]\n\n",
             "[transform]\nhop_sampels = 3", "transform.hop_sampels", "hop_samples",
         ),
         (
-            read_preset, PresetError, "[stems.filler{}]\npan = 3\n",
+            read_preset, PresetError, "# [stems.filler{}]\n\n",
             "[stems.vocals]\ngain_bd = 3", "stems.vocals.gain_bd", "gain_db",
         ),
         (
-            read_layout, PresetError, "[stems.filler{}]\ncenter = 1\n",
+            read_layout, PresetError, "# [stems.filler{}]\n\n",
             "[stems.vocals]\ncentre = 1", "stems.vocals.centre", "center",
         ),
         (
@@ -102,12 +103,21 @@ def test_a_flaw_is_told_with_line_key_and_what_was_meant_after_one_parse(
     assert len(parsed) == 1
 
 
+TOO_DEEP = " cannot be read: it nests more than 32 tables, or 8 in one key."
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("a = ", " cannot be read: it is no TOML: Invalid value (at end of document)."),
-        ("a = " + "[" * 3000 + "]" * 3000, " cannot be read: it nests more than 32 tables."),
-        ("a" + ".a" * 3000 + " = 1", " cannot be read: it nests more than 32 tables."),
+        (
+            "a = " + "[" * 3000 + "]" * 3000,
+            " cannot be read: it nests more than 32 tables, or 8 in one key.",
+        ),
+        (
+            "a" + ".a" * 3000 + " = 1",
+            " cannot be read: it nests more than 32 tables, or 8 in one key.",
+        ),
         ("a = " + "9" * 5000, " cannot be read: it is no TOML: Exceeds the limit"),
         ("a = 1", ": its parts do not fit."),
         ("\na.b = 1", ", line 2, a.b: is odd."),
@@ -129,3 +139,60 @@ def test_what_is_no_file_cannot_be_read(tmp_path: Path) -> None:
     for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "none", "No such file")):
         with pytest.raises(OptionError, match=f"{path.name} cannot be read: {reason}"):
             read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a = " + "[" * 50_000, "it nests more than"),
+        ("a = " + "{a = " * 50_000, "it nests more than"),
+        ("a" + ".a" * 100_000 + " = 1", "it nests more than"),
+        ("[a" + ".a" * 100_000 + "]", "it nests more than"),
+        ("[a.a.a.a.a.a.a]\nb" + ".b" * 7 + " = " + "[" * 30 + "]" * 30, "it nests more than"),
+        ("a = [" + "1, " * 50_000 + "]", "it has more than 50000 values"),
+        ("".join(f"k{number} = 1\n" for number in range(1_000_000)), "it has more than 512 KiB"),
+        ('x = """' + '\\"""' * 100_000, "it is no TOML"),
+        ("x = '''" + '"""' * 100_000, "it is no TOML"),
+        ('x = "aaaa\n' * 40_000, "it is no TOML"),
+        ('"\\"' * 150_000, "it is no TOML"),
+        ("a = " + "9" * 100_000, "it is no TOML"),
+    ],
+)
+def test_a_text_of_a_stranger_is_refused_soon(text: str, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, "utf-8")
+    began = time.monotonic()
+    with pytest.raises(PresetError, match=rf"cannot be read: {reason}") as raised:
+        read_preset(path)
+    assert time.monotonic() - began < 20
+    assert len(str(raised.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("x" * 400_000 + " = 1", "line 1, xxx"),
+        ("bus = [{ effect = '" + "x" * 400_000 + "' }]", r"line 1, bus\[1\].effect: there is no"),
+        ('"a - at `$.x[...]`" = 1', "line 1, .*: is no key"),
+        ('"a - at `$.x[...]" = 1', "unknown field"),
+        (
+            "stems = {" + ", ".join(f"s{n} = {{}}" for n in range(10_000)) + "}",
+            "line 1, stems: has",
+        ),
+    ],
+)
+def test_what_a_stranger_says_is_told_in_brief(text: str, place: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(PresetError, match=rf"mine\.toml.*{place}") as raised:
+        read_preset(path)
+    assert len(str(raised.value)) < 2000
+
+
+def test_what_looks_like_marks_in_texts_and_comments_is_none(tmp_path: Path) -> None:
+    text = "x = '''" + "[,=.'\"" * 50_000 + "'''\n# " + "[[.," * 20_000 + "\n"
+    text += 'y = "' + "[,=.'" * 10_000 + '\\""\n' + "z = '\"[[' # '''\n"
+    path = tmp_path / "mine.toml"
+    path.write_text(text, "utf-8")
+    with open_toml(path, OptionError) as tables:
+        assert list(tables) == ["x", "y", "z"]

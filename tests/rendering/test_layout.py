@@ -7,7 +7,7 @@ import pytest
 from daw_bridge.errors import OptionError, PresetError
 from daw_bridge.files.speakers import mask_of
 from daw_bridge.library.places import find_layouts
-from daw_bridge.rendering.layout import Lfe, change_layout, load_layout, read_layout
+from daw_bridge.rendering.layout import Lfe, change_layout, load_layout, load_layouts, read_layout
 
 MASKS = {"5.1": 0x60F, "5.1-back": 0x3F, "7.1": 0x63F, "5.0": 0x607, "quad": 0x33}
 
@@ -108,3 +108,21 @@ def test_wishes_change_what_is_placed_there_at_all() -> None:
 def test_wishes_out_of_range(wish: dict[str, object], sentence: str) -> None:
     with pytest.raises(OptionError, match=sentence):
         change_layout(load_layout("5.1"), **wish)  # type: ignore[arg-type]
+
+
+def test_a_broken_layout_spoils_no_other(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = home / "presets" / "layouts"
+    folder.mkdir(parents=True)
+    (folder / "broken.toml").write_text("[[[[")
+    assert [layout.name for layout in load_layouts()] == ["5.0", "5.1", "5.1-back", "7.1", "quad"]
+    assert "broken.toml cannot be read" in caplog.text
+
+
+def test_layouts_are_like_each_other_over_few_files(home: Path) -> None:
+    folder = home / "presets" / "layouts"
+    folder.mkdir(parents=True)
+    for number in range(500):
+        text = f'name = "l{number}"\nlike = "l{number + 1}"\n'
+        (folder / f"l{number}.toml").write_text(text)
+    with pytest.raises(PresetError, match="layouts are like others over 8 files, no more"):
+        load_layout("l0")

