@@ -9,7 +9,6 @@ tags        titles, covers                     songs       data sets of stems
 tables      TOML                               flaws       what is wrong with its tables
 lines       where a TOML text says what        bounds      what a TOML text may be at most
 seeking     files as FFmpeg wants them         hashing     SHA-256
-regular     files that have an end
 atomic      files that appear whole            folders     the same, of folders
 download    what is fetched, resumed, verified room        what may be written to a disk
 """

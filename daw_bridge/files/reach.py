@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,10 +76,7 @@ class Folder:
     def read(self, name: str, *, at_most: int) -> bytes:
         """Return what a small file holds; one that is larger is an error."""
         with open(name, "rb", opener=self.open) as file:
-            content = file.read(at_most + 1)
-        if len(content) > at_most:
-            raise OSError(errno.EFBIG, f"it has more than {at_most:,} bytes")
-        return content
+            return _read_at_most(file, at_most)
 
     def create(self, name: str) -> io.FileIO:
         """Return a new file to write and read, without a buffer."""
@@ -163,6 +160,16 @@ class Anywhere(Reach):
 ANYWHERE = Anywhere()
 
 
+def read_small(path: Path, *, at_most: int) -> bytes:
+    """Return all of a small file, which may be anywhere.
+
+    Raises:
+        OSError: it is missing, no file, or has more than so many bytes.
+    """
+    with open(path, "rb", opener=ANYWHERE.open) as file:
+        return _read_at_most(file, at_most)
+
+
 @dataclass(frozen=True)
 class Beneath(Reach):
     """Files below some folders, on a path without links: one that leads elsewhere is refused.
@@ -203,7 +210,14 @@ def _open_file(path: str, flags: int, folder: int | None = None) -> int:
     if stat.S_ISREG(kind) or stat.S_ISDIR(kind):  # of a folder, open() has its own to say
         return opened
     os.close(opened)
-    raise OSError(errno.EINVAL, "it is no file but a pipe, a socket or a device")
+    raise OSError(errno.EINVAL, "it is a pipe, a socket or a device")
+
+
+def _read_at_most(file: BinaryIO, size: int) -> bytes:
+    content = file.read(size + 1)
+    if len(content) > size:
+        raise OSError(errno.EFBIG, f"it has more than {size:,} bytes")
+    return content
 
 
 def _list(folder: Path | int) -> list[str]:

@@ -14,7 +14,7 @@ import msgspec
 from daw_bridge.files.bounds import MAX_BYTES, MAX_DEPTH, BoundsError, check_bounds
 from daw_bridge.files.flaws import check_numbers, shorten, spell
 from daw_bridge.files.lines import line_of
-from daw_bridge.files.regular import read_regular
+from daw_bridge.files.reach import read_small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def open_toml(path: Path, kind: type[DawBridgeError]) -> Iterator[dict[str, Any]
             becomes ``FILE, line N, key: sentence.``, any other ValueError ``FILE: sentence.``
     """
     try:
-        text = read_regular(path, MAX_BYTES).decode("utf-8")
+        text = read_small(path, at_most=MAX_BYTES).decode("utf-8")
         tables = parse_toml(text)
     except OSError as error:
         raise kind(f"{path} cannot be read: {error.strerror}.") from error

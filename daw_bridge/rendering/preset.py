@@ -25,7 +25,7 @@ import msgspec
 from daw_bridge.errors import PresetError, suggestion
 from daw_bridge.files.bounds import MAX_BYTES
 from daw_bridge.files.flaws import FlawError, to_struct
-from daw_bridge.files.regular import read_regular
+from daw_bridge.files.reach import read_small
 from daw_bridge.files.tables import Table, open_toml
 from daw_bridge.library.limits import MAX_STEMS
 from daw_bridge.library.names import Line
@@ -252,7 +252,7 @@ def preset_text(name: str) -> str:
     """
     path = find_preset(name)
     try:
-        return read_regular(path, MAX_BYTES).decode("utf-8")
+        return read_small(path, at_most=MAX_BYTES).decode("utf-8")
     except OSError as error:
         raise PresetError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -31,7 +31,7 @@ import msgspec
 from daw_bridge.errors import ManifestError, WeightsError
 from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.files.regular import check_regular, read_regular
+from daw_bridge.files.reach import read_small
 from daw_bridge.library.licences import warn_of_licence
 from daw_bridge.library.manifest import WaveformModel, load_components, load_manifests
 from daw_bridge.library.places import cache_folder, find_model
@@ -143,7 +143,7 @@ def _own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
 def _pinned_digest(folder: Path) -> str:
     """Return what a converted network must hash to; where nothing says it, what fits no file."""
     try:
-        return read_regular(folder / _DIGEST, _MAX_DIGEST_BYTES).decode("ascii").strip()
+        return read_small(folder / _DIGEST, at_most=_MAX_DIGEST_BYTES).decode("ascii").strip()
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return ""
     except OSError as error:
@@ -168,7 +168,6 @@ def _fits(digest: str, part: File) -> bool:
 
 def _is_intact(file: Path, digest: str) -> bool:
     try:
-        check_regular(file)
         return sha256_of(file) == digest
     except (FileNotFoundError, NotADirectoryError):
         return False
@@ -261,7 +260,7 @@ def _digests_of_made(manifest: ModelManifest) -> dict[str, str]:
     """Return the hashes, by name, of the files that a model's network was made from, if it was."""
     file = weights_folder(manifest) / _SOURCE_DIGEST
     try:
-        lines = read_regular(file, _MAX_DIGEST_BYTES).decode("utf-8").splitlines()
+        lines = read_small(file, at_most=_MAX_DIGEST_BYTES).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return {}
     return {file: digest for digest, _, file in (line.partition("  ") for line in lines)}

@@ -14,7 +14,7 @@ from daw_bridge.errors import AudioError, OutputError
 from daw_bridge.files.atomic import remove_parts, write_whole
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.files.reach import ANYWHERE, Beneath
+from daw_bridge.files.reach import ANYWHERE, Beneath, read_small
 from daw_bridge.files.reading import open_audio
 from daw_bridge.files.tags import read_tags
 from daw_bridge.files.writing import StemFiles
@@ -183,3 +183,22 @@ def test_what_is_swapped_is_written_inside_or_not_at_all(
     with swapping(root / "songs", outside):
         try_until_both(ROUNDS, attempt)
     assert sorted(path.name for path in outside.iterdir()) == [".01234567-take.wav", "take.wav"]
+
+
+def test_a_small_file_is_read_wherever_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"a\r\nb" * 256)
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    assert read_small(tmp_path / "link", at_most=1024) == b"a\r\nb" * 256
+    with pytest.raises(OSError, match="more than 1,023 bytes"):
+        read_small(tmp_path / "file", at_most=1023)
+    with pytest.raises(IsADirectoryError):
+        read_small(tmp_path, at_most=1)
+    with pytest.raises(OSError, match="a device"):
+        read_small(Path("/dev/zero"), at_most=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="a pipe"):
+        read_small(tmp_path / "pipe", at_most=1)
