@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from daw_bridge.errors import WeightsError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -79,17 +81,23 @@ class PlainNetwork:
     """A graph from (1, channels, …) to (stems, 1, channels, …).
 
     It takes magnitudes and gives masks, 0 or more, or takes samples and gives signals.
+
+    Raises:
+        WeightsError: the graph is of another signature.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.provider = graph.provider
         self.concurrent_runs = graph.concurrent_runs
         self._graph = graph
-
-    @property
-    def stems(self) -> int:
-        """How many stems it gives."""
-        return int(self._graph.output_shapes[0][0])
+        match graph.input_shapes[0], graph.output_shapes[0]:
+            case [_, _, *taken], [int(stems), _, int(channels), *given] if taken == given:
+                self.stems, self.channels = stems, channels
+            case taken, given:
+                raise WeightsError(
+                    f"A network that takes {taken} and gives {given} is of no use here: it is to"
+                    " give a number of stems, of channels as long as those that it takes."
+                )
 
     def __call__(self, shown: NDArray[np.float32], /) -> NDArray[np.float32]:
         """Return what the network gives for one segment: (stems, channels, …)."""

@@ -55,6 +55,7 @@ def test_a_song_is_separated_as_the_reference_does(name: str) -> None:
         assert level_db(excerpts(stems[stem].samples) - expected, expected) <= -85
 
 
+@pytest.mark.usefixtures("_converts_here")
 def test_what_a_file_cannot_hold_is_kept_in_half_precision(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_left_and_right_are_separated_alike_where_a_network_has_one_channel(home
     assert level_db(one + other, one) > -20
 
 
+@pytest.mark.usefixtures("_converts_here")
 def test_passages_join_as_if_all_was_seen_at_once(
     song: Audio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,4 +166,4 @@ def test_what_is_no_waveunet_is_refused(
         del variables[f"separator/{name}"]
     monkeypatch.setattr(waveunet, "read_latest", lambda _: variables)
     with pytest.raises(WeightsError, match=f"is no Wave-U-Net: .*{complaint}"):
-        import_checkpoint(str(FOLDER / "full"))
+        waveunet.convert(FOLDER / "full", ImportWishes())
