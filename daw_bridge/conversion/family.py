@@ -69,7 +69,7 @@ class Unnamed(TypedDict):
     attribution: str
 
 
-UNNAMED: Unnamed = {"name": "", "version": "", "licence": UNKNOWN, "attribution": UNKNOWN}
+UNNAMED: Unnamed = {"name": "unnamed", "version": "0", "licence": UNKNOWN, "attribution": UNKNOWN}
 """What a converter says of a model that whoever brings it will name."""
 
 

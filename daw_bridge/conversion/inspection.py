@@ -31,7 +31,9 @@ _FILE_BYTES = (2 << 30) - 1
 _NODES = 50_000
 _ELEMENTS = 1 << 29
 """Of one array: Hybrid Demucs has 2 ** 27 where it is shown most of a minute."""
-_ALL_ELEMENTS = 1 << 36
+_LIVE_ELEMENTS = 1 << 31
+"""Of all arrays that are needed at a time."""
+_ALL_ELEMENTS = 1 << 38
 """Of all arrays together, which bounds the time."""
 _RANK = 8
 _SMALL = 4096
@@ -130,7 +132,9 @@ def check_graph(network: onnx.ModelProto, shapes: Sequence[Sequence[int]], name:
         _check_content(network)
         _check_weights(network.graph)
         _set_inputs(network.graph, shapes)
-        _check_size(network.graph, _infer_shapes(network))
+        shapes_given = _infer_shapes(network)
+        _check_size(network.graph, shapes_given)
+        _check_memory(network.graph, shapes_given, len(shapes))
     except ValueError as error:
         raise WeightsError(f"{name} cannot be run safely: {error}.") from error
 
@@ -234,6 +238,29 @@ def _check_size(graph: onnx.GraphProto, shapes: Shapes) -> None:
                 f"with the output of its node {node.name[:80]} ({node.op_type}), of the shape"
                 f" {shape}, it takes too much memory"
             )
+
+
+def _check_memory(graph: onnx.GraphProto, shapes: Shapes, inputs: int) -> None:
+    """Raise :class:`ValueError` if arrays that are needed at a time are too large together.
+
+    Nodes run about in their order. What does not depend on the graph's first ``inputs`` is worked
+    out when it is loaded, and kept.
+    """
+    last = {name: place for place, node in enumerate(graph.node) for name in node.input}
+    moving = {value.name for value in graph.input[:inputs]}
+    live = 0
+    for place, node in enumerate(graph.node):
+        live += sum(prod(shapes[name]) for name in node.output if name)
+        if live > _LIVE_ELEMENTS:
+            raise ValueError(
+                f"at its node {node.name[:80]} ({node.op_type}) it takes too much memory"
+            )
+        if moving.isdisjoint(node.input):
+            continue
+        moving.update(node.output)
+        over = {name for name in node.input if last[name] == place}
+        over |= {name for name in node.output if name not in last}
+        live -= sum(prod(shapes[name]) for name in over & moving if name in shapes)
 
 
 def _given(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, str]]:

@@ -170,11 +170,40 @@ def test_what_may_do_harm_is_refused(name: str, tmp_path: Path) -> None:
         inspect(network, tmp_path)
 
 
-def test_many_arrays_that_are_small_enough_take_too_much_together(tmp_path: Path) -> None:
-    shape = np.array([1, 1 << 28])
-    nodes = [node("ConstantOfShape", "shape", output=f"x{number}") for number in range(300)]
+LARGE = {"large": np.array([1 << 12, 4, 64, 1 << 7])}  # 2 ** 27 elements
+
+
+def test_constants_take_too_much_together(tmp_path: Path) -> None:
+    nodes = [node("ConstantOfShape", "large", output=f"x{number}") for number in range(20)]
     with pytest.raises(WeightsError, match="too much memory"):
-        inspect(graph([*nodes, node("Neg", "input")], {"shape": shape}), tmp_path)
+        inspect(graph([*nodes, node("Neg", "input")], LARGE), tmp_path)
+
+
+def widened(count: int, *, in_turn: bool) -> onnx.ModelProto:
+    """Return a network that repeats its input, many times at once or one time after the other."""
+    pairs = [
+        [
+            node("Tile", "input", "large", output=f"wide{number}"),
+            node("ReduceMax", f"wide{number}", output=f"peak{number}"),
+        ]
+        for number in range(count)
+    ]
+    if in_turn:
+        ordered = [each for pair in pairs for each in pair]
+    else:
+        ordered = [each for column in zip(*pairs, strict=True) for each in column]
+    peaks = [f"peak{number}" for number in range(count)]
+    return graph(
+        [*ordered, node("Sum", "input", *peaks)], {"large": np.array([1 << 6, 1, 1, 1 << 8])}
+    )
+
+
+def test_arrays_take_too_much_where_they_are_needed_at_once(tmp_path: Path) -> None:
+    inspect(widened(20, in_turn=True), tmp_path)
+    with pytest.raises(WeightsError, match="too much memory"):
+        inspect(widened(20, in_turn=False), tmp_path)
+    with pytest.raises(WeightsError, match="too much memory"):
+        inspect(widened(2100, in_turn=True), tmp_path)
 
 
 def test_shapes_that_follow_from_the_input_are_known(tmp_path: Path) -> None:
