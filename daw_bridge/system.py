@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
 
-_LIST_PROGRAMS = ["tasklist", "/NH"] if sys.platform == "win32" else ["ps", "-x", "-o", "comm="]
+_TASKLIST = os.path.join(os.environ.get("SYSTEMROOT", ""), "System32", "tasklist.exe")  # noqa: PTH118
+"""Its full path: Windows also looks for programs in the current folder."""
+_LIST_PROGRAMS = [_TASKLIST, "/NH"] if sys.platform == "win32" else ["ps", "-x", "-o", "comm="]
 _RUN_MODULE = (
     "import runpy, sys; sys.path[:] = filter(None, sys.path);"
     " runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"

@@ -34,7 +34,9 @@ _ELEMENTS = 1 << 29
 _LIVE_ELEMENTS = 1 << 31
 """Of all arrays that are needed at a time."""
 _ALL_ELEMENTS = 1 << 38
-"""Of all arrays together, which bounds the time."""
+"""Of all arrays together."""
+_ALL_PRODUCTS = 1 << 45
+"""That are summed up: some minutes of two cores for each passage; Hybrid Demucs has 2 ** 40."""
 _RANK = 8
 _SMALL = 4096
 """Elements of what may tell a shape; larger constants are weights."""
@@ -135,6 +137,7 @@ def check_graph(network: onnx.ModelProto, shapes: Sequence[Sequence[int]], name:
         shapes_given = _infer_shapes(network)
         _check_size(network.graph, shapes_given)
         _check_memory(network.graph, shapes_given, len(shapes))
+        _check_time(network.graph, shapes_given)
     except ValueError as error:
         raise WeightsError(f"{name} cannot be run safely: {error}.") from error
 
@@ -205,19 +208,22 @@ def _taken(value: onnx.ValueInfoProto, shape: Sequence[int]) -> onnx.ValueInfoPr
 
 def _infer_shapes(network: onnx.ModelProto) -> Shapes:
     """Return the shapes of all arrays that nodes give, as far as they can be told."""
-    for node in network.graph.node:
+    sketch = onnx.ModelProto()
+    sketch.CopyFrom(network)
+    for node in sketch.graph.node:
         if node.domain == RUNTIME_OPERATORS:  # gives what is shaped like its queries
             node.CopyFrom(helper.make_node("Identity", node.input[:1], node.output[:1]))
     try:
-        told = shape_inference.infer_shapes(network, strict_mode=True, data_prop=True).graph
+        told = shape_inference.infer_shapes(sketch, strict_mode=True, data_prop=True).graph
     except (RuntimeError, shape_inference.InferenceError) as error:
         reason = str(error).partition("\n")[0][:300]
         raise ValueError(f"its arrays do not fit each other: {reason}") from error
-    return {
+    constants = {tensor.name: tuple(tensor.dims) for tensor in told.initializer}
+    return constants | {
         value.name: tuple(
             dim.dim_value if dim.HasField("dim_value") else -1 for dim in kind.shape.dim
         )
-        for value in chain(told.value_info, told.output)
+        for value in chain(told.input, told.value_info, told.output)
         if (kind := value.type.tensor_type).HasField("shape")
     }
 
@@ -261,6 +267,39 @@ def _check_memory(graph: onnx.GraphProto, shapes: Shapes, inputs: int) -> None:
         over = {name for name in node.input if last[name] == place}
         over |= {name for name in node.output if name not in last}
         live -= sum(prod(shapes[name]) for name in over & moving if name in shapes)
+
+
+def _check_time(graph: onnx.GraphProto, shapes: Shapes) -> None:
+    """Raise :class:`ValueError` if there is more to multiply than takes some minutes."""
+    products = 0
+    for node in graph.node:
+        products += _count_products(node, shapes)
+        if products > _ALL_PRODUCTS:
+            raise ValueError(
+                f"at its node {node.name[:80]} ({node.op_type}) it takes too much time"
+            )
+
+
+def _count_products(node: onnx.NodeProto, shapes: Shapes) -> int:
+    """Return about how many products a node sums up."""
+    first, second, third = ([*(shapes.get(name, ()) for name in node.input), (), (), ()])[:3]
+    given = prod(shapes[node.output[0]])
+    match node.op_type:
+        case "Conv" | "ConvInteger":
+            return given * prod(second[1:])
+        case "ConvTranspose":
+            return prod(first) * prod(second[1:])
+        case "MatMul" | "MatMulInteger" | "Gemm":
+            return given * max(first, default=1)
+        case "LSTM" | "GRU" | "RNN":
+            return prod(first[:2]) * (prod(second) + prod(third))
+        case "MultiHeadAttention":
+            return given * prod(second[:-1])
+        case "AveragePool" | "MaxPool" | "LpPool":
+            return given * prod(prod(each.ints) for each in node.attribute if each.ints)
+        case "QLinearConv" | "QLinearMatMul":
+            return given * prod(shapes.get(node.input[3], ()))
+    return given
 
 
 def _given(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, str]]:

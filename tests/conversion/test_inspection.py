@@ -206,6 +206,18 @@ def test_arrays_take_too_much_where_they_are_needed_at_once(tmp_path: Path) -> N
         inspect(widened(2100, in_turn=True), tmp_path)
 
 
+def test_products_take_too_much_time_together(tmp_path: Path) -> None:
+    arrays = {"tall": np.array([1, 1, 1 << 7, 1 << 9])}
+    nodes = [
+        node("Tile", "input", "tall", output="a"),  # (1, 4, 2 ** 13, 2 ** 14)
+        node("Transpose", "a", output="b", perm=[0, 1, 3, 2]),
+        *(node("MatMul", "a", "b", output=f"x{number}") for number in range(8)),
+        node("Neg", "input"),
+    ]
+    with pytest.raises(WeightsError, match="too much time"):
+        inspect(graph(nodes, arrays), tmp_path)
+
+
 def test_shapes_that_follow_from_the_input_are_known(tmp_path: Path) -> None:
     nodes = [
         node("Shape", "input", output="shape"),
