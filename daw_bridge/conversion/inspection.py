@@ -154,7 +154,7 @@ def _check_content(network: onnx.ModelProto) -> None:
             operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
             raise ValueError(f"it has the operator {operator[:80]}, which no network here needs")
         if any(attribute.type not in _ATTRIBUTES for attribute in node.attribute):
-            raise ValueError(f"its node {node.name[:80]} ({node.op_type}) holds a graph")
+            raise ValueError(f"{_called(node)} holds a graph")
 
 
 def _check_weights(graph: onnx.GraphProto) -> None:
@@ -235,13 +235,12 @@ def _check_size(graph: onnx.GraphProto, shapes: Shapes) -> None:
         shape = shapes.get(name, (-1,))
         if min(shape, default=0) < 0:
             raise ValueError(
-                f"how large the output of its node {node.name[:80]} ({node.op_type}) gets"
-                " cannot be told beforehand"
+                f"how large the output of {_called(node)} gets cannot be told beforehand"
             )
         total += prod(shape)
         if len(shape) > _RANK or prod(shape) > _ELEMENTS or total > _ALL_ELEMENTS:
             raise ValueError(
-                f"with the output of its node {node.name[:80]} ({node.op_type}), of the shape"
+                f"with the output of {_called(node)}, of the shape"
                 f" {shape}, it takes too much memory"
             )
 
@@ -258,9 +257,7 @@ def _check_memory(graph: onnx.GraphProto, shapes: Shapes, inputs: int) -> None:
     for place, node in enumerate(graph.node):
         live += sum(prod(shapes[name]) for name in node.output if name)
         if live > _LIVE_ELEMENTS:
-            raise ValueError(
-                f"at its node {node.name[:80]} ({node.op_type}) it takes too much memory"
-            )
+            raise ValueError(f"at {_called(node)} it takes too much memory")
         if moving.isdisjoint(node.input):
             continue
         moving.update(node.output)
@@ -275,31 +272,33 @@ def _check_time(graph: onnx.GraphProto, shapes: Shapes) -> None:
     for node in graph.node:
         products += _count_products(node, shapes)
         if products > _ALL_PRODUCTS:
-            raise ValueError(
-                f"at its node {node.name[:80]} ({node.op_type}) it takes too much time"
-            )
+            raise ValueError(f"at {_called(node)} it takes too much time")
 
 
 def _count_products(node: onnx.NodeProto, shapes: Shapes) -> int:
     """Return about how many products a node sums up."""
     first, second, third = ([*(shapes.get(name, ()) for name in node.input), (), (), ()])[:3]
-    given = prod(shapes[node.output[0]])
+    count, each = prod(shapes[node.output[0]]), 1
     match node.op_type:
         case "Conv" | "ConvInteger":
-            return given * prod(second[1:])
+            each = prod(second[1:])
         case "ConvTranspose":
-            return prod(first) * prod(second[1:])
+            count, each = prod(first), prod(second[1:])
         case "MatMul" | "MatMulInteger" | "Gemm":
-            return given * max(first, default=1)
+            each = max(first, default=1)
         case "LSTM" | "GRU" | "RNN":
-            return prod(first[:2]) * (prod(second) + prod(third))
+            count, each = prod(first[:2]), prod(second) + prod(third)
         case "MultiHeadAttention":
-            return given * prod(second[:-1])
+            each = prod(second[:-1])
         case "AveragePool" | "MaxPool" | "LpPool":
-            return given * prod(prod(each.ints) for each in node.attribute if each.ints)
+            each = prod(prod(attribute.ints) for attribute in node.attribute if attribute.ints)
         case "QLinearConv" | "QLinearMatMul":
-            return given * prod(shapes.get(node.input[3], ()))
-    return given
+            each = prod(shapes.get(node.input[3], ()))
+    return count * each
+
+
+def _called(node: onnx.NodeProto) -> str:
+    return f"its node {node.name[:80]} ({node.op_type})"
 
 
 def _given(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, str]]:
