@@ -278,7 +278,7 @@ def _check_time(graph: onnx.GraphProto, shapes: Shapes) -> None:
 def _count_products(node: onnx.NodeProto, shapes: Shapes) -> int:
     """Return about how many products a node sums up."""
     first, second, third = ([*(shapes.get(name, ()) for name in node.input), (), (), ()])[:3]
-    count, each = prod(shapes[node.output[0]]), 1
+    count, each = max(prod(shapes.get(name, ())) for name in node.output), 1
     match node.op_type:
         case "Conv" | "ConvInteger":
             each = prod(second[1:])
