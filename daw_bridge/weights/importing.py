@@ -146,10 +146,10 @@ def _write(folder: Path, checkpoint: _Checkpoint, options: ImportOptions) -> Non
             model = convert_apart(checkpoint.path, options.family, options.wishes, folder=staging)
             digest = sha256_of(staging / NETWORK)
             described = _describe(model, folder.name, checkpoint, digest)
-            inspect_once(described, staging / NETWORK, digest)
             manifest = staging / "manifest.toml"
             manifest.write_text(manifest_text(described), "utf-8")
             read_manifest(manifest)
+            inspect_once(described, staging / NETWORK, digest)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
 
