@@ -310,6 +310,7 @@ def _hurry(connection: HTTPConnection, receive: Callable[[], HTTPResponse]) -> H
     try:
         response = receive()
         if is_late.is_set():
+            response.close()
             raise TimeoutError
     finally:
         watch.cancel()

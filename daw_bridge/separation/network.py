@@ -91,8 +91,9 @@ class PlainNetwork:
         self.concurrent_runs = graph.concurrent_runs
         self._graph = graph
         match graph.input_shapes[0], graph.output_shapes[0]:
-            case [_, _, *taken], [int(stems), _, int(channels), *given] if taken == given:
-                self.stems, self.channels = stems, channels
+            case [_, planes, *taken], [int(stems), _, channels, *given] if len(given) == len(taken):
+                self.stems = stems
+                self.channels = channels if isinstance(channels, int) else planes
             case taken, given:
                 raise WeightsError(
                     f"A network that takes {taken} and gives {given} is of no use here: it is to"
@@ -100,6 +101,14 @@ class PlainNetwork:
                 )
 
     def __call__(self, shown: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """Return what the network gives for one segment: (stems, channels, …)."""
+        """Return what the network gives for one segment: (stems, channels, …).
+
+        Raises:
+            WeightsError: it is not as long as what was shown, or of other channels than promised.
+        """
         (given,) = self._graph.run(shown[np.newaxis])
+        channels = self.channels if isinstance(self.channels, int) else len(shown)
+        wanted = (self.stems, 1, channels, *shown.shape[1:])
+        if given.shape != wanted:
+            raise WeightsError(f"A network gives an array of {given.shape}, not of {wanted}.")
         return given[:, 0]

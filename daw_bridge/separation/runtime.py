@@ -202,8 +202,8 @@ def _open_session(path: Path, provider: ExecutionProvider, threads: int, runs: i
 
 def _reason(error: Exception) -> str:
     """Return what the runtime says, without its codes, as a part of a sentence."""
-    first = _CODE.sub("", str(error)).partition("\n")[0].rstrip(" .:")
-    return first[:_REASON_CHARACTERS] or type(error).__name__
+    told = " ".join(_CODE.sub("", str(error)).split())
+    return told[:_REASON_CHARACTERS].rstrip(" .:") or type(error).__name__
 
 
 def _runtime_folder() -> Path:
