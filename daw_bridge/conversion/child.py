@@ -156,7 +156,8 @@ def _path_from_json(_: type, told: str) -> Path:
 
 
 def _leave_with_asker() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not by the buffer, whose lock Python wants when it ends
+        pass
     os._exit(0)
 
 

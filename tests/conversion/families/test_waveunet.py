@@ -132,6 +132,8 @@ def test_of_several_models_none_is_guessed(home: Path) -> None:
         ({"source_names": ["a"], "output_type": "difference"}, "makes 2 stems, not a"),
         ({"output_type": "direct"}, "makes 1 stems, which --stems names"),
         ({"expected_sr": "fast"}, "is no configuration of Wave-U-Net's: Expected `int`"),
+        ({"expected_sr": 10**9}, "is no configuration of Wave-U-Net's: .*<= 768000"),
+        ({"num_frames": 10**18}, "is no configuration of Wave-U-Net's: .*<= 16777216"),
         ({"output_type": "none"}, "is no configuration of Wave-U-Net's: Invalid enum value"),
     ],
 )
