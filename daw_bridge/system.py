@@ -13,13 +13,19 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
 
-_LIST_PROGRAMS = ["tasklist", "/NH"] if sys.platform == "win32" else ["ps", "-x", "-o", "comm="]
+_TASKLIST = os.path.join(os.environ.get("SYSTEMROOT", ""), "System32", "tasklist.exe")  # noqa: PTH118
+"""Its full path: Windows also looks for programs in the current folder."""
+_LIST_PROGRAMS = [_TASKLIST, "/NH"] if sys.platform == "win32" else ["ps", "-x", "-o", "comm="]
+_RUN_MODULE = (
+    "import runpy, sys; sys.path[:] = filter(None, sys.path);"
+    " runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # glibc's malloc.h
 _LARGE_BLOCK_BYTES = 128 << 10
@@ -33,6 +39,50 @@ def usable_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def module_command(module: str) -> list[str]:
+    """Return the command that runs a Python module, as ``python -m`` does.
+
+    Unlike that, it looks for no module in the current folder, which may be a stranger's.
+    """
+    return [sys.executable, "-c", _RUN_MODULE, module]
+
+
+class Allowance(NamedTuple):
+    """What a process may take.
+
+    Attributes:
+        memory_bytes: of addresses, whether they are used or not.
+        cpu_s: time of all its threads together.
+        file_bytes: size of a file that it writes.
+    """
+
+    memory_bytes: int
+    cpu_s: int
+    file_bytes: int
+
+
+def restrict(allowance: Allowance) -> None:
+    """Let this process take no more than it is allowed, and leave no memory behind if it crashes.
+
+    Windows has no such limits, and macOS does not hold that of memory.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limits = {
+        resource.RLIMIT_AS: allowance.memory_bytes,
+        resource.RLIMIT_CPU: allowance.cpu_s,
+        resource.RLIMIT_FSIZE: allowance.file_bytes,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, limit in limits.items():
+        _, hard = resource.getrlimit(kind)
+        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        with suppress(OSError, ValueError):  # this system has not this one
+            resource.setrlimit(kind, (most, hard))
 
 
 def share_one_heap() -> None:

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 
 from daw_bridge import Audio, Separator
+from daw_bridge.conversion.child import NETWORK
+from daw_bridge.conversion.registry import convert
 from daw_bridge.library.manifest import ModelManifest, load_manifest
 from daw_bridge.library.places import HOME_VARIABLE
+from daw_bridge.weights import importing
 from daw_bridge.weights.installing import ensure_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from daw_bridge.conversion.family import ImportWishes
+    from daw_bridge.library.manifest import NetworkModel
 
 SONGS = Path(__file__).parent / "audio"
 
@@ -48,6 +54,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir()
     monkeypatch.setenv(HOME_VARIABLE, str(home))
     return home
+
+
+@pytest.fixture
+def _converts_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convert in this process, where a test changes the converter."""
+
+    def convert_here(
+        path: Path, family: str | None, wishes: ImportWishes, *, folder: Path
+    ) -> NetworkModel:
+        conversion = convert(path, family, wishes)
+        (folder / NETWORK).write_bytes(conversion.network)
+        return conversion.model
+
+    monkeypatch.setattr(importing, "convert_apart", convert_here)
 
 
 def make_noise(

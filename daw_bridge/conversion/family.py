@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
+import msgspec
+
 from daw_bridge.errors import OptionError, WeightsError, suggestion
+from daw_bridge.library.activations import Activations
 from daw_bridge.library.stems import in_usual_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-    from daw_bridge.library.activations import Activations
     from daw_bridge.library.manifest import NetworkModel
 
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class ImportWishes:
+class ImportWishes(msgspec.Struct, frozen=True):
     """What whoever brings a checkpoint says about it.
 
     Attributes:
@@ -67,7 +69,7 @@ class Unnamed(TypedDict):
     attribution: str
 
 
-UNNAMED: Unnamed = {"name": "", "version": "", "licence": UNKNOWN, "attribution": UNKNOWN}
+UNNAMED: Unnamed = {"name": "unnamed", "version": "0", "licence": UNKNOWN, "attribution": UNKNOWN}
 """What a converter says of a model that whoever brings it will name."""
 
 
@@ -106,6 +108,13 @@ class Family(Protocol):
             OptionError: it cannot be what the wishes say.
         """
         ...
+
+
+def check_number(name: str, value: object, least: float, most: float) -> None:
+    """Raise :class:`ValueError` unless a setting is a number in a range, whole if both ends are."""
+    kinds = int if isinstance(least, int) and isinstance(most, int) else (int, float, Fraction)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+        raise ValueError(f"{name} is {value!r:.80}, not a number from {least:g} to {most:g}")
 
 
 @contextmanager

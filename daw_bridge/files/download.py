@@ -6,7 +6,11 @@
 
 A call leaves behind only what the next one can use: a part that can be continued, or a whole file
 whose user was interrupted before all others that it needs had come. Python's own client has the
-system's certificates, proxies and redirects; this module adds what libraries lack: resuming.
+system's certificates, proxies and redirects; this module adds what libraries lack: resuming, and no
+patience with a server that lies about lengths, never ends, or sends a byte now and then.
+
+Any address is asked, those of this machine and its network too: it is the user who names it, and a
+mirror may well be there. What comes back is a file for the user, not for whoever runs the server.
 """
 
 from __future__ import annotations
@@ -15,10 +19,12 @@ import hashlib
 import logging
 import re
 import shutil
+import socket
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
@@ -40,7 +46,7 @@ from daw_bridge.files.hashing import sha256_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from email.message import Message
-    from http.client import HTTPMessage
+    from http.client import HTTPMessage, HTTPResponse
     from pathlib import Path
     from typing import IO, TypeAlias
     from urllib.response import addinfourl
@@ -51,19 +57,27 @@ LIMIT_BYTES = 8 << 30
 PAUSES_S = (0.5, 2, 8)
 """How long to wait before each further attempt."""
 
+ANSWER_S = 60
+"""How long the head of an answer may take, all of it."""
+PATIENCE_S = 60
+"""How long a server may be slow."""
+
 _TIMEOUT_S = 30
+_SLOWEST_BYTES_S = 1000
+_MOST_REDIRECTS = 9
 _BLOCK_BYTES = 1 << 18
 _KEY_DIGITS = 16
 _SHA256_DIGITS = 64
 _TOO_LARGE = f"it is larger than {LIMIT_BYTES >> 30} GiB"
-_HANDLERS = (
-    ProxyHandler,
-    HTTPHandler,
-    HTTPSHandler,
-    HTTPErrorProcessor,
-    HTTPDefaultErrorHandler,
-    UnknownHandler,
+_NAME_BYTES = 200
+_TOLD_CHARACTERS = 120
+_VERSION_BYTES = 258
+_VERSION = re.compile(
+    r'"[!#-~]{1,256}"'  # a strong ETag
+    r"|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT",  # a date
+    re.ASCII,
 )
+"""What is sent back to the server to name a version: of RFC 9110, and nothing else."""
 _PASSING = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -127,7 +141,7 @@ class _Part:
 
     @property
     def is_resumable(self) -> bool:
-        return self._whole.is_file() or (bool(self._size()) and self._version.is_file())
+        return self._whole.is_file() or bool(self._size() and self._known_version())
 
     def finish(self, url: str, progress: Progress | None) -> Path:
         """Get the rest, if any, and verify all; return the path of the whole file."""
@@ -158,14 +172,13 @@ class _Part:
             self._check(response)
             if response.status != HTTPStatus.PARTIAL_CONTENT:
                 self._begin(response.headers)
-            length = response.headers.get("Content-Length")
-            total = self._size() + int(length) if length else None
-            self._check_room(total)
+            length = _length_of(response.headers)
+            total = None if length is None else self._size() + length
+            self._check_room(total or 0)
             with self._path.open("ab") as file:
                 for block in _blocks(response):
-                    file.write(block)
-                    if file.tell() > LIMIT_BYTES:
-                        raise OSError(_TOO_LARGE)
+                    self._check_room(total or file.tell() + len(block))
+                    self._append(file, block)
                     if progress and total:
                         progress(file.tell(), total)
         if total and self._size() < total:
@@ -178,17 +191,22 @@ class _Part:
         status, place = response.status, response.headers.get("Content-Range", "")
         if status == HTTPStatus.OK:
             return
-        if status == HTTPStatus.PARTIAL_CONTENT and place.startswith(f"bytes {self._size()}-"):
+        is_rest = self._size() and place.startswith(f"bytes {self._size()}-")
+        if status == HTTPStatus.PARTIAL_CONTENT and is_rest:
             return
         if status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
             self._drop()
             raise InterruptedDownloadError("the server has not the rest of what is here")
         kind = InterruptedDownloadError if status in _PASSING else OSError
-        raise kind(f"the server answers {status} {' '.join(str(response.msg).split())}")
+        raise kind(f"the server answers {status} {_printable(str(response.msg))}".rstrip())
 
-    def _check_room(self, total: int | None) -> None:
-        if total is None:
-            return
+    def _append(self, file: IO[bytes], block: bytes) -> None:
+        try:
+            file.write(block)
+        except OSError as error:
+            raise OSError(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def _check_room(self, total: int) -> None:
         if total > LIMIT_BYTES:
             raise OSError(_TOO_LARGE)
         missing, free = total - self._size(), shutil.disk_usage(self._path.parent).free
@@ -204,17 +222,25 @@ class _Part:
             return {}
         return {
             "Range": f"bytes={self._size()}-",
-            "If-Range": self._version.read_text("utf-8"),
+            "If-Range": self._known_version(),
         }
 
     def _begin(self, headers: Message) -> None:
         """Start anew, and keep the server's name for this version of the file, if it has one."""
         self._drop()
-        version = headers.get("ETag", "")
-        if not version or version.startswith("W/"):  # weak: does not stand for every byte
-            version = headers.get("Last-Modified", "")
-        if version:
-            self._version.write_text(version, "utf-8")
+        for version in (headers.get("ETag", ""), headers.get("Last-Modified", "")):
+            if _VERSION.fullmatch(version):  # a weak ETag does not stand for every byte
+                self._version.write_text(version, "ascii")
+                return
+
+    def _known_version(self) -> str:
+        """Return the server's name for the version that came; empty, where it can have none."""
+        try:
+            with self._version.open("rb") as file:
+                version = file.read(_VERSION_BYTES).decode("ascii", "replace")
+        except OSError:
+            return ""
+        return version if _VERSION.fullmatch(version) else ""
 
     def _size(self) -> int:
         return self._path.stat().st_size if self._path.is_file() else 0
@@ -227,20 +253,94 @@ class _Part:
 class _Redirects(HTTPRedirectHandler):
     """Follows redirects, but not to where anybody could replace the file unnoticed."""
 
+    max_repeats = max_redirections = _MOST_REDIRECTS + 1  # it is not asked about more
+
     def __init__(self, *, is_pinned: bool) -> None:
         self._is_pinned = is_pinned
+        self._count = 0
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         """Return the request that follows a redirect."""
+        fp.close()  # or all of the answer's body would be read, which may have no end
+        self._count += 1
+        if self._count > _MOST_REDIRECTS:
+            raise OSError(f"it is redirected more than {_MOST_REDIRECTS} times")
         if leaves_https(req.full_url, newurl) and not self._is_pinned:
-            fp.close()
             raise OSError(
-                f"it is redirected from https to {newurl}, and no whole sha256 is known by which to"
-                " tell that the file is the same"
+                f"it is redirected from https to {_printable(newurl)}, and no whole sha256 is known"
+                " by which to tell that the file is the same"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _Connection(HTTPConnection):
+    """A connection that does not wait for ever for an answer."""
+
+    def getresponse(self) -> HTTPResponse:
+        """Return the answer, once its head is here."""
+        return _hurry(self, super().getresponse)
+
+
+class _SecureConnection(HTTPSConnection):
+    """The same over TLS."""
+
+    def getresponse(self) -> HTTPResponse:
+        """Return the answer, once its head is here."""
+        return _hurry(self, super().getresponse)
+
+
+def _hurry(connection: HTTPConnection, receive: Callable[[], HTTPResponse]) -> HTTPResponse:
+    """Hang up if an answer's head is not here in time.
+
+    The timeout of a socket begins anew with each byte, and a server may say "100 Continue" for
+    ever.
+    """
+    is_late = threading.Event()
+
+    def hang_up() -> None:
+        is_late.set()
+        with suppress(OSError):
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+    watch = threading.Timer(ANSWER_S, hang_up)
+    watch.daemon = True
+    watch.start()
+    try:
+        response = receive()
+        if is_late.is_set():
+            response.close()
+            raise TimeoutError
+    finally:
+        watch.cancel()
+    return response
+
+
+class _Http(HTTPHandler):
+    """Opens ``http:``."""
+
+    def http_open(self, req: Request) -> HTTPResponse:
+        """Send a request."""
+        return self.do_open(_Connection, req)
+
+
+class _Https(HTTPSHandler):
+    """Opens ``https:``."""
+
+    def https_open(self, req: Request) -> HTTPResponse:
+        """Send a request."""
+        return self.do_open(_SecureConnection, req)
+
+
+_HANDLERS = (
+    ProxyHandler,
+    _Http,
+    _Https,
+    HTTPErrorProcessor,
+    HTTPDefaultErrorHandler,
+    UnknownHandler,
+)
 
 
 def leaves_https(url: str, target: str) -> bool:
@@ -269,15 +369,45 @@ def _open(url: str, headers: Mapping[str, str], redirects: _Redirects) -> addinf
     except (ConnectionError, TimeoutError) as error:
         raise InterruptedDownloadError("the connection broke off before an answer") from error
     except HTTPException as error:
-        raise OSError(f"the answer is no HTTP: {error!r}") from error
+        raise OSError(f"the answer is no HTTP: {_printable(repr(error))}") from error
+    except ValueError as error:  # of a host's name, here or where a redirect leads
+        raise OSError(f"{url} or where it leads is no address: {_printable(str(error))}") from error
 
 
 def _blocks(response: addinfourl) -> Iterator[bytes]:
+    """Yield what comes, as long as something does."""
+    begun, count = time.monotonic(), 0
+    while block := _read(response):
+        yield block
+        count += len(block)
+        elapsed_s = time.monotonic() - begun
+        if elapsed_s > PATIENCE_S and count < _SLOWEST_BYTES_S * elapsed_s:
+            raise InterruptedDownloadError("the server sends less than a kilobyte a second")
+
+
+def _read(response: addinfourl) -> bytes:
+    """Return what has come, as soon as there is anything; nothing, at the end."""
     try:
-        while block := response.read(_BLOCK_BYTES):
-            yield block
+        block: bytes = response.read1(_BLOCK_BYTES)
     except (OSError, HTTPException) as error:
         raise InterruptedDownloadError("the connection broke off") from error
+    return block
+
+
+def _length_of(headers: Message) -> int | None:
+    """Return how many bytes are to come; None, where the server does not say."""
+    length = headers.get("Content-Length")
+    if length is None:
+        return None
+    if not re.fullmatch("[0-9]{1,18}", length):
+        raise OSError(f"the server says that it is {_printable(length)} bytes long")
+    return int(length)
+
+
+def _printable(told: str) -> str:
+    """Return what a server said as something for people: on one line, and not too long."""
+    shown = "".join(each if each.isprintable() else " " for each in told)
+    return " ".join(shown.split())[:_TOLD_CHARACTERS]
 
 
 def _name_of(url: str) -> str:
@@ -288,5 +418,6 @@ def _name_of(url: str) -> str:
         raise OSError(f"{url} is no address: {error}") from error
     if parts.scheme not in ("http", "https"):
         raise OSError(f"{url} is no address of http or https")
-    name = unquote(parts.path).rpartition("/")[2]
-    return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "download"
+    name = re.sub(r"[^\w.-]", "_", unquote(parts.path).rpartition("/")[2])
+    ending = name.encode("utf-8", "ignore")[-_NAME_BYTES:].decode("utf-8", "ignore")
+    return ending.lstrip(".") or "download"

@@ -26,6 +26,7 @@ from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.separation.signals import Overlapping
 from daw_bridge.separation.spectral import SpectralNetwork
+from daw_bridge.weights.inspecting import ensure_harmless
 from daw_bridge.weights.installing import ensure_network, ensure_networks, locate_network
 
 if TYPE_CHECKING:
@@ -86,11 +87,13 @@ class Loader:
         # Two long passages at a time would take gigabytes; those of complex spectra are short.
         match manifest:
             case ComplexModel():
-                network: SignalNetwork = SpectralNetwork(self._open_graph(path), manifest)
+                network: SignalNetwork = SpectralNetwork(self._open_graph(path, manifest), manifest)
             case HybridModel():
-                network = HybridNetwork(self._open_graph(path, ends=2, in_turn=True), manifest)
+                network = HybridNetwork(
+                    self._open_graph(path, manifest, ends=2, in_turn=True), manifest
+                )
             case WaveformModel():
-                network = PlainNetwork(self._open_graph(path, in_turn=True))
+                network = PlainNetwork(self._open_graph(path, manifest, in_turn=True))
         if network.stems != len(manifest.stems) - manifest.last_is_rest:
             raise ManifestError(
                 f"{path} gives {network.stems} stems, but the manifest of {manifest.name} names"
@@ -109,7 +112,7 @@ class Loader:
         if not isinstance(manifest, MagnitudeModel):
             raise ManifestError(f"{manifest.name} is of kind '{manifest.kind}': it gives no masks.")
         if not manifest.stages:
-            return PlainNetwork(self._open_graph(ensure_network(manifest)))
+            return PlainNetwork(self._open_graph(ensure_network(manifest), manifest))
         splits = [
             Split(stage.of, stage.parts, self._load_stage(manifest, stage))
             for stage in manifest.stages
@@ -137,12 +140,17 @@ class Loader:
         self, manifest: MagnitudeModel, committed: CommittedNetwork, parts: tuple[str, ...]
     ) -> MaskNetwork:
         path = locate_network(manifest, committed)
-        graph = self._open_graph(path)
+        graph = self._open_graph(path, manifest)
         network = PlainNetwork(graph)
         if network.stems != len(parts):
             raise ManifestError(
                 f"{path} makes {network.stems} parts, but the manifest of {manifest.name} names"
                 f" {', '.join(parts)}."
+            )
+        if network.channels != manifest.channels:
+            raise ManifestError(
+                f"{path} gives {network.channels} channels, but the manifest of {manifest.name}"
+                f" names {manifest.channels}."
             )
         if (planes := graph.input_shapes[0][1]) != manifest.planes:
             raise ManifestError(
@@ -151,8 +159,16 @@ class Loader:
             )
         return network
 
-    def _open_graph(self, path: Path, *, ends: Literal[1, 2] = 1, in_turn: bool = False) -> Graph:
-        """Return what runs a network's file; no other line chooses a runtime."""
+    def _open_graph(
+        self,
+        path: Path,
+        manifest: ModelManifest,
+        *,
+        ends: Literal[1, 2] = 1,
+        in_turn: bool = False,
+    ) -> Graph:
+        """Return what runs one of a model's own networks; no other line chooses a runtime."""
+        ensure_harmless(manifest, path)
         return OnnxGraph(
             path, provider=self.provider, threads=self.threads, ends=ends, in_turn=in_turn
         )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from daw_bridge.errors import WeightsError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -79,19 +81,34 @@ class PlainNetwork:
     """A graph from (1, channels, …) to (stems, 1, channels, …).
 
     It takes magnitudes and gives masks, 0 or more, or takes samples and gives signals.
+
+    Raises:
+        WeightsError: the graph is of another signature.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.provider = graph.provider
         self.concurrent_runs = graph.concurrent_runs
         self._graph = graph
-
-    @property
-    def stems(self) -> int:
-        """How many stems it gives."""
-        return int(self._graph.output_shapes[0][0])
+        match graph.input_shapes[0], graph.output_shapes[0]:
+            case [_, planes, *taken], [int(stems), _, channels, *given] if len(given) == len(taken):
+                self.stems = stems
+                self.channels = channels if isinstance(channels, int) else planes
+            case taken, given:
+                raise WeightsError(
+                    f"A network that takes {taken} and gives {given} is of no use here: it is to"
+                    " give a number of stems, of channels as long as those that it takes."
+                )
 
     def __call__(self, shown: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """Return what the network gives for one segment: (stems, channels, …)."""
+        """Return what the network gives for one segment: (stems, channels, …).
+
+        Raises:
+            WeightsError: it is not as long as what was shown, or of other channels than promised.
+        """
         (given,) = self._graph.run(shown[np.newaxis])
+        channels = self.channels if isinstance(self.channels, int) else len(shown)
+        wanted = (self.stems, 1, channels, *shown.shape[1:])
+        if given.shape != wanted:
+            raise WeightsError(f"A network gives an array of {given.shape}, not of {wanted}.")
         return given[:, 0]

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import re
 import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import onnxruntime
 
 from daw_bridge.errors import ProviderError, WeightsError
@@ -20,13 +22,17 @@ from daw_bridge.separation.providers import find_candidates
 from daw_bridge.system import usable_cpus
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from daw_bridge.separation.network import Shape
     from daw_bridge.separation.providers import ExecutionProvider, Provider
 
 _MAX_CONCURRENT_RUNS = 2
+_FLOATS = "tensor(float)"
+_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_REASON_CHARACTERS = 300
 _LOG_ERRORS_ONLY = 3
 _SYSTEMS = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
 _PLUGINS = {"linux": "libonnxruntime_providers_{}.so", "win32": "onnxruntime_providers_{}.dll"}
@@ -49,7 +55,8 @@ class OnnxGraph:
 
     Raises:
         ProviderError: what was asked for cannot be used; the message says why.
-        WeightsError: the file is no graph that the runtime can load, or has other ends.
+        WeightsError: the file is no graph that the runtime can load, or has other ends, or ends
+            that are no arrays of float32.
     """
 
     def __init__(
@@ -74,15 +81,49 @@ class OnnxGraph:
                 f"{path} has {len(sources)} inputs and {len(targets)} outputs, not"
                 f" {('one', 'two')[ends - 1]} of each."
             )
+        if {end.type for end in (*sources, *targets)} != {_FLOATS}:
+            raise WeightsError(f"{path} takes or gives what is no array of 32-bit floats.")
+        self._path = path
         self.input_shapes: list[Shape] = [source.shape for source in sources]
         self.output_shapes: list[Shape] = [target.shape for target in targets]
         self._names = [source.name for source in sources]
 
     def run(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Return the graph's outputs for its inputs, of any shape, in its own order."""
-        with self._turns:
-            outputs: Any = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        """Return the graph's outputs for its inputs, of any shape, in its own order.
+
+        Raises:
+            WeightsError: it cannot be run on them, or gives what it does not promise, or what is
+                infinite or no number.
+        """
+        try:
+            with self._turns:
+                outputs: Any = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        except Exception as error:  # the runtime's own exceptions share no narrower base
+            raise WeightsError(f"{self._path} cannot be run: {_reason(error)}.") from error
+        for promised, given in zip(self.output_shapes, outputs, strict=True):
+            self._check(given, promised, inputs)
         return list(outputs)
+
+    def _check(
+        self, given: NDArray[np.float32], promised: Shape, inputs: Sequence[NDArray[np.float32]]
+    ) -> None:
+        """Refuse an output, of any shape, that is of another than promised, or not finite."""
+        lengths = {
+            name: length
+            for shape, shown in zip(self.input_shapes, inputs, strict=True)
+            for name, length in zip(shape, shown.shape, strict=True)
+        }
+        wanted = [length if isinstance(length, int) else lengths.get(length) for length in promised]
+        if given.ndim != len(wanted) or any(
+            length not in (None, got) for length, got in zip(wanted, given.shape, strict=True)
+        ):
+            raise WeightsError(
+                f"{self._path} gives an array of {list(given.shape)}, where it promises {promised}."
+            )
+        if given.size and not (np.isfinite(given.min()) and np.isfinite(given.max())):
+            raise WeightsError(
+                f"{self._path} gives what is infinite or not a number: its weights are of no use."
+            )
 
 
 def choose_provider(wanted: Provider) -> ExecutionProvider:
@@ -134,6 +175,7 @@ def _open_session(path: Path, provider: ExecutionProvider, threads: int, runs: i
     """Load a graph for so many threads, which so many runs at a time share."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # nothing else
     options.intra_op_num_threads = threads // runs
     options.use_deterministic_compute = True
     # What it plans on the first run would come on top of what that run took from the system.
@@ -150,12 +192,18 @@ def _open_session(path: Path, provider: ExecutionProvider, threads: int, runs: i
             str(path), options, providers=[(first, {**provider.options, **counts}), *others]
         )
     except Exception as error:  # the runtime's own exceptions share no narrower base
-        raise WeightsError(f"{path} is no network that can be loaded: {error}") from error
+        raise WeightsError(f"{path} is no network that can be loaded: {_reason(error)}.") from error
     if first not in session.get_providers():
         raise ProviderError(
             f"ONNX Runtime could not start {provider.title}; --provider cpu does without."
         )
     return session
+
+
+def _reason(error: Exception) -> str:
+    """Return what the runtime says, without its codes, as a part of a sentence."""
+    told = " ".join(_CODE.sub("", str(error)).split())
+    return told[:_REASON_CHARACTERS].rstrip(" .:") or type(error).__name__
 
 
 def _runtime_folder() -> Path:

@@ -77,8 +77,11 @@ class SpectralNetwork:
         frames = 1 + manifest.passage.samples // manifest.transform.hop_samples
         planes = PARTS * self._channels
         match taken, given:
-            case [_, int(shown), int(bins), int(shown_frames)], [_, int(made), *_] if (
-                shown == planes and made % planes == 0 and shown_frames == frames
+            case [_, int(shown), int(bins), int(shown_frames)], [_, int(made), *given_shape] if (
+                shown == planes
+                and made % planes == 0
+                and shown_frames == frames
+                and given_shape == [bins, frames]
             ):
                 margin = manifest.transform.window_samples // 2
                 self._planes = Planes(manifest.transform, (margin, margin), bins)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from daw_bridge.conversion.child import NETWORK
 from daw_bridge.conversion.family import ImportWishes
-from daw_bridge.conversion.registry import convert
+from daw_bridge.conversion.process import convert_apart
 from daw_bridge.errors import OptionError, OutputError, WeightsError
 from daw_bridge.files.download import downloaded
 from daw_bridge.files.folders import locked, staged
@@ -23,16 +23,16 @@ from daw_bridge.library.names import is_model_name
 from daw_bridge.library.places import cache_folder, data_folder, find_models
 from daw_bridge.library.sources import Source
 from daw_bridge.library.stages import CommittedNetwork, Stage
+from daw_bridge.weights.inspecting import inspect_once
 from daw_bridge.weights.installing import import_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from daw_bridge.conversion.family import Conversion
+    from daw_bridge.conversion.child import Described
     from daw_bridge.files.download import Progress
-    from daw_bridge.library.manifest import ModelManifest, NetworkModel
+    from daw_bridge.library.manifest import ModelManifest
 
-_NETWORK = "network.onnx"
 _DIGEST_DIGITS = 12
 
 
@@ -102,8 +102,7 @@ def import_checkpoint(
             if known:
                 return known
         name = _free_name(options.name or checkpoint.stem, overwrite=options.overwrite)
-        conversion = convert(checkpoint.path, options.family, options.wishes)
-        _write(data_folder() / "models" / name, checkpoint, conversion)
+        _write(data_folder() / "models" / name, checkpoint, options)
     manifest = load_manifest(name)
     warn_of_licence(manifest)
     return manifest
@@ -140,26 +139,28 @@ def _free_name(name: str, *, overwrite: bool) -> str:
     return name
 
 
-def _write(folder: Path, checkpoint: _Checkpoint, conversion: Conversion) -> None:
+def _write(folder: Path, checkpoint: _Checkpoint, options: ImportOptions) -> None:
+    """Convert a checkpoint into a model's folder, whole or not at all."""
     try:
         with locked(folder, data_folder()), staged(folder, data_folder()) as staging:
-            (staging / _NETWORK).write_bytes(conversion.network)
+            model = convert_apart(checkpoint.path, options.family, options.wishes, folder=staging)
+            digest = sha256_of(staging / NETWORK)
+            described = _describe(model, folder.name, checkpoint, digest)
             manifest = staging / "manifest.toml"
-            described = _describe(folder.name, checkpoint, conversion)
             manifest.write_text(manifest_text(described), "utf-8")
             read_manifest(manifest)
+            inspect_once(described, staging / NETWORK, digest)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
 
 
-def _describe(name: str, checkpoint: _Checkpoint, conversion: Conversion) -> NetworkModel:
-    """Return what the manifest of a converted checkpoint says."""
-    digest = hashlib.sha256(conversion.network).hexdigest()
-    network = CommittedNetwork(file=_NETWORK, sha256=digest)
+def _describe(model: Described, name: str, checkpoint: _Checkpoint, digest: str) -> Described:
+    """Return what the manifest of a converted checkpoint says, whose network has a hash."""
+    network = CommittedNetwork(file=NETWORK, sha256=digest)
     return msgspec.structs.replace(
-        conversion.model,
+        model,
         name=name,
         version=f"1.0.0+{digest[:_DIGEST_DIGITS]}",  # stems are cached by it
         sources=checkpoint.sources,
-        stages=(Stage(parts=conversion.model.stems, network=network),),
+        stages=(Stage(parts=model.stems, network=network),),
     )

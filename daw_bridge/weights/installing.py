@@ -14,13 +14,11 @@ network's against its folder, and its source's against the manifest.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -364,26 +362,26 @@ def _last_line(said: str) -> str:
 def _install(manifest: ModelManifest, source: Source, files: Sequence[Path], folder: Path) -> None:
     """Convert a source's verified files into the model's folder, whole or not at all."""
     from daw_bridge.conversion.family import ImportWishes
-    from daw_bridge.conversion.registry import convert
+    from daw_bridge.conversion.process import convert_apart
 
     _log.info("Converting the weights of %s …", manifest.name)
     origin = manifest.network
     wishes = ImportWishes(activations=origin.activations if origin else None)
-    with _together(manifest, source, files) as path:
-        conversion = convert(path, origin.family if origin else None, wishes)
-    _check_alike(manifest, conversion.model)
     digests = [
         f"{sha256_of(file)}  {part.file}\n" for part, file in zip(source.parts, files, strict=True)
     ]
     with staged(folder, cache_folder()) as staging:
-        (staging / _NETWORK).write_bytes(conversion.network)
-        digest = hashlib.sha256(conversion.network).hexdigest()
-        (staging / _DIGEST).write_text(f"{digest}\n", "ascii")
+        with _together(manifest, source, files) as path:
+            model = convert_apart(
+                path,
+                origin.family if origin else None,
+                wishes,
+                folder=staging,
+                example=source.example,
+            )
+        _check_alike(manifest, model)
+        (staging / _DIGEST).write_text(f"{sha256_of(staging / _NETWORK)}\n", "ascii")
         (staging / _SOURCE_DIGEST).write_text("".join(digests), "utf-8")
-        if source.example:
-            with zipfile.ZipFile(files[0]) as archive:
-                song = staging / f"example{Path(source.example).suffix}"
-                song.write_bytes(archive.read(source.example))
     warn_of_licence(manifest)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import msgspec
 
 from daw_bridge import errors
 from daw_bridge.errors import DawBridgeError, WorkerDiedError
+from daw_bridge.system import module_command
 from daw_bridge.workers.worker import (
     Cancel,
     Failure,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from daw_bridge.workers.worker import WorkerSettings
 
 _MAX_LINE_BYTES = 1 << 20
-_COMMAND = (sys.executable, "-m", "daw_bridge.workers.worker")
+_COMMAND = module_command("daw_bridge.workers.worker")
 
 
 class WorkerProcess:

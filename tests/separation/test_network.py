@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from daw_bridge.errors import WeightsError
 from daw_bridge.separation.network import Graph, PlainNetwork, Shape
@@ -55,3 +56,78 @@ def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "network.onnx").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="no network that can be loaded"):
         OnnxGraph(tmp_path / "network.onnx", provider="cpu")
+
+
+TAKEN: list[int | str] = [1, 2, "time_frames", "bins"]
+
+
+def graph_of(
+    nodes: list[onnx.NodeProto], given: list[int | str], **arrays: np.ndarray
+) -> onnx.ModelProto:
+    """Return a network that takes (1, 2, time_frames, bins) and says what it gives."""
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("input", TAKEN), ("output", given))
+    ]
+    constants = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+PROMISED: list[int | str] = [2, 1, 2, "time_frames", "bins"]
+DOUBLED = [
+    helper.make_node("Unsqueeze", ["input", "axis"], ["one"]),
+    helper.make_node("Concat", ["one", "one"], ["two"], axis=0),
+]
+SHOWN = np.zeros((2, 3, 4), np.float32)
+
+
+def open_network(graph: onnx.ModelProto, folder: Path) -> PlainNetwork:
+    onnx.save(graph, folder / "network.onnx")
+    return PlainNetwork(OnnxGraph(folder / "network.onnx", provider="cpu"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_a_sentence(value: float, tmp_path: Path) -> None:
+    nodes = [*DOUBLED, helper.make_node("Add", ["two", "value"], ["output"])]
+    graph = graph_of(nodes, PROMISED, axis=np.array([0]), value=np.array(value, np.float32))
+    with pytest.raises(WeightsError, match=r"network\.onnx gives what is infinite or not a number"):
+        open_network(graph, tmp_path)(SHOWN)
+
+
+def test_more_than_was_promised_is_a_sentence(tmp_path: Path) -> None:
+    nodes = [*DOUBLED, helper.make_node("Concat", ["two", "two"], ["output"], axis=3)]
+    graph = graph_of(nodes, PROMISED, axis=np.array([0]))
+    with pytest.raises(WeightsError, match=r"an array of \[2, 1, 2, 6, 4\], where it promises"):
+        open_network(graph, tmp_path)(SHOWN)
+
+
+def test_what_cannot_be_run_is_a_sentence(tmp_path: Path) -> None:
+    nodes = [*DOUBLED, helper.make_node("Identity", ["two"], ["output"])]
+    network = open_network(graph_of(nodes, PROMISED, axis=np.array([0])), tmp_path)
+    assert network(SHOWN).shape == (2, 2, 3, 4)
+    for shown in (SHOWN[:, 0], SHOWN[:1]):
+        with pytest.raises(WeightsError, match=r"network\.onnx cannot be run: \w") as caught:
+            network(shown)
+        assert "\n" not in str(caught.value)
+        assert "ONNXRuntimeError" not in str(caught.value)
+
+
+def test_a_network_of_another_signature_is_refused(tmp_path: Path) -> None:
+    alike = [helper.make_node("Identity", ["input"], ["output"])]
+    with pytest.raises(WeightsError, match="is of no use here"):
+        open_network(graph_of(alike, [1, 2, "time_frames", "bins"]), tmp_path)
+
+
+def test_more_than_is_needed_is_a_sentence(tmp_path: Path) -> None:
+    nodes = [*DOUBLED, helper.make_node("Concat", ["two", "two"], ["output"], axis=3)]
+    graph = graph_of(nodes, [2, 1, 2, "more", "bins"], axis=np.array([0]))
+    with pytest.raises(WeightsError, match=r"gives an array of \(2, 1, 2, 6, 4\), not of"):
+        open_network(graph, tmp_path)(SHOWN)
+
+
+def test_a_network_of_other_numbers_is_refused(tmp_path: Path) -> None:
+    graph = graph_of([helper.make_node("Cast", ["input"], ["output"], to=11)], PROMISED)
+    graph.graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
+    with pytest.raises(WeightsError, match="no array of 32-bit floats"):
+        open_network(graph, tmp_path)

@@ -148,7 +148,7 @@ def test_a_network_of_another_signature_is_refused(home: Path) -> None:
     with pytest.raises(DawBridgeError, match="of 64 time frames"):
         Separator(name, provider="cpu")
     name = install(home, low_and_high(), "complex", spectral(4096), last_is_rest=True)
-    with pytest.raises(DawBridgeError, match=r"takes \[1, 2, 20000\] and gives"):
+    with pytest.raises(DawBridgeError, match="has 3 dimensions, not 4"):
         Separator(name, provider="cpu")
     two = identity(2049)
     two.graph.output.append(two.graph.output[0])

@@ -54,7 +54,7 @@ def test_an_archive_makes_what_a_known_one_makes(home: Path, archive: Path) -> N
     assert imported.stems == mini_model.STEMS
     assert (imported.licence, imported.attribution) == ("unknown", "unknown")
     assert [source.sha256 for source in imported.sources] == [sha256(archive)]
-    assert files(home) == ["manifest.toml", "network.onnx"]
+    assert files(home / "models") == ["manifest.toml", "network.onnx"]
     noise = make_noise(44_100)
     with Separator("2stems", provider="cpu") as separator:
         mine = separator.separate(noise)
@@ -72,7 +72,7 @@ def test_a_url_is_fetched_and_pinned(home: Path, archive: Path, site: Site) -> N
     assert (source.url, source.sha256) == (url, sha256(archive))
     assert weights.are_intact(imported)
     assert steps
-    assert files(home) == ["manifest.toml", "network.onnx"]
+    assert files(home / "models") == ["manifest.toml", "network.onnx"]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ class Shout:
 
 
 def test_code_in_a_checkpoint_is_run_only_where_it_is_trusted(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "shouting"
     folder.mkdir()
@@ -168,11 +168,11 @@ def test_code_in_a_checkpoint_is_run_only_where_it_is_trusted(
         torch.save({**held, "greeting": Shout()}, folder / f"{stem}.pth")
     with pytest.raises(WeightsError, match=r"holds __builtin__\.print, .*: add --trust if you"):
         import_checkpoint(str(folder))
-    assert "heard" not in capsys.readouterr().out
+    assert "heard" not in "".join(capfd.readouterr())
     assert files(home) == []
     trusting = ImportOptions(wishes=ImportWishes(trust=True))
     assert import_checkpoint(str(folder), trusting).stems == ("vocals", "other")
-    assert capsys.readouterr().out == "heard\nheard\n"
+    assert capfd.readouterr().err == "heard\nheard\n"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -63,15 +63,15 @@ class Settings(msgspec.Struct, frozen=True):
     """
 
     sources: tuple[str, ...] = _SOURCES
-    samplerate: int = 44_100
-    segment: float = 40
-    stride: int = 4
+    samplerate: Annotated[int, msgspec.Meta(ge=1000, le=768_000)] = 44_100
+    segment: Annotated[float, msgspec.Meta(gt=0, le=600)] = 40
+    stride: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     resample: bool = True
     rewrite: bool = True
     gelu: bool = True
-    lstm_layers: int = 0
-    norm_groups: int = 4
-    dconv_mode: int = 1
+    lstm_layers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    norm_groups: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 4
+    dconv_mode: Annotated[int, msgspec.Meta(ge=0, le=3)] = 1
     is_padded: bool = True
 
 

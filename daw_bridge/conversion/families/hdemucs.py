@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from daw_bridge.conversion.checkpoints.demucs_packages import find_bag, read_package
-from daw_bridge.conversion.family import UNNAMED, Conversion
+from daw_bridge.conversion.family import UNNAMED, Conversion, check_number
 from daw_bridge.conversion.graphs.graph import GraphBuilder
 from daw_bridge.conversion.graphs.hybrid_unet import Hybrid, add_hybrid
 from daw_bridge.conversion.graphs.layers import Layers, Value
@@ -50,6 +50,21 @@ _TAKEN: Mapping[str, Sequence[Any]] = {
     "t_norm_first": (True,),
 }
 """Settings that are rebuilt in one way only, and the values that mean it."""
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "segment": (0.01, 600.0),
+    "audio_channels": (1, 32),
+    "samplerate": (1000, 768_000),
+    "nfft": (16, 1 << 16),
+    "freq_emb": (0.0, 1000.0),
+    "emb_scale": (0.0, 1000.0),
+    "stride": (1, 64),
+    "time_stride": (1, 64),
+    "norm_groups": (1, 4096),
+    "t_heads": (1, 1024),
+    "t_max_period": (1.0, 1e9),
+    "t_weight_pos_embed": (0.0, 1000.0),
+}
+"""Of the other settings that are numbers: far beyond those of every published network."""
 _MARKS = tuple(
     f"demucs.{module}\n{name}\n".encode()
     for module, name in (("htdemucs", "HTDemucs"), ("hdemucs", "HDemucs"), ("wdemucs", "WDemucs"))
@@ -106,6 +121,7 @@ def read_settings(package: Package, origin: str) -> Hybrid:
 
     Raises:
         WeightsError: it says what is not rebuilt here.
+        ValueError: a number is out of range; KeyError and TypeError: it says something else.
     """
     for name, taken in _TAKEN.items():
         if name in package.settings and package.settings[name] not in taken:
@@ -116,7 +132,10 @@ def read_settings(package: Package, origin: str) -> Hybrid:
     said: dict[str, Any] = {"segment": _SEGMENTS[package.network]}
     said |= dict(zip(("sources", "audio_channels"), package.args, strict=False))
     said |= {k: v for k, v in package.settings.items() if k in Hybrid.__dataclass_fields__}
-    said["sources"] = tuple(said["sources"])
+    said["sources"] = tuple(map(str, said["sources"]))
+    for name, (least, most) in _RANGES.items():
+        if name in said:
+            check_number(name, said[name], least, most)
     return Hybrid(**said)
 
 
@@ -201,6 +220,9 @@ def _read_member(file: Path, segment: float | None, *, trust: bool) -> BagMember
         raise WeightsError(f"{file} is of the class {package.network}, no Hybrid Demucs.")
     try:
         settings = read_settings(package, str(file))
-    except (KeyError, TypeError) as error:
+        if segment:
+            check_number("segment", segment, *_RANGES["segment"])
+            settings = replace(settings, segment=segment)
+    except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{file} is no Hybrid Demucs: {error}.") from error
-    return BagMember(replace(settings, segment=segment) if segment else settings, package.arrays)
+    return BagMember(settings, package.arrays)

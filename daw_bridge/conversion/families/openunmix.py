@@ -11,12 +11,12 @@ separation", JOSS 4(41), 1667, 2019; layers as in model.py of the package openun
 
 from __future__ import annotations
 
-import json
 import re
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import msgspec
 import numpy as np
 
 from daw_bridge.conversion.checkpoints.torch_files import read_torch_file
@@ -43,6 +43,13 @@ _HASH = re.compile("-[0-9a-f]{8}$")  # torch.hub's names end in how the file's s
 _HEAD_BYTES = 2**16
 _SETTINGS = "separator.json"
 _NORM_EPSILON = 1e-5
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the reference's training writes of its transform; None: a quarter of the window."""
+
+    sample_rate: Annotated[int, msgspec.Meta(ge=1000, le=768_000)] = 44_100
+    nhop: Annotated[int, msgspec.Meta(ge=1, le=1 << 16)] | None = None
 
 
 class Target(NamedTuple):
@@ -82,13 +89,13 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
 
 
 def describe(
-    targets: Mapping[str, Target], settings: Mapping[str, Any], *, crossed: bool = False
+    targets: Mapping[str, Target], settings: Settings, *, crossed: bool = False
 ) -> Conversion:
     """Build the network of targets, and tell what its manifest is to say.
 
     Args:
         targets: by the names of their stems.
-        settings: sample rate and hop, by the reference's names, where they are not the usual ones.
+        settings: sample rate and hop.
         crossed: see :func:`build_openunmix`.
     """
     first = next(iter(targets.values()))
@@ -100,13 +107,13 @@ def describe(
             **UNNAMED,
             summary=f"{', '.join(targets).capitalize()}, by {name}.",
             stems=tuple(targets),
-            sample_rate_hz=int(settings.get("sample_rate", 44100)),
+            sample_rate_hz=settings.sample_rate,
             channels=first.channels,
             wiener_epsilon=1e-10,
             bandwidths={"full": first.bins},
             transform=Transform(
                 window_samples=window_samples,
-                hop_samples=int(settings.get("nhop", window_samples // 4)),
+                hop_samples=settings.nhop or window_samples // 4,
             ),
             segment=SegmentShape(frames=900, multiple_frames=1, context_frames=150),
         ),
@@ -179,12 +186,12 @@ def build_openunmix(targets: Sequence[Target], *, crossed: bool = False) -> onnx
     return graph.mask_model(masks, channels=targets[0].channels)
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
+def _read_settings(path: Path) -> Settings:
     try:
-        return dict(json.loads(path.read_text("utf-8")))
+        return msgspec.json.decode(path.read_bytes(), type=Settings, strict=False)
     except FileNotFoundError:
-        return {}
-    except (OSError, TypeError, ValueError) as error:
+        return Settings()
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise WeightsError(f"{path} cannot be read: {error}.") from error
 
 

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _CHANNELS = 2
 _GIVEN_SAMPLES = 2**18
 """Of a passage: enough for the context around it to be little work."""
+_MAX_DEPTH = 20
+"""The deepest level has one frame for 2 ** 20 samples, 24 s; the authors' networks have 12."""
 _SLOPE = 0.2
 _CONVOLUTION = re.compile(r"separator/conv1d(?:_(\d+))?/kernel")
 _PUBLISHED = {2: ("accompaniment", "vocals"), 4: ("bass", "drums", "other", "vocals")}
@@ -60,12 +62,12 @@ class Settings(msgspec.Struct, frozen=True):
         num_frames: how many samples a network without context sees.
     """
 
-    expected_sr: Annotated[int, msgspec.Meta(ge=0)] = 0
+    expected_sr: Annotated[int, msgspec.Meta(ge=0, le=768_000)] = 0
     context: bool | None = None
     output_type: Literal["direct", "difference"] | None = None
     output_activation: Literal["tanh", "linear"] = "tanh"
     source_names: tuple[str, ...] = ()
-    num_frames: Annotated[int, msgspec.Meta(gt=0)] = 16_384
+    num_frames: Annotated[int, msgspec.Meta(gt=0, le=1 << 24)] = 16_384
 
 
 class Net(NamedTuple):
@@ -240,7 +242,7 @@ def _measure(variables: Mapping[str, NDArray[np.float32]]) -> Net:
     kernels = [variables[f"{layer}/kernel"].transpose(2, 1, 0) for layer in layers]
     depth = _count_levels(kernels)
     outputs = len(kernels) - 2 * depth - 1
-    if not depth or outputs < 1:
+    if not 0 < depth <= _MAX_DEPTH or outputs < 1:
         raise ValueError(f"its {len(kernels)} layers are in no U")
     channels = kernels[0].shape[1]
     if channels > _CHANNELS or any(len(kernel) != channels for kernel in kernels[-outputs:]):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daw_bridge.conversion.checkpoints.nnabla_files import has_names, read_parameters
-from daw_bridge.conversion.families.openunmix import describe, measure
+from daw_bridge.conversion.families.openunmix import Settings, describe, measure
 from daw_bridge.conversion.family import expecting
 from daw_bridge.errors import OptionError
 
@@ -46,7 +46,7 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
     stems = wishes.choose_stems(path, targets)
     if set(stems) != set(targets):
         raise OptionError(f"{path} makes {', '.join(targets)} at once, not {', '.join(stems)}.")
-    return describe({stem: targets[stem] for stem in stems}, {}, crossed=True)
+    return describe({stem: targets[stem] for stem in stems}, Settings(), crossed=True)
 
 
 def read_xumx(path: Path) -> dict[str, Target]:

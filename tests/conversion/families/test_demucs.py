@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,6 +56,7 @@ def test_a_song_is_separated_as_the_reference_does(name: str) -> None:
         assert level_db(excerpts(stems[stem].samples) - expected, expected) <= -85
 
 
+@pytest.mark.usefixtures("_converts_here")
 def test_what_a_file_cannot_hold_is_kept_in_half_precision(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +177,10 @@ def test_what_is_no_demucs_is_refused(
     [
         ("demucs.model", "Demucs", {"upsample": True}, "trained with upsample = True, which"),
         ("demucs.model", "Demucs", {"stride": "x"}, "has other settings than Demucs: Expected"),
+        ("demucs.model", "Demucs", {"stride": 10**9}, "other settings than Demucs: .*<= 64"),
+        ("demucs.model", "Demucs", {"segment": math.nan}, "other settings than Demucs"),
+        ("demucs.model", "Demucs", {"samplerate": 2**62}, "other settings than Demucs"),
+        ("demucs.model", "Demucs", {"lstm_layers": -1}, "other settings than Demucs"),
         ("demucs.htdemucs", "HTDemucs", {}, "of the class HTDemucs, not Demucs"),
     ],
 )

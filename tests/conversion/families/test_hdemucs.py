@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +141,14 @@ def test_stems_get_other_names_in_the_checkpoints_order() -> None:
         ({"t_sparse_self_attn": True}, "t_sparse_self_attn"),
         ({"sources": None}, "is no Hybrid Demucs"),
         ({"sources": ["drums", "bass", "vocals"]}, "cannot be rebuilt"),
-        ({"segment": "long"}, "cannot be rebuilt"),
+        ({"segment": "long"}, "is no Hybrid Demucs: segment is 'long'"),
+        ({"segment": math.nan}, "segment is nan, not a number from 0.01 to 600"),
+        ({"segment": 1e18}, "segment is 1e\\+18"),
+        ({"samplerate": 0}, "samplerate is 0"),
+        ({"samplerate": True}, "samplerate is True"),
+        ({"nfft": 2**40}, "nfft is"),
+        ({"stride": 10**9}, "stride is"),
+        ({"t_heads": 2**62}, "t_heads is"),
     ],
 )
 def test_what_is_not_rebuilt_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,12 @@ def test_a_network_runs_unchanged_on_a_real_song(
     ("shape", "told", "complaint"),
     [
         (SHAPE, {}, "does not tell the length of its transform: --config takes"),
-        (SHAPE, {"mdx_n_fft_scale_set": "long"}, "is not of numbers"),
-        (SHAPE, {"mdx_n_fft_scale_set": None}, "is not of numbers"),
+        (SHAPE, {"mdx_n_fft_scale_set": "long"}, "is of no MDX-Net: Expected `int`"),
+        (SHAPE, {"mdx_n_fft_scale_set": None}, "is of no MDX-Net: Expected `int`"),
+        (SHAPE, {"mdx_n_fft_scale_set": 10**18}, "is of no MDX-Net: .*<= 65536"),
+        (SHAPE, {"mdx_n_fft_scale_set": WINDOW, "compensate": math.nan}, "is of no MDX-Net"),
+        (SHAPE, {"mdx_n_fft_scale_set": WINDOW, "compensate": math.inf}, "is of no MDX-Net"),
+        (SHAPE, {"mdx_n_fft_scale_set": WINDOW, "primary_stem": "v" * 999}, "is of no MDX-Net"),
         ([0, 4, 4096, 64], {"mdx_n_fft_scale_set": WINDOW}, "takes 4 planes of 4096 bins"),
         ([0, 2, 2048, 64], {"mdx_n_fft_scale_set": WINDOW}, "takes 2 planes"),
         ([0, 4, 2048, 0], {"mdx_n_fft_scale_set": WINDOW}, "and 0 frames"),

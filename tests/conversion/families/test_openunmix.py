@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from daw_bridge import SeparationOptions, Separator
+from daw_bridge.conversion.families import openunmix
 from daw_bridge.conversion.families.openunmix import build_openunmix, find_targets, read_target
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import OptionError, WeightsError
@@ -174,6 +175,18 @@ def test_a_folder_of_targets_is_imported_as_a_model(home: Path) -> None:
         import_checkpoint(
             str(folder), ImportOptions(name="x", wishes=ImportWishes(("vocal", "other")))
         )
+
+
+@pytest.mark.parametrize(
+    "told", ['{"sample_rate": "fast"}', '{"sample_rate": NaN}', '{"nhop": 1e30}', "[]", "[" * 99999]
+)
+def test_settings_that_no_network_has_are_one_sentence(told: str, tmp_path: Path) -> None:
+    for seed, stem in enumerate(("other", "vocals")):
+        write_checkpoint(tmp_path / f"{stem}.pth", make_target(seed, **SMALL))
+    (tmp_path / "separator.json").write_text(told, "utf-8")
+    with pytest.raises(WeightsError, match=r"separator\.json cannot be read") as caught:
+        openunmix.convert(tmp_path, ImportWishes())
+    assert "\n" not in str(caught.value)
 
 
 def test_two_files_of_one_target_are_refused(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ import pickle
 import shutil
 import tarfile
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -132,7 +132,7 @@ def test_of_other_numbers_of_unets_somebody_must_tell() -> None:
     assert {"Relu", "Sigmoid"} < by_manifest
     assert not by_manifest & {"Elu", "Exp", "LeakyRelu"}
     with pytest.raises(OptionError, match=r"makes 3 stems, not drums, rest\.$"):
-        convert(TRAINED, None, replace(told, stems=("drums", "rest")))
+        convert(TRAINED, None, msgspec.structs.replace(told, stems=("drums", "rest")))
 
 
 def test_a_configuration_says_what_a_manifest_must() -> None:

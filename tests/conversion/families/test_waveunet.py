@@ -80,6 +80,7 @@ def test_left_and_right_are_separated_alike_where_a_network_has_one_channel(home
     assert level_db(one + other, one) > -20
 
 
+@pytest.mark.usefixtures("_converts_here")
 def test_passages_join_as_if_all_was_seen_at_once(
     song: Audio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +132,8 @@ def test_of_several_models_none_is_guessed(home: Path) -> None:
         ({"source_names": ["a"], "output_type": "difference"}, "makes 2 stems, not a"),
         ({"output_type": "direct"}, "makes 1 stems, which --stems names"),
         ({"expected_sr": "fast"}, "is no configuration of Wave-U-Net's: Expected `int`"),
+        ({"expected_sr": 10**9}, "is no configuration of Wave-U-Net's: .*<= 768000"),
+        ({"num_frames": 10**18}, "is no configuration of Wave-U-Net's: .*<= 16777216"),
         ({"output_type": "none"}, "is no configuration of Wave-U-Net's: Invalid enum value"),
     ],
 )
@@ -165,4 +168,4 @@ def test_what_is_no_waveunet_is_refused(
         del variables[f"separator/{name}"]
     monkeypatch.setattr(waveunet, "read_latest", lambda _: variables)
     with pytest.raises(WeightsError, match=f"is no Wave-U-Net: .*{complaint}"):
-        import_checkpoint(str(FOLDER / "full"))
+        waveunet.convert(FOLDER / "full", ImportWishes())
