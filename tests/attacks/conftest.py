@@ -37,7 +37,7 @@ def home(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 @pytest.fixture
-def song(tmp_path: Path) -> Path:  # type: ignore[override]
+def song(tmp_path: Path) -> Path:
     """Two seconds of quiet noise."""
     return write_song(tmp_path / "song.wav")
 
@@ -65,4 +65,3 @@ def place(server: Server, request: pytest.FixtureRequest) -> Path:
     folder = server.root / f"{number}-{request.node.originalname}"
     folder.mkdir()
     return folder
-

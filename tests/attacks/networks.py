@@ -80,7 +80,11 @@ def vast(operator: str) -> tuple[list[NodeProto], list[TensorProto]]:
         numpy_helper.from_array(one.reshape(1, 1), "ones"),
     ]
     total = helper.make_node("ReduceSum", ["all"], ["sum"], keepdims=0)
-    return [making[operator], total, helper.make_node("Mul", ["input", "sum"], ["output"])], constants
+    return [
+        making[operator],
+        total,
+        helper.make_node("Mul", ["input", "sum"], ["output"]),
+    ], constants
 
 
 def elsewhere(location: str) -> TensorProto:
@@ -90,4 +94,3 @@ def elsewhere(location: str) -> TensorProto:
     for key, value in {"location": location, "offset": "0", "length": "16"}.items():
         tensor.external_data.add(key=key, value=value)
     return tensor
-

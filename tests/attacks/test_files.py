@@ -97,7 +97,16 @@ def test_a_folder_of_stems_holds_audio_only(
 
 @pytest.mark.parametrize(
     "folder",
-    ["{private}", "{root}/../private", "{place}/link", "{place}/link/new", "relative", "/", "~", ""],
+    [
+        "{private}",
+        "{root}/../private",
+        "{place}/link",
+        "{place}/link/new",
+        "relative",
+        "/",
+        "~",
+        "",
+    ],
 )
 def test_stems_stay_below_the_roots(
     folder: str, server: Server, place: Path, tmp_path: Path, secret: Path
@@ -110,7 +119,10 @@ def test_stems_stay_below_the_roots(
     assert ended.address == "/stems/error" or not folder
 
 
-@pytest.mark.parametrize("source", ["/etc/passwd", "{root}/../state/server", "transfer:../x", "/dev/zero", "/proc/self/mem"])  # fmt: skip
+@pytest.mark.parametrize(
+    "source",
+    ["/etc/passwd", "{root}/../state/server", "transfer:../x", "/dev/zero", "/proc/self/mem"],
+)
 def test_sources_lie_below_the_roots(source: str, server: Server, place: Path) -> None:
     with Udp(server.port) as client:
         out, job = place / "out", f"in-{place.name}"
@@ -182,7 +194,9 @@ def test_a_link_by_the_name_of_an_output_is_not_followed(
         client.ask("/stems/sync", "i", 1)
 
 
-@pytest.mark.parametrize("label", ["..", ".", "", "/", "../x", "a/b", "%00", "%2e%2e%2fx", "CON", " "])
+@pytest.mark.parametrize(
+    "label", ["..", ".", "", "/", "../x", "a/b", "%00", "%2e%2e%2fx", "CON", " "]
+)
 @pytest.mark.parametrize(
     ("kind", "options"), [("separate", ""), ("upmix", "output=stems;"), ("upmix", "")]
 )

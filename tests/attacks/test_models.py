@@ -1,4 +1,4 @@
-"""Checkpoints and networks from strangers: read as numbers, never run, never larger than they are."""
+"""Checkpoints and networks from strangers: read as numbers, never run, and bounded."""
 
 from __future__ import annotations
 

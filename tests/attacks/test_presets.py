@@ -27,7 +27,9 @@ _FLAWS = {
     "a file of the system": 'bus = [{ plugin = "/etc/passwd" }]',
     "a link": 'bus = [{ plugin = "link.vst3" }]',
     "no effect": 'bus = [{ effect = "__class__" }]',
-    "an effect's file": 'bus = [{ effect = "Convolution", impulse_response_filename = "/etc/passwd" }]',
+    "an effect's file": """bus = [
+        { effect = "Convolution", impulse_response_filename = "/etc/passwd" }
+    ]""",
     "too many at a time": "bus = [" + '{ effect = "Reverb" },' * 100_000 + "]",
 }  # fmt: skip
 

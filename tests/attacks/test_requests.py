@@ -47,7 +47,7 @@ _COSTLY = [
     ("separate", "stems=" + ",".join(["vocals"] * 100_000)),
     ("separate", "stems=" + ",".join(f"s{number}" for number in range(100_000))),
     ("separate", "label=" + "x" * 500_000),
-    ("separate", "label=" + "%C3%A4" * 100),
+    ("separate", "label=" + "%C3%A4" * 200),
     ("separate", ";".join(f"o{number}=1" for number in range(100_000))),
     ("separate", ";".join(["bits=24"] * 100_000)),
     ("separate", "bits=" + "%32" * 100_000),
@@ -115,8 +115,12 @@ def test_a_number_beyond_32_bits_is_told_so(number: int, server: Server) -> None
 def test_many_names_of_one_source_are_refused(server: Server, place: Path) -> None:
     song = write_song(place / "song.wav", 0.5)
     with Tcp(server.port) as client:
-        assert finished(client, f"many-{place.name}", place / "out", *[song] * 200).address == ENDS[1]
-        assert finished(client, f"fifty-{place.name}", place / "out", *[song] * 50).address == ENDS[1]
+        assert (
+            finished(client, f"many-{place.name}", place / "out", *[song] * 200).address == ENDS[1]
+        )
+        assert (
+            finished(client, f"fifty-{place.name}", place / "out", *[song] * 50).address == ENDS[1]
+        )
     assert_prompt(server)
 
 

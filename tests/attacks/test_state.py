@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.attacks.client import Tcp
+from tests.attacks.client import Tcp, Udp
 from tests.attacks.serving import assert_prompt, finished, serving, write_song
+from tests.attacks.victims import some
 from tests.server import Server
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _upload(client: Tcp, transfer: str, data: bytes, name: str = "song.wav") -> None:
+def _upload(client: Udp, transfer: str, data: bytes, name: str = "song.wav") -> None:
     digest = hashlib.sha256(data).hexdigest()
     answer = client.ask("/stems/put", "sshs", transfer, name, len(data), digest)
     assert answer.arguments[-1] == 0, answer
@@ -101,7 +102,7 @@ _DAMAGE: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("damage", _DAMAGE)
+@pytest.mark.parametrize("damage", some(_DAMAGE))
 def test_a_server_with_damaged_memory_starts_and_serves(
     damage: str, used: Path, library: Path, tmp_path: Path
 ) -> None:
@@ -172,6 +173,7 @@ def test_uploads_beside_each_other_do_not_mix(server: Server, place: Path) -> No
     with Tcp(server.port) as one, Tcp(server.port) as other:
         one.ask("/stems/put", "sshs", "beside", "song.wav", len(data), digest)
         one.send("/stems/data", "shb", "beside", 0, data[:1_000])
+        one.ask("/stems/sync", "i", 1)
         other.send("/stems/data", "shb", "beside", 0, b"x" * 1_000)
         assert other.receive().address == "/stems/error"
         one.send("/stems/data", "shb", "beside", 1_000, data[1_000:])

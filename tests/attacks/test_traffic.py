@@ -88,9 +88,9 @@ def test_strangers_take_nobody_s_access(guarded: Server) -> None:
 
 
 def test_who_says_no_hello_is_disconnected(guarded: Server) -> None:
-    with Tcp(guarded.port) as silent, pytest.raises((EOFError, ConnectionError)):
-        while True:
-            silent.receive_packet()
+    with Tcp(guarded.port) as silent, suppress(ConnectionError):
+        while silent.socket.recv(65_536):  # fails when patience ends
+            pass
     assert_prompt(guarded, TOKEN)
 
 
@@ -102,16 +102,24 @@ def test_one_host_does_not_take_all_connections(guarded: Server) -> None:
         assert_prompt(guarded, TOKEN)
 
 
-_WRONG_TOKENS = ["", "a", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "x" * 10_000, "ä" * 30, TOKEN * 2]
+_WRONG_TOKENS = ["", "a", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "x" * 800, "ä" * 30, TOKEN * 2]
 
 
 def test_wrong_tokens_of_any_length_get_the_same_answer(guarded: Server) -> None:
     answers = set()
-    for number, token in enumerate([*_WRONG_TOKENS, b"\xff\xfe", b"\xed\xa0\x80" * 9]):
+    for number, token in enumerate(_WRONG_TOKENS):
         with Tcp(guarded.port, f"127.0.7.{1 + number}") as stranger:
             answers.add(str(stranger.ask(*_HELLO, token)))
     assert len(answers) == 1
     assert "error of its own" not in answers.pop()
+
+
+@pytest.mark.parametrize("token", [b"\xff\xfe", b"\xed\xa0\x80" * 9, "\udcff"])
+def test_a_token_that_is_no_text_is_refused(guarded: Server, token: str | bytes) -> None:
+    with Tcp(guarded.port, "127.0.6.1") as stranger:
+        answer = stranger.ask(*_HELLO, token)
+    assert answer.address == "/stems/error"
+    assert "error of its own" not in str(answer)
 
 
 def test_wrong_tokens_are_slowed(guarded: Server) -> None:
@@ -187,9 +195,8 @@ def test_who_does_not_read_is_not_waited_for(server: Server) -> None:
 
 
 def test_replies_go_to_no_other_machine(server: Server) -> None:
-    urls = ["osc.udp://10.0.0.1:9", "osc.udp://:0", "osc.udp://:99999", "osc.udp://[::1%25x]:9",
-            "http://:9", "osc.udp://" + "x" * 500, "osc.udp://\x01:9", "\ud800"]  # fmt: skip
+    urls = ["osc.udp://10.0.0.1:9", "osc.udp://:0", "osc.udp://:99999", "osc.udp://example.org:9",
+            "http://:9", "osc.udp://" + "x" * 500, "osc.udp://\x01:9", b"\xed\xa0\x80"]  # fmt: skip
     with Udp(server.port) as client:
         for url in urls:
             assert client.ask("/stems/hello", "siis", "x", 1, 0, url).address == "/stems/error"
-

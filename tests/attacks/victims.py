@@ -29,8 +29,7 @@ IS_FULL = os.environ.get("DAW_BRIDGE_STRESS") == "full"
 SHARE = 1 if IS_FULL else 4
 """Of what is tried again and again, every so manyth is tried every day."""
 
-_ADDRESS_SPACE = 12 << 30
-_FILE_BYTES = 4 << 30
+_LIMITS = {resource.RLIMIT_AS: 12 << 30, resource.RLIMIT_FSIZE: 4 << 30}
 
 
 class Run(NamedTuple):
@@ -55,8 +54,9 @@ def stemtool(*arguments: object) -> Run:
             stdout=said,
             stderr=said,
             start_new_session=True,
-            preexec_fn=_limit,
         )
+        for kind, most in _LIMITS.items():
+            resource.prlimit(process.pid, kind, (most, most))
         status, usage = _wait(process)
         said.seek(0)
         told = said.read().decode("utf-8", "replace")
@@ -93,13 +93,8 @@ def _contents(folder: Path, but: tuple[Path, ...]) -> Iterator[tuple[str, bytes 
         if stat.S_ISREG(mode):
             told = path.read_bytes()
         elif stat.S_ISLNK(mode):
-            told = os.readlink(path)
+            told = str(path.readlink())
         yield str(path), told
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
 
 
 def _wait(process: subprocess.Popen[bytes]) -> tuple[int, resource.struct_rusage]:
