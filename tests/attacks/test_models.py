@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.attacks.networks import LEFT, TOLD, elsewhere, endless, vast, write_network
-from tests.attacks.victims import Run, assert_refused, some, stemtool, untouched
+from tests.attacks.victims import IS_FULL, Run, assert_refused, stemtool, untouched
 from tests.web import serve
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _CHECKPOINT = Path(__file__).parents[1] / "golden/demucs/hdemucs.th"
 _PROTOCOL_BYTES = 2
+_PROTOCOLS = range(6) if IS_FULL else range(0, 6, 2)
 _BOMB_BYTES = 1 << 30
 _IMPORT_MB = 700
 _CHUNK = bytes(1 << 24)
@@ -54,7 +55,7 @@ def _pickles(canary: str) -> dict[str, bytes]:
     """Return pickles that do something to a folder when they are read as pickles are."""
     touch = f"touch {canary}/run"
     return {
-        **{f"system-{n}": pickle.dumps(Call(os.system, touch), n) for n in range(6)},
+        **{f"system-{n}": pickle.dumps(Call(os.system, touch), n) for n in _PROTOCOLS},
         "write": pickle.dumps(Call(open, f"{canary}/run", "w")),
         "mkdir": pickle.dumps(Call(os.mkdir, f"{canary}/run")),
         "eval": pickle.dumps(Call(eval, f"open({canary + '/run'!r}, 'w')")),
@@ -64,9 +65,9 @@ def _pickles(canary: str) -> dict[str, bytes]:
         + _pushed(touch) + b"\x85R.",
         "attribute": b"\x80\x04" + _pushed("collections") + _pushed("abc.sys.exit") + b"\x93)R.",
         "extension": b"\x80\x02\x82\x01)R.",
-        "path-class": _state_of("pathlib.PurePosixPath", "_str", canary),
+        "path-class": _state_of("pathlib.PosixPath", "_str", canary),
         "fraction-class": _state_of("fractions.Fraction", "numerator", canary),
-        "namespace-class": _state_of("types.SimpleNamespace", "shape", canary),
+        "namespace-class": _state_of("argparse.Namespace", "shape", canary),
         "array-class": _state_of("numpy.ndarray", "shape", canary),
         "nested": b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".",
         "doubling": b"\x80\x02]q\x00" + b"(h\x00h\x00tq\x00" * 64 + b".",
@@ -93,8 +94,11 @@ def _in_a_good_one(pickled: bytes) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("wrap", [_in_zip, bytes, _in_a_good_one])
-@pytest.mark.parametrize("attack", some(_pickles("")))
+_WRAPS = [_in_a_good_one, _in_zip, bytes] if IS_FULL else [_in_a_good_one]
+
+
+@pytest.mark.parametrize("wrap", _WRAPS)
+@pytest.mark.parametrize("attack", _pickles(""))
 def test_a_checkpoint_runs_nothing(
     attack: str, wrap: Callable[[bytes], bytes], home: Path, tmp_path: Path
 ) -> None:
