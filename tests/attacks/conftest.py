@@ -23,7 +23,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv(HOME_VARIABLE, str(folder / "home"))
         network = write_network(folder / f"{MODEL}.onnx")
-        assert stemtool("models", "import", network).status == 0
+        run = stemtool("models", "import", network)
+    assert run.status == 0, run
     return folder / "home"
 
 
