@@ -195,7 +195,7 @@ def test_a_link_by_the_name_of_an_output_is_not_followed(
 
 
 @pytest.mark.parametrize(
-    "label", ["..", ".", "", "/", "../x", "a/b", "%00", "%2e%2e%2fx", "CON", " "]
+    "label", ["..", ".", "", "/", "../x", "a/b", "%00", "%2e%2e%2fx", "CON", " ", "%C3%A4" * 200]
 )
 @pytest.mark.parametrize(
     ("kind", "options"), [("separate", ""), ("upmix", "output=stems;"), ("upmix", "")]

@@ -47,7 +47,6 @@ _COSTLY = [
     ("separate", "stems=" + ",".join(["vocals"] * 100_000)),
     ("separate", "stems=" + ",".join(f"s{number}" for number in range(100_000))),
     ("separate", "label=" + "x" * 500_000),
-    ("separate", "label=" + "%C3%A4" * 200),
     ("separate", ";".join(f"o{number}=1" for number in range(100_000))),
     ("separate", ";".join(["bits=24"] * 100_000)),
     ("separate", "bits=" + "%32" * 100_000),
