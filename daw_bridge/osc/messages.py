@@ -171,9 +171,13 @@ def _write(letter: str, argument: object) -> bytes:
     kind, write = _WRITERS[letter]
     if not isinstance(argument, kind):
         raise TypeError(f"{argument!r:.40} is not of type {letter}")
-    if letter in _LARGEST:
-        argument = max(min(argument, _LARGEST[letter]), -_LARGEST[letter])
-    return write(argument)
+    return write(_nearest(letter, argument) if letter in _LARGEST else argument)
+
+
+def _nearest(letter: str, number: Any) -> Any:
+    """Return a number, or the one nearest to it that its type has room for."""
+    largest = _LARGEST[letter]
+    return max(min(number, largest), -largest)
 
 
 def _write_string(text: str) -> bytes:

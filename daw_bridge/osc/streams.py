@@ -124,7 +124,7 @@ class Stream(asyncio.BufferedProtocol):
         """Wait no longer; the connection is closed."""
         self._arrive()
 
-    def connection_lost(self, _: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - that of asyncio
         """Wait no longer."""
         self._arrive()
         self._is_taken_in.set()

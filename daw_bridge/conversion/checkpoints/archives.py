@@ -94,6 +94,8 @@ class ZipMembers:
         """
         try:
             return self._unpack(self._archive.getinfo(name))
+        except MemoryError:
+            raise
         except Exception as error:  # a damaged archive fails in many ways
             raise WeightsError(f"{self._name} has no whole member {name!a}: {error}.") from error
 
@@ -125,6 +127,8 @@ def open_zip(source: Path | bytes, name: str) -> Iterator[ZipMembers]:
     size_bytes = len(source) if isinstance(source, bytes) else source.stat().st_size
     try:
         archive = zipfile.ZipFile(content)
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged directory fails in many ways
         raise WeightsError(f"{name} is damaged: {error}.") from error
     with archive:
@@ -163,6 +167,8 @@ def read_tar(path: Path) -> dict[str, bytes]:
                 is_whole = member.isfile() and not member.issparse()
                 if is_whole and (stream := archive.extractfile(member)):
                     files[member.name] = stream.read()
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged archive fails in many ways
         raise WeightsError(f"{path} is damaged: {error}.") from error
     return files

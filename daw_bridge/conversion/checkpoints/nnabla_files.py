@@ -104,6 +104,8 @@ def _read(content: bytes, name: str) -> dict[str, NDArray[np.float32]]:
     try:
         with h5py.File(io.BytesIO(content)) as file:
             file.visititems(keep)
+    except MemoryError:
+        raise
     except Exception as error:  # what is damaged fails in many ways
         raise WeightsError(f"{name} is damaged: {error}.") from error
     return held

@@ -97,7 +97,7 @@ def read_torch_object(content: bytes, name: str, known: Known, *, trust: bool = 
             f"{name} holds {refusal}, where only arrays may be. Reading that runs code which may do"
             " anything: add --trust if you trust its author."
         ) from refusal
-    except WeightsError:
+    except (WeightsError, MemoryError):
         raise
     except Exception as error:  # a pickle's opcodes fail in many ways
         told = str(error)[:_TOLD_CHARACTERS] or type(error).__name__

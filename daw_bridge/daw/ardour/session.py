@@ -88,7 +88,7 @@ def _make_stems(file: Path, track: str, model: str, stems: str) -> list[StemTrac
         copy_filled(SCRIPTS, Path(scratch))
         command = [_engine(file), _HEADLESS, Path(scratch) / "stems.lua", result]
         command += [file.parent, file.stem, track, model, stems]
-        run = subprocess.run(  # noqa: S603
+        run = subprocess.run(  # noqa: S603 - Ardour's own engine, no shell
             list(map(str, command)), capture_output=True, text=True, check=False
         )
         lines = result.read_text("utf-8").splitlines() if result.exists() else []

@@ -1,0 +1,1 @@
+"""What strangers try: each file a way in, each test a promise of docs/security.md."""
