@@ -198,7 +198,7 @@ class Dispatcher:
     def refuse(self, record: Record, error: DawBridgeError) -> None:
         """Say why a job was not taken in: in its folder, where there is one and no job uses it."""
         record.fail(error)
-        if not Path(record.task.folder).is_dir():
+        if not _is_folder(Path(record.task.folder)):
             self._refusals.note(record)
         elif not self._is_used(record.task.folder):
             write_status(record, self._reach)
@@ -347,6 +347,13 @@ class Dispatcher:
     def _is_used(self, folder: str) -> bool:
         """Return whether a job that runs or waits has its results in a folder."""
         return any(record.task.folder == folder for record in self.active())
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long
+        return False
 
 
 async def _insist(lane: Lane, record: Record) -> None:

@@ -92,7 +92,7 @@ def test_what_is_fetched_stays_in_its_folder(
         with untouched(tmp_path, but=(home,)):
             run = stemtool("models", "pull", "evil")
     assert run.status == 0 or run.is_refusal, run
-    assert {path.name for path in home.iterdir()} <= {"models", "weights", "downloads", "state"}
+    assert {path.name for path in home.iterdir()} <= {"models", "weights", "downloads", "inspected"}
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_a_sample_that_is_too_large_leaves_nothing_behind(tmp_path: Path) -> Non
         assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("sample_rate_hz", [1, 2, 100, 3999, 2**31 - 1])
+@pytest.mark.parametrize("sample_rate_hz", [1000, 3999, 768_001, 10_000_000])
 def test_rates_at_which_nothing_can_be_mixed_are_refused(
     sample_rate_hz: int, tmp_path: Path
 ) -> None:
@@ -168,8 +168,8 @@ def test_rates_at_which_nothing_can_be_mixed_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_any_rate_can_be_separated(tmp_path: Path) -> None:
-    rates = [1, 2, 10, 100, 1000, 384_000, 2**31 - 1]
+def test_any_rate_of_audio_can_be_separated(tmp_path: Path) -> None:
+    rates = [1000, 384_000, 10_000_000]
     sources = [
         make_wav(tmp_path / f"{rate}.wav", frames=300, sample_rate_hz=rate) for rate in rates
     ]
@@ -177,6 +177,17 @@ def test_any_rate_can_be_separated(tmp_path: Path) -> None:
     assert (run.returncode, run.stderr) == (0, "")
     for source in sources:
         assert Audio.read(tmp_path / "out" / source.stem / "vocals.wav").frames == 300
+
+
+@pytest.mark.parametrize("sample_rate_hz", [1, 999, 10_000_001, 2**31 - 1])
+def test_rates_that_no_audio_has_are_refused(sample_rate_hz: int, tmp_path: Path) -> None:
+    """To bring a minute at 1 Hz to a model's rate takes gigabytes."""
+    source = make_wav(tmp_path / "odd.wav", sample_rate_hz=sample_rate_hz)
+    run = stemtool("separate", source, "-o", tmp_path / "out")
+    assert run.returncode == 1
+    assert "1,000 to 10,000,000 can be used" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("sample_rate_hz", [4000, 768_000])
@@ -196,7 +207,7 @@ def test_the_lowest_and_the_highest_rate_can_be_mixed(sample_rate_hz: int, tmp_p
 
 @pytest.mark.parametrize(
     ("sample_rate_hz", "container"),
-    [(100, "mp3"), (100, "m4a"), (8001, "m4a"), (384_000, "ogg"), (384_000, "m4a")],
+    [(1000, "mp3"), (1000, "m4a"), (8001, "m4a"), (384_000, "ogg"), (384_000, "m4a")],
 )
 def test_rates_that_a_format_lacks(sample_rate_hz: int, container: str, tmp_path: Path) -> None:
     source = make_wav(tmp_path / "odd.wav", sample_rate_hz=sample_rate_hz)
