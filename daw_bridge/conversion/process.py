@@ -26,6 +26,7 @@ from daw_bridge.conversion.child import (
     encode,
 )
 from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.files.flaws import FlawError, spell, to_struct
 from daw_bridge.system import Allowance, module_command
 
 if TYPE_CHECKING:
@@ -161,7 +162,9 @@ def _exchange(process: subprocess.Popen[bytes], order: bytes) -> bytes:
 
 def _read(line: bytes, place: Path) -> Report:
     try:
-        report: Report = msgspec.json.decode(line, type=Report)
+        report: Report = to_struct(msgspec.json.decode(line), Report)
+    except FlawError as flaw:
+        raise WeightsError(f"{place} cannot become a model: {spell(flaw.key)} {flaw}.") from flaw
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{place} cannot become a model: {error}.") from error
     if isinstance(report, Failure):
