@@ -11,7 +11,8 @@ import pytest
 from daw_bridge import Audio, Separator
 from daw_bridge.conversion.child import NETWORK
 from daw_bridge.conversion.registry import convert
-from daw_bridge.library.manifest import ModelManifest, load_manifest
+from daw_bridge.library.manifest import ModelManifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.library.places import HOME_VARIABLE
 from daw_bridge.weights import importing
 from daw_bridge.weights.installing import ensure_network

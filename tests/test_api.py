@@ -66,7 +66,7 @@ def test_the_wheel_carries_code_models_and_command(tmp_path: Path) -> None:
         "import sys\n"
         f"sys.path.insert(0, {str(installed)!r})\n"
         "import daw_bridge, stemtool_cli\n"
-        "from daw_bridge.library.manifest import load_manifests\n"
+        "from daw_bridge.library.models import load_manifests\n"
         "from daw_bridge.library.places import find_preset\n"
         "names = [manifest.name for manifest in load_manifests()]\n"
         "print(daw_bridge.__file__, stemtool_cli.__file__, ','.join(names),"

@@ -14,7 +14,7 @@ import click
 import pytest
 import soundfile
 
-from daw_bridge.library.manifest import read_manifest
+from daw_bridge.library.models import read_manifest
 from daw_bridge.rendering.layout import read_layout
 from daw_bridge.rendering.preset import read_preset
 from daw_bridge.training.config import read_config

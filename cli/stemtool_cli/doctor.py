@@ -63,7 +63,7 @@ def _runtime() -> dict[str, str]:
 
 
 def _weights() -> dict[str, str]:
-    from daw_bridge.library.manifest import load_manifests
+    from daw_bridge.library.models import load_manifests
     from daw_bridge.library.places import HOME_VARIABLE, cache_folder, data_folder
 
     broken: list[ModelError] = []

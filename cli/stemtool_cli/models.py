@@ -42,7 +42,7 @@ def list_models(*, available: bool, as_json: bool) -> None:
 
     The rest is fetched when it is used first, or by `stemtool models pull`.
     """
-    from daw_bridge.library.manifest import load_manifests
+    from daw_bridge.library.models import load_manifests
 
     every = [_describe(manifest) for manifest in load_manifests()]
     rows = [row for row in every if available or row["weights"] != "not fetched yet"]
@@ -62,7 +62,7 @@ def show_model(name: str) -> None:
     """Show all that is known about the model NAME, its sources and hashes included."""
     import msgspec
 
-    from daw_bridge.library.manifest import load_manifest
+    from daw_bridge.library.models import load_manifest
 
     click.echo(json.dumps(msgspec.to_builtins(load_manifest(name)), indent=2))
 
@@ -86,7 +86,7 @@ def pull_model(name: str) -> None:
 @models.command("verify")
 def verify_models() -> None:
     """Verify the weights on this machine; exit with an error if any are corrupt."""
-    from daw_bridge.library.manifest import load_manifests
+    from daw_bridge.library.models import load_manifests
 
     states = [(manifest.name, _verify(manifest)) for manifest in load_manifests()]
     for name, state in states:
@@ -231,7 +231,7 @@ def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _whereabouts(manifest: ModelManifest) -> str:
-    from daw_bridge.library.manifest import load_components
+    from daw_bridge.library.models import load_components
     from daw_bridge.library.places import data_folder
     from daw_bridge.weights.installing import are_fetched, weights_folder
 
@@ -255,6 +255,6 @@ def _verify(manifest: ModelManifest) -> str:
 
 
 def _manifest(name: str) -> ModelManifest:
-    from daw_bridge.library.manifest import load_manifest
+    from daw_bridge.library.models import load_manifest
 
     return load_manifest(name)

@@ -18,12 +18,7 @@ import msgspec
 
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import DawBridgeError, OptionError
-from daw_bridge.library.manifest import (
-    ComplexModel,
-    HybridModel,
-    MagnitudeModel,
-    WaveformModel,
-)
+from daw_bridge.library.manifest import ComplexModel, HybridModel, MagnitudeModel, WaveformModel
 from daw_bridge.system import Allowance, restrict
 
 NETWORK = "network.onnx"

@@ -87,7 +87,7 @@ class StemMaker:
 
     def _key(self, job: RenderJob) -> str:
         from daw_bridge.jobs.cache import cache_key
-        from daw_bridge.library.manifest import load_components
+        from daw_bridge.library.models import load_components
 
         return cache_key(
             job.sources,

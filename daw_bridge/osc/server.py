@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from daw_bridge.errors import ServerError
 from daw_bridge.files.atomic import write_whole
-from daw_bridge.library.manifest import load_manifests
+from daw_bridge.library.models import load_manifests
 from daw_bridge.osc.audience import Audience
 from daw_bridge.osc.connections import Connections
 from daw_bridge.osc.datagrams import Datagrams

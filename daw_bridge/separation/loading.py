@@ -15,8 +15,8 @@ from daw_bridge.library.manifest import (
     HybridModel,
     MagnitudeModel,
     WaveformModel,
-    load_manifest,
 )
+from daw_bridge.library.models import load_manifest
 from daw_bridge.library.stages import LowPassFilter
 from daw_bridge.separation import filters
 from daw_bridge.separation.composition import Blend, Cascade, Split

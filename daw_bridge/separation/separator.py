@@ -25,8 +25,9 @@ import numpy as np
 
 from daw_bridge.audio import fold_down, join_stems
 from daw_bridge.files.reading import log_warnings, open_audio
-from daw_bridge.library.manifest import EnsembleModel, load_manifest
+from daw_bridge.library.manifest import EnsembleModel
 from daw_bridge.library.members import Member
+from daw_bridge.library.models import load_manifest
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.separation.ensembles import combine
 from daw_bridge.separation.framing import cut_segments

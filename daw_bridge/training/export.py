@@ -22,14 +22,8 @@ from daw_bridge.files.atomic import write_whole
 from daw_bridge.files.blocks import energy
 from daw_bridge.files.folders import check_below
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.library.manifest import (
-    MagnitudeModel,
-    SegmentShape,
-    Transform,
-    load_manifest,
-    manifest_text,
-    read_manifest,
-)
+from daw_bridge.library.manifest import MagnitudeModel, SegmentShape, Transform
+from daw_bridge.library.models import load_manifest, manifest_text, read_manifest
 from daw_bridge.library.stages import MIXTURE, CommittedNetwork, Stage
 from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph

@@ -12,7 +12,7 @@ import torch
 from daw_bridge.conversion.families.spleeter import read_unets
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.activations import DEFAULT_ACTIVATIONS
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.separation.loading import Loader
 from daw_bridge.training.config import CHECKPOINT_SUFFIX
 from daw_bridge.training.networks import SharedUnet

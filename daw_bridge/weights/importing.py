@@ -18,7 +18,7 @@ from daw_bridge.files.download import downloaded
 from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.licences import warn_of_licence
-from daw_bridge.library.manifest import load_manifest, manifest_text, read_manifest
+from daw_bridge.library.models import load_manifest, manifest_text, read_manifest
 from daw_bridge.library.names import is_model_name
 from daw_bridge.library.places import cache_folder, data_folder, find_models
 from daw_bridge.library.sources import Source

@@ -31,7 +31,8 @@ from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.files.reach import read_small
 from daw_bridge.library.licences import warn_of_licence
-from daw_bridge.library.manifest import WaveformModel, load_components, load_manifests
+from daw_bridge.library.manifest import WaveformModel
+from daw_bridge.library.models import load_components, load_manifests
 from daw_bridge.library.places import cache_folder, find_model
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from daw_bridge.files.reach import Beneath
 from daw_bridge.files.reading import check_readable
 from daw_bridge.jobs.job import check_absent, check_outputs
 from daw_bridge.jobs.render import RenderJob
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.workers.notes import OUTCOME_NAME, STATUS_NAME, check_notes
 from daw_bridge.workers.task import KINDS
 

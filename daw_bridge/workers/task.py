@@ -12,7 +12,7 @@ from daw_bridge.jobs.render import StemMaker
 from daw_bridge.jobs.requests import Excerpt, RemixChoices, SeparateChoices, UpmixChoices
 from daw_bridge.jobs.separate import run_separate
 from daw_bridge.jobs.upmix import run_upmix
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from daw_bridge.conversion.inspection import inspect_network
 from daw_bridge.errors import WeightsError
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.library.places import find_model
 
 if TYPE_CHECKING:

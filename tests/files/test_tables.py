@@ -11,7 +11,7 @@ import pytest
 from daw_bridge.errors import DawBridgeError, ManifestError, OptionError, PresetError
 from daw_bridge.files.flaws import FlawError
 from daw_bridge.files.tables import open_toml, to_toml
-from daw_bridge.library.manifest import read_manifest
+from daw_bridge.library.models import read_manifest
 from daw_bridge.rendering.layout import read_layout
 from daw_bridge.rendering.preset import read_preset
 from daw_bridge.training.config import read_config

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from daw_bridge import Audio
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.weights.installing import ensure_network
 from tests.golden.songs import GOLDEN, SONG, SONGS
 from tests.golden.spleeter_case import (

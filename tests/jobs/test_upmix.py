@@ -19,7 +19,7 @@ from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.render import StemMaker
 from daw_bridge.jobs.separate import SeparateJob, run_separate
 from daw_bridge.jobs.upmix import UpmixJob, UpmixResult, run_upmix
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.library.places import find_layouts
 from daw_bridge.rendering.layout import load_layout
 from tests.conftest import SONGS, level_db, make_noise

@@ -12,10 +12,8 @@ import pytest
 from daw_bridge.conversion.registry import families
 from daw_bridge.errors import ManifestError, ModelError
 from daw_bridge.files.tables import parse_toml
-from daw_bridge.library.manifest import (
-    HybridModel,
-    MagnitudeModel,
-    ModelManifest,
+from daw_bridge.library.manifest import HybridModel, MagnitudeModel, ModelManifest
+from daw_bridge.library.models import (
     load_components,
     load_manifest,
     load_manifests,

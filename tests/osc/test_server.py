@@ -14,7 +14,7 @@ import soundfile
 
 from daw_bridge import Audio, Separator
 from daw_bridge.errors import ConfinementError, OptionError
-from daw_bridge.library.manifest import load_manifests
+from daw_bridge.library.models import load_manifests
 from daw_bridge.loudness import LoudnessMeter
 from daw_bridge.osc.addresses import MAJOR, MINOR
 from daw_bridge.osc.messages import encode, frame

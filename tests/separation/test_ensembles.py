@@ -14,7 +14,7 @@ from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.audio import join_stems
 from daw_bridge.errors import ManifestError, OptionError
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.separation.loading import Loader
 from daw_bridge.weights.installing import are_intact
 from tests.conftest import level_db, make_noise

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from daw_bridge import SeparationOptions, Separator
 from daw_bridge.errors import ManifestError
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.separation.phase import derive
 from daw_bridge.stft import Stft
 from tests.conftest import level_db, make_noise

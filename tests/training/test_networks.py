@@ -13,7 +13,7 @@ from torch import nn
 
 from daw_bridge import Separator
 from daw_bridge.errors import OptionError, WeightsError
-from daw_bridge.library.manifest import read_manifest
+from daw_bridge.library.models import read_manifest
 from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.training.config import NetworkConfig

@@ -14,7 +14,7 @@ from daw_bridge import Separator
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.licences import is_free_for_commercial_use
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.weights import installing as weights
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests import mini_model

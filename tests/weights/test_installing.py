@@ -18,7 +18,7 @@ import pytest
 from daw_bridge.conversion.graphs.unet import build_mask_unet
 from daw_bridge.errors import ManifestError, OutputError, WeightsError
 from daw_bridge.files import download
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph
@@ -313,7 +313,7 @@ def test_two_processes_at_once_convert_once(home: Path, site: Site) -> None:
     mini_model.install_manifest(home, mini_model.source(file, url=f"{address}/{file.name}"))
     script = (
         "from daw_bridge.weights.installing import ensure_network\n"
-        "from daw_bridge.library.manifest import load_manifest\n"
+        "from daw_bridge.library.models import load_manifest\n"
         "print(ensure_network(load_manifest('spleeter-2stems')).stat().st_mtime_ns)"
     )
     processes = [

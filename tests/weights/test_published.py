@@ -13,7 +13,8 @@ import torch
 from daw_bridge import Separator
 from daw_bridge.errors import ManifestError, ModelError, WeightsError
 from daw_bridge.files import download
-from daw_bridge.library.manifest import MagnitudeModel, load_manifest, load_manifests
+from daw_bridge.library.manifest import MagnitudeModel
+from daw_bridge.library.models import load_manifest, load_manifests
 from daw_bridge.library.places import find_model
 from daw_bridge.weights import installing as weights
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint

@@ -48,6 +48,7 @@ class _Array(Draft):
     """An array (…), which is all in its state."""
 
     def build(self, state: Any) -> None:
+        """Take the array out of it."""
         match state:
             case (1, tuple(shape), _NumberType(dtype=dtype), bool(is_fortran), bytes(content)):
                 check_shape(shape)

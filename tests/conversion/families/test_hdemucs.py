@@ -15,7 +15,7 @@ from daw_bridge.conversion.checkpoints.demucs_packages import read_package
 from daw_bridge.conversion.families import hdemucs
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import OptionError, WeightsError
-from daw_bridge.library.manifest import load_manifest
+from daw_bridge.library.models import load_manifest
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
 from tests.conversion.demucs_classes import make_class
