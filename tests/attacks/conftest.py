@@ -32,7 +32,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's folder of the test's own."""
     home = tmp_path / "home"
-    shutil.copytree(library, home)
+    shutil.copytree(library, home, ignore=shutil.ignore_patterns("stems"))  # of servers
     monkeypatch.setenv(HOME_VARIABLE, str(home))
     return home
 

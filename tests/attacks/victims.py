@@ -7,8 +7,8 @@ import resource
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +29,14 @@ IS_FULL = os.environ.get("DAW_BRIDGE_STRESS") == "full"
 SHARE = 1 if IS_FULL else 4
 """Of what is tried again and again, every so manyth is tried every day."""
 
+# Linux counts the memory of the process that forked towards its child's peak, so a small one does.
+_LAUNCHER = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[2:])
+_, status, usage = os.wait4(process.pid, 0)
+os.write(int(sys.argv[1]), str(usage.ru_maxrss).encode())
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 _LIMITS = {resource.RLIMIT_AS: 12 << 30, resource.RLIMIT_FSIZE: 4 << 30}
 
 
@@ -47,20 +55,24 @@ class Run(NamedTuple):
 
 def stemtool(*arguments: object) -> Run:
     """Run a command, which may take neither this machine's time nor its memory."""
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as taken:
+        launcher = [sys.executable, "-S", "-c", _LAUNCHER, str(taken.fileno())]
         process = subprocess.Popen(
-            [STEMTOOL, *map(str, arguments)],
+            [*launcher, *map(str, [STEMTOOL, *arguments])],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
+            pass_fds=[taken.fileno()],
             start_new_session=True,
         )
         for kind, most in _LIMITS.items():
             resource.prlimit(process.pid, kind, (most, most))
-        status, usage = _wait(process)
+        status = _wait(process)
         said.seek(0)
         told = said.read().decode("utf-8", "replace")
-    run = Run(status, told, usage.ru_maxrss / 1024)
+        taken.seek(0)
+        peak_kb = int(taken.read())
+    run = Run(status, told, peak_kb / 1024)
     assert run.peak_mb < MEMORY_MB, run
     return run
 
@@ -97,14 +109,10 @@ def _contents(folder: Path, but: tuple[Path, ...]) -> Iterator[tuple[str, bytes 
         yield str(path), told
 
 
-def _wait(process: subprocess.Popen[bytes]) -> tuple[int, resource.struct_rusage]:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, usage
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    pytest.fail(f"It was still running after {SECONDS:.0f} seconds.")
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        pytest.fail(f"It was still running after {SECONDS:.0f} seconds.")
