@@ -109,7 +109,7 @@ def test_a_stem_that_leads_elsewhere_is_never_written(home: Path, tmp_path: Path
     assert run.returncode == 1
     assert "is the name of a stem, and so of a file" in run.stderr
     assert [path.name for path in (home / "models").iterdir() if path.is_dir()] == []
-    assert not list(tmp_path.parent.rglob("*canary*"))
+    assert not list(tmp_path.rglob("*canary*"))
 
 
 def test_a_models_folder_that_leads_elsewhere_is_not_written(home: Path, tmp_path: Path) -> None:
