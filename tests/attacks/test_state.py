@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -178,3 +179,7 @@ def test_uploads_beside_each_other_do_not_mix(server: Server, place: Path) -> No
         assert other.receive().address == "/stems/error"
         one.send("/stems/data", "shb", "beside", 1_000, data[1_000:])
         assert one.receive().arguments == ["/stems/data", "beside", len(data)]
+
+
+def test_a_neighbour_cannot_look_into_what_is_kept(server: Server) -> None:
+    assert stat.S_IMODE(server.state.stat().st_mode) == 0o700
