@@ -105,26 +105,17 @@ def run_remix(
     with begin(job, maker.manifest, progress, is_cancelled) as running:
         mixture = running.selection.mixture
         check_rate(mixture)
-        rate = mixture.sample_rate_hz
         channels = make_plan(maker.manifest, job.options, mixture).channels
-        kept_paths = list(job.kept_stems(maker.manifest).values())
         provider, stems = maker.stems(job, running.selection, channels)
         with (
             closing(stems),
             running.files([job.output], channels) as remix,
-            StemFiles(
-                kept_paths,
-                _KEPT_FORMAT,
-                sample_rate_hz=rate,
-                channels=channels,
-                reach=job.reach,
-                room=job.room,
-            ) as kept,
+            _kept_files(job, maker.manifest, mixture.sample_rate_hz, channels) as kept,
             Master(
                 job.preset,
                 running.report,
                 channels=channels,
-                sample_rate_hz=rate,
+                sample_rate_hz=mixture.sample_rate_hz,
                 output=job.output.resolve(),
                 reach=job.reach,
                 room=job.room,
@@ -141,3 +132,17 @@ def run_remix(
     )
     levels = master.levels
     return RemixResult(**vars(result), lufs=levels.lufs, true_peak_db=levels.true_peak_db)
+
+
+def _kept_files(
+    job: RemixJob, manifest: ModelManifest, sample_rate_hz: int, channels: int
+) -> StemFiles:
+    """Return the files of the stems that a job keeps, which may be none."""
+    return StemFiles(
+        list(job.kept_stems(manifest).values()),
+        _KEPT_FORMAT,
+        sample_rate_hz=sample_rate_hz,
+        channels=channels,
+        reach=job.reach,
+        room=job.room,
+    )

@@ -12,14 +12,11 @@ from typing import Annotated
 import msgspec
 
 from daw_bridge.files.flaws import RULE
+from daw_bridge.printing import CONTROLS
 
 _DEVICES = r"(?!(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:[ .]|\Z))"
-_CONTROLS = (
-    r"\x00-\x1f\x7f-\x9f"
-    r"\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"  # they turn or hide text
-    r"\ud800-\udfff"
-)
-_UNFIT_FOR_FILES = rf'{_CONTROLS}/\\:*?"<>|'
+_UNSEEN = r"\u200b-\u200d\ud800-\udfff"  # beside controls: what joins or parts, and surrogates
+_UNFIT_FOR_FILES = rf'{CONTROLS}{_UNSEEN}/\\:*?"<>|'
 _NO_DOT_AT_THE_END = r"(?<![. ])\Z"
 
 _MAX_MODEL_NAME = 100
@@ -99,7 +96,7 @@ Requirement = Annotated[
 Url = Annotated[
     str,
     msgspec.Meta(
-        pattern=rf"^https?://[^\s{_CONTROLS}]+\Z",
+        pattern=rf"^https?://[^\s{CONTROLS}{_UNSEEN}]+\Z",
         max_length=2000,
         extra={RULE: "is an address of http or https"},
     ),
@@ -120,7 +117,7 @@ Sha256Beginning = Annotated[
 Line = Annotated[
     str,
     msgspec.Meta(
-        pattern=rf"^[^{_CONTROLS}]*\Z",
+        pattern=rf"^[^{CONTROLS}{_UNSEEN}]*\Z",
         max_length=500,
         extra={RULE: "is one line, without characters that control a terminal or turn text around"},
     ),
@@ -128,7 +125,7 @@ Line = Annotated[
 Text = Annotated[
     str,
     msgspec.Meta(
-        pattern=rf"^(?:[^{_CONTROLS}]|[\n\t])*\Z",
+        pattern=rf"^(?:[^{CONTROLS}{_UNSEEN}]|[\n\t])*\Z",
         max_length=5000,
         extra={RULE: "is text without characters that control a terminal or turn text around"},
     ),
