@@ -25,7 +25,18 @@ class Origin(ManifestTable, frozen=True):
     """
 
     family: Literal[
-        "spleeter", "openunmix", "xumx", "d3net", "hdemucs", "demucs", "waveunet", "mdx"
+        "spleeter",
+        "openunmix",
+        "xumx",
+        "d3net",
+        "hdemucs",
+        "demucs",
+        "waveunet",
+        "mdx",
+        "roformer",
+        "mdx23c",
+        "scnet",
+        "vr",
     ]
     encoder_activation: Activation | None = None
     decoder_activation: Activation | None = None

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from daw_bridge.conversion.checkpoints.nnabla_files import has_names, import_extra, read_parameters
+from daw_bridge.conversion.checkpoints.configurations import read_configuration
+from daw_bridge.conversion.checkpoints.nnabla_files import has_names, read_parameters
 from daw_bridge.conversion.family import UNNAMED, Conversion, expecting
 from daw_bridge.conversion.graphs.graph import MAGNITUDES, GraphBuilder
 from daw_bridge.errors import OptionError
@@ -171,10 +172,9 @@ def _read_splits(path: Path, stem: str, wishes: ImportWishes) -> list[int]:
     recipe = wishes.configuration or path / f"{stem}.yaml"
     if not recipe.is_file():
         return [_SPLITS[stem]] if stem in _SPLITS else []
-    yaml = import_extra("yaml")
     try:
-        return [int(each) for each in yaml.safe_load(recipe.read_text("utf-8"))["band_split_idxs"]]
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        return [int(each) for each in read_configuration(recipe)["band_split_idxs"]]
+    except (KeyError, TypeError, ValueError) as error:
         raise OptionError(f"{recipe} has no list of numbers band_split_idxs.") from error
 
 

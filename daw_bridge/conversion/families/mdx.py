@@ -7,11 +7,11 @@ does, by the names that Ultimate Vocal Remover's table of models uses.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from daw_bridge.conversion.checkpoints.configurations import read_configuration
 from daw_bridge.conversion.family import UNNAMED, Conversion
 from daw_bridge.conversion.inspection import check_graph, read_network
 from daw_bridge.errors import OptionError, WeightsError
@@ -105,7 +105,8 @@ def _signature(graph: onnx.ModelProto) -> tuple[int, int, int] | None:
 def _read_settings(path: Path, graph: onnx.ModelProto, wishes: ImportWishes) -> Settings:
     """Return what the configuration tells, or the file's own metadata where that does not."""
     told: dict[str, Any] = {prop.key: prop.value for prop in graph.metadata_props}
-    told |= _configuration(wishes)
+    if wishes.configuration:
+        told |= read_configuration(wishes.configuration)
     if "mdx_n_fft_scale_set" not in told:
         raise OptionError(
             f"{path} does not tell the length of its transform: --config takes a JSON file like"
@@ -115,15 +116,3 @@ def _read_settings(path: Path, graph: onnx.ModelProto, wishes: ImportWishes) -> 
         return msgspec.convert(told, Settings, strict=False)  # metadata are texts
     except msgspec.ValidationError as error:
         raise OptionError(f"The configuration of {path} is of no MDX-Net: {error}.") from error
-
-
-def _configuration(wishes: ImportWishes) -> dict[str, Any]:
-    if not wishes.configuration:
-        return {}
-    try:
-        told = json.loads(wishes.configuration.read_text("utf-8"))
-    except ValueError as error:
-        raise OptionError(f"{wishes.configuration} is no JSON: {error}.") from error
-    if not isinstance(told, dict):
-        raise OptionError(f"{wishes.configuration} is no JSON object.")
-    return told

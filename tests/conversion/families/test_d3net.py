@@ -114,7 +114,7 @@ def test_a_stem_of_another_name_needs_a_configuration(folder: Path) -> None:
     [
         ("fft_size: 4096", "no list of numbers band_split_idxs"),
         ("band_split_idxs: [low]", "no list of numbers band_split_idxs"),
-        ("band_split_idxs: [", "no list of numbers band_split_idxs"),
+        ("band_split_idxs: [", "is no YAML or JSON of plain values"),
         ("band_split_idxs: [128, 256]", r"cannot meet at bins \[128, 256\]"),
         ("band_split_idxs: [1700]", r"cannot meet at bins \[1700\]"),
     ],

@@ -66,7 +66,7 @@ def test_a_network_runs_unchanged_on_a_real_song(
         ([0, 4, 4096, 64], {"mdx_n_fft_scale_set": WINDOW}, "takes 4 planes of 4096 bins"),
         ([0, 2, 2048, 64], {"mdx_n_fft_scale_set": WINDOW}, "takes 2 planes"),
         ([0, 4, 2048, 0], {"mdx_n_fft_scale_set": WINDOW}, "and 0 frames"),
-        (SHAPE, ["nothing"], "is no JSON object"),
+        (SHAPE, ["nothing"], "it holds no table of named values"),
     ],
 )
 def test_what_cannot_be_run_is_refused(

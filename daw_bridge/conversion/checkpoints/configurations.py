@@ -1,0 +1,52 @@
+"""The configurations that networks were trained by: YAML or JSON files of plain values."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from daw_bridge.errors import OptionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAX_BYTES = 1 << 20
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads plain values, the tuples that Python writes among them; nothing stands for another."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse aliases, by which a small file may stand for a huge value."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(None, None, "an alias stands for another value", mark)
+        return super().compose_node(parent, index)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:python/tuple", _Loader.construct_yaml_seq)
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """Return the table that a YAML or JSON file holds; lists stand for tuples.
+
+    Raises:
+        OptionError: it cannot be read, or holds no table of plain values.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise OptionError(f"{path} is no configuration: it has more than {_MAX_BYTES} bytes.")
+        is_json = path.suffix == ".json"  # which may be indented by tabs, unlike YAML
+        told = json.loads(content) if is_json else yaml.load(content, _Loader)  # noqa: S506 - safe
+    except OSError as error:
+        raise OptionError(f"{path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        reason = getattr(error, "problem", None) or error
+        raise OptionError(f"{path} is no YAML or JSON of plain values: {reason}.") from error
+    if not isinstance(told, dict) or not all(isinstance(key, str) for key in told):
+        raise OptionError(f"{path} is no configuration: it holds no table of named values.")
+    return told
