@@ -35,7 +35,7 @@ class Planes:
     """
 
     def __init__(self, transform: Transform, margins: tuple[int, int], bins: int) -> None:
-        self._stft = Stft(transform.window_samples, transform.hop_samples)
+        self._stft = Stft(transform.window_samples, transform.hop_samples, transform.window)
         self._margins = margins
         self._bins = bins
 
