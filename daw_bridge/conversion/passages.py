@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
+from daw_bridge.bounds import MAX_OVERLAP
 from daw_bridge.conversion.checkpoints.configurations import read_configuration
 from daw_bridge.errors import OptionError
 from daw_bridge.library.limits import MAX_STEMS, Channels, SampleRate, Samples
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from daw_bridge.conversion.family import ImportWishes
 
 _Instrument = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-_MAX_OVERLAPS = 64
+_FADES = 10
+"""Passages are so many times as long as they take to fade in."""
 
 
 class Audio(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +55,7 @@ class Inference(msgspec.Struct, frozen=True):
     """The table ``inference``: how a song is cut where it differs from the training."""
 
     chunk_size: Samples | None = None
-    num_overlap: Annotated[int, msgspec.Meta(ge=1, le=_MAX_OVERLAPS)] = 2
+    num_overlap: Annotated[int, msgspec.Meta(ge=1, le=round(1 / (1 - MAX_OVERLAP)))] = 2
     normalize: bool = False
 
 
@@ -76,8 +78,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passage(self) -> PassageShape:
-        """How a song is cut."""
-        return PassageShape(samples=self.samples)
+        """How a song is cut: as the reference's ``demix`` does."""
+        fade_samples = self.samples // _FADES
+        return PassageShape(samples=self.samples, fade_samples=fade_samples, mirrored=True)
 
 
 _Tables = TypeVar("_Tables", bound=msgspec.Struct)
