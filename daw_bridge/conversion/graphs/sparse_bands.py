@@ -17,6 +17,7 @@ import numpy as np
 
 from daw_bridge.conversion.graphs.dual_path import add_dual_path
 from daw_bridge.conversion.graphs.layers import Value
+from daw_bridge.conversion.graphs.spectra import choose_stems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,34 +76,17 @@ def add_sparse_bands(
     if layers.has("mask_layer.0.weight"):
         positions = layers.constant(layers.array("pos_embed_f"))
         estimates = _Network(layers, network).add(layers.apply("Add", seen, positions))
-        return choose_stems(layers, _mask(layers, planes, estimates), planes.shape, order)
+        return choose_stems(layers, _mask(layers, planes, estimates), planes.shape[1], order)
     if network.normalises:
         mean, deviation = _measure(layers, seen)
-        seen = layers.apply("Div", layers.apply("Sub", seen, mean), deviation)
+        around = layers.apply("Sub", seen, mean)
+        scale = layers.apply("Add", deviation, layers.constant(_QUIET))
+        seen = layers.apply("Div", around, scale)
     given = _Network(layers, network).add(seen)
     if network.normalises:
         given = layers.apply("Add", layers.apply("Mul", given, deviation), mean)
     given = layers.apply("Mul", given, layers.constant(1 / network.gain))
-    return choose_stems(layers, given, planes.shape, order)
-
-
-def choose_stems(
-    layers: Layers, given: Value, shape: tuple[int, ...], order: Sequence[int]
-) -> Value:
-    """Put the planes of stems, (1, stems · planes, …), in an order.
-
-    Raises:
-        ValueError: there are more stems, or fewer.
-    """
-    _, planes, *sizes = shape
-    stems = layers.reshape(given, (-1, planes, *sizes))
-    if stems.shape[0] != len(order):
-        raise ValueError(f"it gives {stems.shape[0]} stems, not {len(order)}")
-    places = layers.stored(np.array(order))
-    chosen = Value(
-        layers.graph.add("Gather", [stems.name, places.name], axis=0), stems.shape
-    )
-    return layers.reshape(chosen, (1, -1, *sizes))
+    return choose_stems(layers, given, planes.shape[1], order)
 
 
 def _measure(layers: Layers, x: Value) -> tuple[Value, Value]:
@@ -116,8 +100,7 @@ def _measure(layers: Layers, x: Value) -> tuple[Value, Value]:
     around = layers.apply("Sub", x, mean)
     variance = average(layers.apply("Mul", around, around))
     unbiased = layers.apply("Mul", variance, layers.constant(size / (size - 1)))
-    deviation = layers.apply("Sqrt", unbiased)
-    return mean, layers.apply("Add", deviation, layers.constant(_QUIET))
+    return mean, layers.apply("Sqrt", unbiased)
 
 
 def _mask(layers: Layers, planes: Value, estimates: Value) -> Value:
@@ -160,9 +143,15 @@ class _Network:
         return x
 
     def _cut(self, bins: int) -> tuple[int, ...]:
-        """Return how many bins each band has, of all."""
+        """Return how many bins each band has, of all.
+
+        Raises:
+            ValueError: one would have none.
+        """
         low, middle, _ = self.network.shares
         edges = (0, ceil(bins * low), ceil(bins * (low + middle)), bins)
+        if sorted(set(edges)) != list(edges):
+            raise ValueError(f"its bands have no room in {bins} bins")
         return tuple(end - start for start, end in pairwise(edges))
 
     def _compress(self, x: Value, name: str) -> Skip:
@@ -172,7 +161,9 @@ class _Network:
         for band, size in enumerate(sizes):
             part = layers.crop(x, 2, start, size)
             coarse = self._downsample(part, f"{name}.SDlayer.convs.{band}", band)
-            bands.append(layers.gelu(_add_convolutions(layers, coarse, f"{name}.conv_modules.{band}")))
+            bands.append(
+                layers.gelu(_add_convolutions(layers, coarse, f"{name}.conv_modules.{band}"))
+            )
             start += size
         return Skip(layers.join(*bands, axis=2), tuple(band.shape[2] for band in bands), sizes)
 
@@ -222,7 +213,9 @@ def _add_convolutions(layers: Layers, x: Value, name: str) -> Value:
     """
     for number in takewhile(lambda n: layers.has(f"{name}.layers.{n}.0.weight"), count()):
         layer = f"{name}.layers.{number}"
-        gated = layers.glu(_over_time(layers, _normalise_bins(layers, x, f"{layer}.0"), f"{layer}.1"))
+        gated = layers.glu(
+            _over_time(layers, _normalise_bins(layers, x, f"{layer}.0"), f"{layer}.1")
+        )
         inner = _normalise_bins(layers, _over_time(layers, gated, f"{layer}.3"), f"{layer}.4")
         inner = layers.apply("Mul", inner, layers.apply("Sigmoid", inner))
         x = layers.apply("Add", x, _over_time(layers, inner, f"{layer}.6"))
