@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 import msgspec
 
 from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.library.figures import Quality, check_figures
 from daw_bridge.library.limits import (
     MAX_OVERLAPS,
     MAX_SEEN,
@@ -91,6 +92,7 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
 
     Attributes:
         overlap: the share of a segment that the next one sees again, if the user does not say.
+        quality: what was measured of its stems, where that was published.
     """
 
     name: ModelName
@@ -103,6 +105,7 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
     attribution: Text
     transform: Transform = Transform(4096, 1024)
     overlap: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.125
+    quality: Quality = ()
 
     @property
     def kind(self) -> str:
@@ -128,6 +131,7 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
         if self.name != folder.name:
             raise ValueError(f"name '{self.name}' is not the name of its folder")
         check_names(self.stems)
+        check_figures(self.quality, self.stems)
         self.transform.check()
         if self.seen > MAX_SEEN:
             raise ValueError(
