@@ -19,7 +19,7 @@ _TAIL_BYTES = 10_000 << 10
 """Of a checkpoint: what Ultimate Vocal Remover knows it by."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml tells no types
     """Reads plain values, the tuples that Python writes among them; nothing stands for another."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
