@@ -390,9 +390,7 @@ class PublishedModel(_Model, frozen=True, kw_only=True, tag="published"):
 
     def check(self, folder: Path) -> None:
         """Raise :class:`ValueError`: it is no model of the folder."""
-        raise ValueError(
-            f"kind '{self.kind}' is for a catalogue, as {folder.parent}/catalogue.toml"
-        )
+        raise ValueError(f"kind '{self.kind}' is for catalogue.toml, not for {folder.name}")
 
     def check_entry(self) -> None:
         """Raise :class:`ValueError` unless its keys go together."""

@@ -16,7 +16,6 @@ from daw_bridge.errors import OptionError
 
 if TYPE_CHECKING:
     import hashlib
-import json
 from pathlib import Path
 
 
