@@ -61,6 +61,8 @@ _UNIFORM_BANDS = (2,) * 24 + (4,) * 12 + (12,) * 8 + (24,) * 8 + (48,) * 8 + (12
 
 _BUFFERS = ("freq_indices", "freqs_per_band", "num_freqs_per_band", "num_bands_per_freq")
 """What some files keep of a mel filter bank, which follows from its settings."""
+_FADES = 10
+"""A fade is this part of a passage, whatever the overlap."""
 _UNFIT = re.compile(r"[^\w.+&()-]+")
 
 Widths = Annotated[tuple[Bins, ...], msgspec.Meta(min_length=2, max_length=1024)]
@@ -162,6 +164,13 @@ class Settings(msgspec.Struct, frozen=True):
         return self.model.stft_hop_length * ((self.inference.dim_t or 801) - 1)
 
     @property
+    def passage(self) -> PassageShape:
+        """How the network sees a song."""
+        samples, overlaps = self.passage_samples, self.inference.num_overlap
+        fade_samples = samples // _FADES if overlaps > 1 else 0
+        return PassageShape(samples=samples, mirrored=True, fade_samples=fade_samples)
+
+    @property
     def made(self) -> tuple[str, ...]:
         """The names of what the network gives, as the configuration has them."""
         target = self.training.target_instrument
@@ -211,11 +220,11 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
             sample_rate_hz=settings.audio.sample_rate,
             channels=network_table.channels,
             last_is_rest=len(settings.made) == 1,
-            overlap=min(1 - 1 / settings.inference.num_overlap, 0.5),
+            overlap=1 - 1 / settings.inference.num_overlap,
             transform=Transform(
                 window_samples=network_table.stft_n_fft, hop_samples=network_table.stft_hop_length
             ),
-            passage=PassageShape(samples=settings.passage_samples),
+            passage=settings.passage,
         ),
     )
 

@@ -223,20 +223,12 @@ class _Axis:
 
 
 def _mix_values(layers: Layers, seen: Value, values: Value, first: Value) -> Value:
-    """Mix the first transformer's values into those of a later one, if it has learnt how.
-
-    In networks of 2024 the two change places: the reference's interpolation had them so.
-    """
-    if layers.has("to_value_residual_mix.weight"):
-        share = layers.apply("Sigmoid", dense(layers, seen, "to_value_residual_mix"))
-        change = layers.apply("Sub", first, values)
-        return layers.apply("Add", values, weigh_heads(layers, change, share))
-    if layers.has("learned_value_residual_mix.0.weight"):
-        end = layers.apply("Sigmoid", dense(layers, seen, "learned_value_residual_mix.0"))
-        left = layers.apply("Sub", layers.full(1, first.shape), first)
-        kept = layers.apply("Mul", values, left)
-        return layers.apply("Add", kept, weigh_heads(layers, first, end))
-    return values
+    """Mix the first transformer's values into those of a later one, if it has learnt how."""
+    if not layers.has("to_value_residual_mix.weight"):
+        return values
+    share = layers.apply("Sigmoid", dense(layers, seen, "to_value_residual_mix"))
+    change = layers.apply("Sub", first, values)
+    return layers.apply("Add", values, weigh_heads(layers, change, share))
 
 
 def _make_rotation(layers: Layers, features: int, rows: int) -> Rotation:
