@@ -23,8 +23,10 @@ def families() -> dict[str, Family]:
         demucs,
         hdemucs,
         mdx,
+        mdx23c,
         openunmix,
         roformer,
+        scnet,
         spleeter,
         waveunet,
         xumx,
@@ -40,6 +42,8 @@ def families() -> dict[str, Family]:
         "waveunet": waveunet,
         "mdx": mdx,
         "roformer": roformer,
+        "mdx23c": mdx23c,
+        "scnet": scnet,
     }
 
 

@@ -29,6 +29,7 @@ from daw_bridge.library.names import BandwidthName, Line, ModelName, StemName, T
 from daw_bridge.library.sources import Download, FamilyName, Origin, Source
 from daw_bridge.library.stages import CommittedNetwork, ManifestTable, Stage, check_stages
 from daw_bridge.library.stems import check_names
+from daw_bridge.stft import WindowShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,7 @@ class Transform(ManifestTable, frozen=True):
 
     window_samples: Window
     hop_samples: Hop
+    window: WindowShape = "hann"
 
     @property
     def bins(self) -> int:
