@@ -25,6 +25,7 @@ def families() -> dict[str, Family]:
         mdx,
         openunmix,
         spleeter,
+        vr,
         waveunet,
         xumx,
     )
@@ -38,6 +39,7 @@ def families() -> dict[str, Family]:
         "hdemucs": hdemucs,
         "waveunet": waveunet,
         "mdx": mdx,
+        "vr": vr,
     }
 
 
