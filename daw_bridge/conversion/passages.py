@@ -101,7 +101,11 @@ def read_tables(path: Path, wishes: ImportWishes) -> dict[str, Any]:
 
 
 def parse_tables(
-    told: Mapping[str, Any], kind: type[_Tables], wishes: ImportWishes, *, ignored: Iterable[str] = ()
+    told: Mapping[str, Any],
+    kind: type[_Tables],
+    wishes: ImportWishes,
+    *,
+    ignored: Iterable[str] = (),
 ) -> _Tables:
     """Return a configuration's tables as a family has them.
 

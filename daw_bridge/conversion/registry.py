@@ -28,6 +28,7 @@ def families() -> dict[str, Family]:
         roformer,
         scnet,
         spleeter,
+        vr,
         waveunet,
         xumx,
     )
@@ -44,6 +45,7 @@ def families() -> dict[str, Family]:
         "roformer": roformer,
         "mdx23c": mdx23c,
         "scnet": scnet,
+        "vr": vr,
     }
 
 

@@ -1,5 +1,6 @@
 """The families of checkpoints, a module each.
 
 spleeter     openunmix    xumx         d3net        of masks
+vr                                                 of one mask
 demucs       hdemucs      waveunet     mdx          of signals
 """

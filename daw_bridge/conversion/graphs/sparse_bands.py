@@ -99,9 +99,7 @@ def choose_stems(
     if stems.shape[0] != len(order):
         raise ValueError(f"it gives {stems.shape[0]} stems, not {len(order)}")
     places = layers.stored(np.array(order))
-    chosen = Value(
-        layers.graph.add("Gather", [stems.name, places.name], axis=0), stems.shape
-    )
+    chosen = Value(layers.graph.add("Gather", [stems.name, places.name], axis=0), stems.shape)
     return layers.reshape(chosen, (1, -1, *sizes))
 
 
@@ -172,7 +170,9 @@ class _Network:
         for band, size in enumerate(sizes):
             part = layers.crop(x, 2, start, size)
             coarse = self._downsample(part, f"{name}.SDlayer.convs.{band}", band)
-            bands.append(layers.gelu(_add_convolutions(layers, coarse, f"{name}.conv_modules.{band}")))
+            bands.append(
+                layers.gelu(_add_convolutions(layers, coarse, f"{name}.conv_modules.{band}"))
+            )
             start += size
         return Skip(layers.join(*bands, axis=2), tuple(band.shape[2] for band in bands), sizes)
 
@@ -222,7 +222,9 @@ def _add_convolutions(layers: Layers, x: Value, name: str) -> Value:
     """
     for number in takewhile(lambda n: layers.has(f"{name}.layers.{n}.0.weight"), count()):
         layer = f"{name}.layers.{number}"
-        gated = layers.glu(_over_time(layers, _normalise_bins(layers, x, f"{layer}.0"), f"{layer}.1"))
+        gated = layers.glu(
+            _over_time(layers, _normalise_bins(layers, x, f"{layer}.0"), f"{layer}.1")
+        )
         inner = _normalise_bins(layers, _over_time(layers, gated, f"{layer}.3"), f"{layer}.4")
         inner = layers.apply("Mul", inner, layers.apply("Sigmoid", inner))
         x = layers.apply("Add", x, _over_time(layers, inner, f"{layer}.6"))

@@ -163,7 +163,9 @@ class _Unet:
         frames, bins = x.shape[2:]
         long, wide = self.network.scale
         kernel = self._kernel(name)
-        return self._rescale(x, name, "ConvTranspose", (kernel.shape[1], frames * long, bins * wide))
+        return self._rescale(
+            x, name, "ConvTranspose", (kernel.shape[1], frames * long, bins * wide)
+        )
 
     def _rescale(self, x: Value, name: str, operator: str, shape: tuple[int, ...]) -> Value:
         """Add a convolution whose kernels lie side by side: (1, inputs, …) → (1, *shape)."""
