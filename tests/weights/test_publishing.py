@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 
 from daw_bridge import Separator
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import ManifestError, WeightsError
 from daw_bridge.files import download
 from daw_bridge.library.manifest import ComplexModel, PublishedModel
 from daw_bridge.library.models import load_manifest
+from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from daw_bridge.weights.installing import are_fetched, are_intact
 from daw_bridge.weights.obtaining import ensure_model, locate_model, mend_model
 from tests.catalogue import SETTINGS, entry, write_catalogue, write_published
 from tests.conftest import make_noise
-from tests.mini_mdx import write_net
+from tests.mini_mdx import SHAPE, WINDOW, write_net
 from tests.web import Site, serve
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -113,10 +115,25 @@ def test_what_cannot_be_fetched_is_told_with_a_way_out(duet: str, site: Site) ->
     with pytest.raises(
         WeightsError,
         match=r"404.*get net\.onnx and table\.json .* `stemtool models import net\.onnx"
-        r" --config table\.json --family mdx --name duet`\.",
+        r" --config table\.json --name duet`\.",
     ):
         ensure_model(duet)
     assert isinstance(load_manifest(duet), PublishedModel)
+
+
+def test_files_that_were_brought_by_hand_become_the_same(duet: str, site: Site) -> None:
+    wishes = ImportWishes(configuration=site.folder / "table.json")
+    options = ImportOptions(name=duet, wishes=wishes)
+    brought = import_checkpoint(str(site.folder / "net.onnx"), options)
+    assert (brought.stems, brought.licence) == (("lead", "backing"), "CC0-1.0")
+    assert site.requests == []
+    assert ensure_model(duet) == brought
+
+
+def test_another_file_of_the_name_is_a_model_of_its_own(duet: str, home: Path) -> None:
+    net = write_net(home / "own.onnx", SHAPE, mdx_n_fft_scale_set=str(WINDOW))
+    own = import_checkpoint(str(net), ImportOptions(name=duet))
+    assert (own.stems, own.licence) == (("vocals", "instrumental"), "unknown")
 
 
 def test_a_cut_download_goes_on_where_it_stopped(
