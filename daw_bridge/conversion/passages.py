@@ -6,20 +6,21 @@ networks of today are trained with. Tables of the network itself are its family'
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from daw_bridge.bounds import MAX_OVERLAP
 from daw_bridge.conversion.checkpoints.configurations import read_configuration
-from daw_bridge.errors import OptionError
+from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.limits import MAX_STEMS, Channels, SampleRate, Samples
 from daw_bridge.library.manifest import PassageShape
 from daw_bridge.library.names import StemName
 from daw_bridge.library.stems import complement, rest_last
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from daw_bridge.conversion.family import ImportWishes
@@ -126,6 +127,21 @@ def parse_tables(
         return msgspec.convert(told, kind)
     except msgspec.ValidationError as error:
         raise OptionError(f"{wishes.configuration} cannot be rebuilt: {error}.") from error
+
+
+@contextmanager
+def rebuilding(path: Path, wishes: ImportWishes) -> Iterator[None]:
+    """Say which checkpoint is not of the network that a configuration describes.
+
+    Raises:
+        WeightsError: instead of what is raised where arrays are missing or do not fit.
+    """
+    try:
+        yield
+    except (IndexError, KeyError, TypeError, ValueError, WeightsError) as error:
+        raise WeightsError(
+            f"{path} cannot be rebuilt as {wishes.configuration} has it: {str(error).rstrip('.')}."
+        ) from error
 
 
 class Stems(NamedTuple):

@@ -12,11 +12,12 @@ import msgspec
 
 from daw_bridge.conversion import passages
 from daw_bridge.conversion.checkpoints.torch_files import mentions, read_state
-from daw_bridge.conversion.family import UNNAMED, Conversion, expecting
+from daw_bridge.conversion.family import UNNAMED, Conversion
 from daw_bridge.conversion.graphs.graph import GraphBuilder
-from daw_bridge.conversion.graphs.layers import Layers, Value
+from daw_bridge.conversion.graphs.layers import Layers
+from daw_bridge.conversion.graphs.spectra import add_spectrum, spectral_model
 from daw_bridge.conversion.graphs.tfc_tdf import TfcTdf, add_tfc_tdf
-from daw_bridge.errors import WeightsError
+from daw_bridge.errors import OptionError
 from daw_bridge.library.limits import Bins, Hop, Window
 from daw_bridge.library.manifest import ComplexModel, Transform
 
@@ -32,7 +33,6 @@ _MARKS = ("first_conv.weight", "encoder_blocks.0.tfc_tdf.blocks.0.tfc1.")
 _COUNTED = ".num_batches_tracked"
 _IGNORED = ("name", "num_blocks_per_scale", "num_channels", "growth", "bottleneck_factor")
 """Keys of the table ``model`` that arrays tell, or that tell nothing of the network."""
-_PARTS = 2  # real and imaginary
 _Size = Annotated[int, msgspec.Meta(ge=1, le=1 << 14)]
 
 
@@ -73,10 +73,10 @@ class Configuration(passages.Configuration, frozen=True, kw_only=True):
     model: Model
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """What the network sees: (1, planes, bins, time_frames)."""
+    def shape(self) -> tuple[int, int, int]:
+        """What the network sees: channels, bins and time frames."""
         frames = 1 + self.samples // self.audio.hop_length
-        return 1, _PARTS * self.audio.num_channels, self.audio.dim_f, frames
+        return self.audio.num_channels, self.audio.dim_f, frames
 
     @property
     def network(self) -> TfcTdf:
@@ -107,9 +107,10 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
     """
     told = passages.read_tables(path, wishes)
     configuration = passages.parse_tables(told, Configuration, wishes, ignored=_IGNORED)
+    _check(configuration, wishes)
     stems = passages.choose_stems(path, configuration.training, wishes)
     arrays = read_state(path, trust=wishes.trust)
-    with expecting("MDX23C as its configuration has it", path):
+    with passages.rebuilding(path, wishes):
         network = build_mdx23c(arrays, configuration, stems)
     audio = configuration.audio
     return Conversion(
@@ -139,8 +140,21 @@ def build_mdx23c(
     """
     counted = {name for name in arrays if name.endswith(_COUNTED)}
     graph = GraphBuilder({name: arrays[name] for name in arrays.keys() - counted})
-    planes = Value("spectrum", configuration.shape)
-    given = add_tfc_tdf(Layers(graph), planes, configuration.network, stems.order)
-    if graph.unused:
-        raise WeightsError(f"It has layers that cannot be rebuilt: {', '.join(graph.unused[:3])} …")
-    return graph.model({planes.name: planes.shape}, {given.name: given.shape})
+    spectrum = add_spectrum(*configuration.shape)
+    given = add_tfc_tdf(Layers(graph), spectrum, configuration.network, stems.order)
+    return spectral_model(graph, given, spectrum)
+
+
+def _check(configuration: Configuration, wishes: ImportWishes) -> None:
+    """Raise :class:`OptionError` unless bins and time frames fit the transform."""
+    audio, samples = configuration.audio, configuration.samples
+    if audio.dim_f > audio.n_fft // 2 + 1:
+        raise OptionError(
+            f"{wishes.configuration} cannot be rebuilt: the network sees {audio.dim_f} bins, where"
+            f" there are {audio.n_fft // 2 + 1}."
+        )
+    if rest := samples % audio.hop_length:
+        raise OptionError(
+            f"{wishes.configuration} cannot be rebuilt: the network gives {samples - rest} samples"
+            f" of the {samples} that it takes."
+        )

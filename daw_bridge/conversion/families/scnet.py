@@ -13,12 +13,13 @@ import msgspec
 
 from daw_bridge.conversion import passages
 from daw_bridge.conversion.checkpoints.torch_files import mentions, read_state
-from daw_bridge.conversion.family import UNNAMED, Conversion, expecting
+from daw_bridge.conversion.family import UNNAMED, Conversion
 from daw_bridge.conversion.graphs.graph import GraphBuilder
-from daw_bridge.conversion.graphs.layers import Layers, Value
+from daw_bridge.conversion.graphs.layers import Layers
 from daw_bridge.conversion.graphs.recurrent import stack_all_gates
 from daw_bridge.conversion.graphs.sparse_bands import SparseBands, add_sparse_bands
-from daw_bridge.errors import OptionError, WeightsError
+from daw_bridge.conversion.graphs.spectra import add_spectrum, spectral_model
+from daw_bridge.errors import OptionError
 from daw_bridge.library.limits import Hop, SampleRate, Window
 from daw_bridge.library.manifest import ComplexModel, Transform
 
@@ -44,7 +45,6 @@ _IGNORED = (
     "expand",
 )
 """Keys of the table ``model`` that arrays tell, or the table ``training``."""
-_PARTS = 2  # real and imaginary
 _Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 _Stride = Annotated[int, msgspec.Meta(ge=1, le=1024)]
 
@@ -66,14 +66,14 @@ class Configuration(passages.Configuration, frozen=True, kw_only=True):
     model: Model
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """What the network sees: (1, planes, bins, time_frames), the last of an even number.
+    def shape(self) -> tuple[int, int, int]:
+        """What the network sees: channels, bins and time frames, these of an even number.
 
         A passage is followed by silence for as long as need be, and at least for a sample.
         """
         hops = self.samples // self.model.hop_size + 1
         frames = 1 + hops + (hops + 1) % 2
-        return 1, _PARTS * self.audio.num_channels, self.model.nfft // 2 + 1, frames
+        return self.audio.num_channels, self.model.nfft // 2 + 1, frames
 
     @property
     def network(self) -> SparseBands:
@@ -138,7 +138,7 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
     stems = passages.choose_stems(path, configuration.training, wishes)
     arrays = read_state(path, trust=wishes.trust)
     _check(configuration, wishes, is_masking=_MASK in arrays)
-    with expecting("SCNet as its configuration has it", path):
+    with passages.rebuilding(path, wishes):
         network = build_scnet(arrays, configuration, stems)
     model, audio = configuration.model, configuration.audio
     return Conversion(
@@ -171,11 +171,9 @@ def build_scnet(
         ValueError: they are not as the configuration has them.
     """
     graph = GraphBuilder(stack_all_gates(arrays))
-    planes = Value("spectrum", configuration.shape)
-    given = add_sparse_bands(Layers(graph), planes, configuration.network, stems.order)
-    if graph.unused:
-        raise WeightsError(f"It has layers that cannot be rebuilt: {', '.join(graph.unused[:3])} …")
-    return graph.model({planes.name: planes.shape}, {given.name: given.shape})
+    spectrum = add_spectrum(*configuration.shape)
+    given = add_sparse_bands(Layers(graph), spectrum, configuration.network, stems.order)
+    return spectral_model(graph, given, spectrum)
 
 
 def _check(configuration: Configuration, wishes: ImportWishes, *, is_masking: bool) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from daw_bridge.conversion.graphs.dual_path import add_dual_path
 from daw_bridge.conversion.graphs.layers import Value
+from daw_bridge.conversion.graphs.spectra import choose_stems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,14 +76,17 @@ def add_sparse_bands(
     if layers.has("mask_layer.0.weight"):
         positions = layers.constant(layers.array("pos_embed_f"))
         estimates = _Network(layers, network).add(layers.apply("Add", seen, positions))
-        return choose_stems(layers, _mask(layers, planes, estimates), planes.shape, order)
+        return choose_stems(layers, _mask(layers, planes, estimates), planes.shape[1], order)
     if network.normalises:
         mean, deviation = _measure(layers, seen)
-        seen = layers.apply("Div", layers.apply("Sub", seen, mean), deviation)
+        around = layers.apply("Sub", seen, mean)
+        scale = layers.apply("Add", deviation, layers.constant(_QUIET))
+        seen = layers.apply("Div", around, scale)
     given = _Network(layers, network).add(seen)
     if network.normalises:
         given = layers.apply("Add", layers.apply("Mul", given, deviation), mean)
     given = layers.apply("Mul", given, layers.constant(1 / network.gain))
+<<<<<<< HEAD
     return choose_stems(layers, given, planes.shape, order)
 
 
@@ -101,6 +105,9 @@ def choose_stems(
     places = layers.stored(np.array(order))
     chosen = Value(layers.graph.add("Gather", [stems.name, places.name], axis=0), stems.shape)
     return layers.reshape(chosen, (1, -1, *sizes))
+=======
+    return choose_stems(layers, given, planes.shape[1], order)
+>>>>>>> h-c
 
 
 def _measure(layers: Layers, x: Value) -> tuple[Value, Value]:
@@ -114,8 +121,7 @@ def _measure(layers: Layers, x: Value) -> tuple[Value, Value]:
     around = layers.apply("Sub", x, mean)
     variance = average(layers.apply("Mul", around, around))
     unbiased = layers.apply("Mul", variance, layers.constant(size / (size - 1)))
-    deviation = layers.apply("Sqrt", unbiased)
-    return mean, layers.apply("Add", deviation, layers.constant(_QUIET))
+    return mean, layers.apply("Sqrt", unbiased)
 
 
 def _mask(layers: Layers, planes: Value, estimates: Value) -> Value:
@@ -158,9 +164,15 @@ class _Network:
         return x
 
     def _cut(self, bins: int) -> tuple[int, ...]:
-        """Return how many bins each band has, of all."""
+        """Return how many bins each band has, of all.
+
+        Raises:
+            ValueError: one would have none.
+        """
         low, middle, _ = self.network.shares
         edges = (0, ceil(bins * low), ceil(bins * (low + middle)), bins)
+        if sorted(set(edges)) != list(edges):
+            raise ValueError(f"its bands have no room in {bins} bins")
         return tuple(end - start for start, end in pairwise(edges))
 
     def _compress(self, x: Value, name: str) -> Skip:

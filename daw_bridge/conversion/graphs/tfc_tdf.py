@@ -12,6 +12,7 @@ from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
 from daw_bridge.conversion.graphs.layers import Value
+from daw_bridge.conversion.graphs.spectra import choose_stems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,15 +53,15 @@ def add_tfc_tdf(layers: Layers, planes: Value, network: TfcTdf, order: Sequence[
     Returns:
         (1, stems · planes, bins, time_frames).
     """
-    _, count_planes, bins, frames = planes.shape
-    bands = (1, count_planes * network.subbands, bins // network.subbands, frames)
+    _, channels, bins, frames = planes.shape
+    bands = (1, channels * network.subbands, bins // network.subbands, frames)
     mixture = layers.transpose(layers.reshape(planes, bands), 0, 1, 3, 2)
     first = layers.convolve(mixture, "first_conv")
     estimated = layers.apply("Mul", _Unet(layers, network).add(first), first)
     joined = layers.join(mixture, estimated, axis=1)
     hidden = activate(layers, layers.convolve(joined, "final_conv.0"), network.act)
-    stems = _give_stems(layers, hidden, order, bands[1])
-    return layers.reshape(layers.transpose(stems, 0, 1, 3, 2), (1, -1, bins, frames))
+    stems = layers.transpose(layers.convolve(hidden, "final_conv.2"), 0, 1, 3, 2)
+    return choose_stems(layers, layers.reshape(stems, (1, -1, bins, frames)), channels, order)
 
 
 def activate(layers: Layers, x: Value, act: str) -> Value:
@@ -72,21 +73,6 @@ def activate(layers: Layers, x: Value, act: str) -> Value:
             return layers.apply("Relu", x)
         case _:
             return layers.apply("Elu", x, alpha=float(act.removeprefix("elu")))
-
-
-def _give_stems(layers: Layers, hidden: Value, order: Sequence[int], planes: int) -> Value:
-    """Add the last convolution for some stems: (1, channels, …) → (1, stems · planes, …).
-
-    Raises:
-        ValueError: it gives fewer stems, or more.
-    """
-    kernel = layers.graph.array(f"{layers.scope}final_conv.2.weight")
-    if len(kernel) != len(order) * planes:
-        raise ValueError(f"it gives {len(kernel)} planes, not {len(order)} times {planes}")
-    chosen = kernel.reshape(len(order), planes, *kernel.shape[1:])[list(order)]
-    weights = layers.stored(chosen.reshape(kernel.shape))
-    name = layers.graph.add("Conv", [hidden.name, weights.name])
-    return Value(name, (1, len(kernel), *hidden.shape[2:]))
 
 
 @dataclass(frozen=True)
