@@ -14,7 +14,7 @@ from daw_bridge import Separator
 from daw_bridge.library.models import load_manifest
 from tests.catalogue import entry, write_catalogue
 from tests.conftest import level_db, make_noise
-from tests.golden import spectral_case
+from tests.golden import roformer_case, spectral_case
 from tests.web import Site, serve
 
 
@@ -32,7 +32,14 @@ def spectral(case: str) -> Published:
     return Published(arrays, told, tuple(map(str.lower, told["training"]["instruments"])))
 
 
+def roformer(case: str) -> Published:
+    arrays = roformer_case.make_arrays(json.loads(roformer_case.SHAPES.read_text("utf-8"))[case])
+    told = roformer_case.configuration(case)
+    return Published(arrays, told, tuple(map(str.lower, told["training"]["instruments"])))
+
+
 FAMILIES: Mapping[str, Callable[[], Published]] = {
+    "roformer": lambda: roformer("bs"),
     "mdx23c": lambda: spectral("batch norm"),
     "scnet": lambda: spectral("masks"),
 }
