@@ -261,6 +261,8 @@ class MagnitudeModel(NetworkModel, frozen=True, kw_only=True, tag="magnitude"):
         """Raise :class:`ValueError` unless its tables fit each other and its folder."""
         if self.transform.window_samples % self.transform.hop_samples:
             raise ValueError("hop_samples must divide window_samples")
+        if self.transform.window != "hann":
+            raise ValueError(f"a network of magnitudes sees no window '{self.transform.window}'")
         for name, bins in self.bandwidths.items():
             if bins > self.transform.bins:
                 raise ValueError(

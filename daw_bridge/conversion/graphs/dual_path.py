@@ -61,6 +61,8 @@ def _run(layers: Layers, rows: Value, name: str, place: int) -> Value:
     even = layers.reshape(layers.normalise(layers.reshape(rows, (-1, rows.shape[2]))), rows.shape)
     seen = layers.scale(even, f"{name}.norm_layers.{place}", (-1,))
     lstm = f"{layers.scope}{name}.lstm_layers.{place}"
+    if layers.graph.array(f"{lstm}0.kernel").shape[2] != rows.shape[2]:
+        raise ValueError(f"{lstm} does not take {rows.shape[2]} channels")
     states = add_lstm(layers.graph, seen.name, lstm, layers=1)
     width = layers.array(f"{name}.linear_layers.{place}.weight").shape[1]
     return layers.dense(Value(states, (*rows.shape[:2], width)), f"{name}.linear_layers.{place}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from daw_bridge.conversion.graphs.dual_path import add_dual_path
-from daw_bridge.conversion.graphs.layers import Value
+from daw_bridge.conversion.graphs.layers import Value, check_width
 from daw_bridge.conversion.graphs.spectra import choose_stems
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ def _fuse(layers: Layers, x: Value, name: str) -> Value:
     """
     kernel = layers.array(f"{name}.weight")
     halves = np.split(kernel.astype(np.float64), 2, axis=1)
+    check_width(name, halves[0].shape[1], x)
     weights = layers.constant(halves[0] + halves[1])
     bias = layers.constant(layers.array(f"{name}.bias"))
     pads = [size // 2 for size in kernel.shape[2:]]
@@ -225,13 +226,15 @@ def _add_convolutions(layers: Layers, x: Value, name: str) -> Value:
 def _over_time(layers: Layers, x: Value, name: str) -> Value:
     """Add a convolution over time, alike for all bins: (1, inputs, …) → (1, outputs, …)."""
     kernel = layers.graph.array(f"{layers.scope}{name}.weight")[:, :, np.newaxis]
+    groups = x.shape[1] // kernel.shape[1]
+    check_width(name, groups * kernel.shape[1], x)
     weights, bias = layers.stored(kernel), layers.constant(layers.array(f"{name}.bias"))
     pad = kernel.shape[3] // 2
     output = layers.graph.add(
         "Conv",
         [x.name, weights.name, bias.name],
         pads=[0, pad, 0, pad],
-        group=x.shape[1] // kernel.shape[1],
+        group=groups,
     )
     return Value(output, (1, len(kernel), *x.shape[2:]))
 
