@@ -26,7 +26,15 @@ from daw_bridge.library.limits import (
     Window,
 )
 from daw_bridge.library.members import Member, Rule, check_members
-from daw_bridge.library.names import BandwidthName, Line, ModelName, StemName, Text, Version
+from daw_bridge.library.names import (
+    BandwidthName,
+    Line,
+    ModelName,
+    StemName,
+    Text,
+    Version,
+    is_file_name,
+)
 from daw_bridge.library.sources import Download, FamilyName, Origin, Source
 from daw_bridge.library.stages import CommittedNetwork, ManifestTable, Stage, check_stages
 from daw_bridge.library.stems import check_names
@@ -442,6 +450,9 @@ class PublishedModel(_Model, frozen=True, kw_only=True, tag="published"):
         check_figures(self.quality, self.stems)
         if self.configuration and self.settings:
             raise ValueError(f"{self.name} has either a configuration or settings")
+        for download in self.downloads:
+            if not is_file_name(download.file):
+                raise ValueError(f"{download.url} does not end in the name of a file")
         for stem in self.renames.values():
             if stem not in self.stems:
                 raise ValueError(f"{self.name} renames to '{stem}', which is none of its stems")
