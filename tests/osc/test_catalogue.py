@@ -10,11 +10,11 @@ import pytest
 from daw_bridge import Audio
 from tests.catalogue import entry, write_catalogue, write_published
 from tests.osc.requests import ENDS, submit
-from tests.server import Server, Tcp
+from tests.server import Server, Tcp, Udp
 from tests.web import serve
 
 
-def listed(peer: Tcp) -> dict[str, list[object]]:
+def listed(peer: Udp) -> dict[str, list[object]]:
     """Return the rows of all models by their names, page by page."""
     rows: dict[str, list[object]] = {}
     count = 1
