@@ -350,7 +350,13 @@ class BandedModel(NetworkModel, frozen=True, kw_only=True, tag="banded"):
     slopes: Annotated[tuple[Slope, ...], msgspec.Meta(max_length=2)] = ()
     roll_off: RollOff | None = None
     sharpening: Sharpening | None = None
+    overlap: Annotated[float, msgspec.Meta(ge=0, le=0)] = 0
     last_is_rest: ClassVar[bool] = False
+
+    @property
+    def max_overlap(self) -> float:
+        """The largest overlap that a user may ask for: segments only share context."""
+        return 0
 
     @property
     def seen(self) -> int:
