@@ -66,9 +66,13 @@ def make_network(operator: str, bins: int = BINS, frames: int = FRAMES) -> onnx.
     nodes = [
         helper.make_node("Sub", ["input", "input"], ["zero"]),
         helper.make_node("Exp", ["zero"], ["one"]),
-        helper.make_node("AveragePool", ["input"], ["smooth"], kernel_shape=[3, 9], pads=[1, 4] * 2),
+        helper.make_node(
+            "AveragePool", ["input"], ["smooth"], kernel_shape=[3, 9], pads=[1, 4] * 2
+        ),
         helper.make_node("Sqrt", ["smooth"], ["root"]),
-        helper.make_node("Unsqueeze", [{"ones": "one", "root": "root"}[operator], "axis"], ["mask"]),
+        helper.make_node(
+            "Unsqueeze", [{"ones": "one", "root": "root"}[operator], "axis"], ["mask"]
+        ),
     ]
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
@@ -229,4 +233,3 @@ def test_other_networks_and_wishes_are_refused(home: Path) -> None:
             separator.separate(make_noise(1000), SeparationOptions(wiener_iterations=1))
         with pytest.raises(OptionError, match="takes an overlap of 0 at most"):
             separator.separate(make_noise(1000), SeparationOptions(overlap=0.25))
-
