@@ -25,8 +25,10 @@ def families() -> dict[str, Family]:
         mdx,
         mdx23c,
         openunmix,
+        roformer,
         scnet,
         spleeter,
+        vr,
         waveunet,
         xumx,
     )
@@ -40,8 +42,10 @@ def families() -> dict[str, Family]:
         "hdemucs": hdemucs,
         "waveunet": waveunet,
         "mdx": mdx,
+        "roformer": roformer,
         "mdx23c": mdx23c,
         "scnet": scnet,
+        "vr": vr,
     }
 
 
