@@ -2,4 +2,5 @@
 
 spleeter     openunmix    xumx         d3net        of masks
 demucs       hdemucs      waveunet     mdx          of signals
+roformer                                            of signals, through masks of complex spectra
 """
