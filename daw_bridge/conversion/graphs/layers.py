@@ -237,7 +237,7 @@ class Layers:
 
 
 def check_width(layer: str, channels: int, x: Value) -> None:
-    """Raise :class:`ValueError` unless a layer takes as many channels as a value has."""
+    """Raise :class:`ValueError` unless a layer takes the channels of a value (b, channels, …)."""
     if x.shape[1] != channels:
         raise ValueError(f"{layer} takes {channels} channels, not {x.shape[1]}")
 
