@@ -1,12 +1,12 @@
 """What networks of other families cost beside their references.
 
 python -m benchmarks.families [FAMILY ...] [--song SONG] [--seconds 60] [--rounds 3]
-                              [--workspace FOLDER] [--nnabla PYTHON]
+                              [--workspace FOLDER] [--nnabla PYTHON] [--audio-separator PYTHON]
 
 Networks of real size with random weights, written by the reference and imported by ``stemtool``;
 the same song, whole processes, in alternation. The references are installed below the workspace;
-torch is the one of this environment. nnabla needs an environment of its own, as
-tests/golden/README.md says: ``--nnabla`` names its Python, and without, its families are left out.
+torch is the one of this environment. nnabla and audio-separator need environments of their own, as
+tests/golden/README.md says: options name their Pythons, and without, their families are left out.
 Prints ratios; times alone say more about the machine.
 """
 
@@ -34,6 +34,7 @@ PACKAGES = (
 
 
 NNABLA = "nnabla_references.py"
+VR = "vr_references.py"
 
 
 class Family(NamedTuple):
@@ -62,6 +63,8 @@ FAMILIES = {
     "hybrid demucs": Family("net.th"),
     "ht demucs": Family("net.th"),
     "mdx": Family("net.onnx", "net.json", ()),
+    "vr 5": Family("net.pth", "net.json", references=VR),
+    "vr 5.1": Family("net.pth", "net.json", references=VR),
 }
 
 
@@ -110,11 +113,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workspace", type=Path, default=Path(tempfile.gettempdir()) / "families")
     parser.add_argument("--nnabla", default="", metavar="PYTHON")
+    parser.add_argument("--audio-separator", default="", metavar="PYTHON")
     arguments = parser.parse_args()
+    others = {NNABLA: arguments.nnabla, VR: arguments.audio_separator}
     environment = install_references(arguments.workspace)
     print(f"{'':24}{'reference':>20}{'stemtool':>20}   times faster, less cpu, less memory")
     for name in arguments.families or FAMILIES:
-        python = arguments.nnabla if FAMILIES[name].references == NNABLA else sys.executable
+        python = others.get(FAMILIES[name].references, sys.executable)
         if not python:
             continue
         with tempfile.TemporaryDirectory() as temporary:

@@ -15,9 +15,8 @@ from daw_bridge.audio import join_stems
 from daw_bridge.errors import ManifestError, OptionError
 from daw_bridge.separation.bands import CentredInverse, Upsampling, resample
 from daw_bridge.stft import Stft
-from tests.conftest import level_db
+from tests.conftest import level_db, make_noise
 from tests.separation.signal_models import install
-from tests.separation.test_signals import make_noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,15 +59,15 @@ context_frames = {CONTEXT}
 """
 
 
-def make_network(operator: str, bins: int = BINS, frames: int = FRAMES) -> onnx.ModelProto:
+def make_network(given: str, bins: int = BINS, frames: int = FRAMES) -> onnx.ModelProto:
     """A mask of ones, or one that depends on the magnitudes and their neighbours."""
     shape = [1, 2, bins, frames]
     nodes = [
         helper.make_node("Sub", ["input", "input"], ["zero"]),
         helper.make_node("Exp", ["zero"], ["one"]),
-        helper.make_node("AveragePool", ["input"], ["smooth"], kernel_shape=[3, 9], pads=[1, 4] * 2),
-        helper.make_node("Sqrt", ["smooth"], ["root"]),
-        helper.make_node("Unsqueeze", [{"ones": "one", "root": "root"}[operator], "axis"], ["mask"]),
+        helper.make_node("AveragePool", ["input"], ["mean"], kernel_shape=[3, 9], pads=[1, 4] * 2),
+        helper.make_node("Sqrt", ["mean"], ["root"]),
+        helper.make_node("Unsqueeze", [given, "axis"], ["mask"]),
     ]
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
@@ -79,14 +78,14 @@ def make_network(operator: str, bins: int = BINS, frames: int = FRAMES) -> onnx.
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def install_banded(home: Path, operator: str, bands: str = TWO_BANDS) -> str:
-    return install(home, make_network(operator), "banded", SEGMENT + bands)
+def install_banded(home: Path, given: str, bands: str = TWO_BANDS) -> str:
+    return install(home, make_network(given), "banded", SEGMENT + bands)
 
 
 @pytest.mark.parametrize("frames", [1, 47, 48, 1536, 1537, 50_000])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_with_a_mask_of_ones_nothing_changes(home: Path, frames: int, channels: int) -> None:
-    name = install_banded(home, "ones", ONE_BAND)
+    name = install_banded(home, "one", ONE_BAND)
     mixture = make_noise(frames, channels=channels)
     with Separator(name, provider="cpu") as separator:
         stems = separator.separate(mixture)
@@ -100,7 +99,7 @@ def test_with_a_mask_of_ones_nothing_changes(home: Path, frames: int, channels: 
 
 
 def test_bands_join_to_what_they_were_cut_from(home: Path) -> None:
-    name = install_banded(home, "ones")
+    name = install_banded(home, "one")
     low = resample(make_noise(10_000).samples, Fraction(4), "sinc")  # to where bands meet
     with Separator(name, provider="cpu") as separator:
         stems = separator.separate(Audio(low, 44_100))
@@ -217,16 +216,15 @@ def test_tables_that_do_not_fit_are_refused(
         install_and_open(home, tables.replace(before, after, 1))
 
 
-def install_and_open(home: Path, tables: str, **stems: tuple[str, ...]) -> None:
-    Separator(install(home, make_network("ones"), "banded", tables, **stems), provider="cpu")
+def install_and_open(home: Path, tables: str, stems: tuple[str, ...] = ("low", "high")) -> None:
+    Separator(install(home, make_network("one"), "banded", tables, stems=stems), provider="cpu")
 
 
 def test_other_networks_and_wishes_are_refused(home: Path) -> None:
     with pytest.raises(ManifestError, match="makes two stems of two channels"):
         install_and_open(home, SEGMENT + TWO_BANDS, stems=("a", "b", "c"))
-    with Separator(install_banded(home, "ones"), provider="cpu") as separator:
+    with Separator(install_banded(home, "one"), provider="cpu") as separator:
         with pytest.raises(OptionError, match="Wiener refinement is for models of masks"):
             separator.separate(make_noise(1000), SeparationOptions(wiener_iterations=1))
         with pytest.raises(OptionError, match="takes an overlap of 0 at most"):
             separator.separate(make_noise(1000), SeparationOptions(overlap=0.25))
-

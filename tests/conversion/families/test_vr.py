@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 AS_IT_IS = SeparationOptions(extension="zeros")
 COMPLEMENTS = {"vocals": "instrumental", "instrumental": "vocals"}
 SMALLEST = "one-band"
+BRIDGE = "stg2_bridge.conv.0.weight"
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -89,9 +90,7 @@ def golden_samples(name: str, frames: int) -> int:
         ({"band": {"2": FLAVOURS[SMALLEST].parameters()["band"]["1"]}}, "it lacks '1'"),
     ],
 )
-def test_what_cannot_be_done_is_refused(
-    more: dict[str, Any], complaint: str, home: Path
-) -> None:
+def test_what_cannot_be_done_is_refused(more: dict[str, Any], complaint: str, home: Path) -> None:
     path = save_checkpoint(home, SMALLEST)
     with pytest.raises(DawBridgeError, match=complaint):
         import_checkpoint(str(path), configured(home, SMALLEST, **more))
@@ -139,8 +138,11 @@ def test_without_a_configuration_it_says_what_it_needs(home: Path) -> None:
     [
         ({"stg4.weight": np.ones(3, np.float32)}, "no layer known here takes: stg4.weight"),
         ({"out.weight": None}, "The network lacks out.weight"),
-        ({"stg2_bridge.conv.0.weight": np.ones((3, 9, 1, 1), np.float32)}, "is no network of"),
-        ({"stg2_bridge.conv.0.weight": np.ones((2, 2, 1, 1), np.float32)}, "is given 4 channels, not 2"),
+        ({BRIDGE: np.ones((3, 9, 1, 1), np.float32)}, "is no network of"),
+        (
+            {BRIDGE: np.ones((2, 2, 1, 1), np.float32)},
+            "is given 4 channels, not 2",
+        ),
     ],
 )
 def test_arrays_of_another_network_are_refused(
@@ -180,4 +182,5 @@ def test_a_song_goes_through_the_command(home: Path, song: Audio, tmp_path: Path
     for stem in ("vocals", "instrumental"):
         samples, _ = soundfile.read(tmp_path / "song" / f"{stem}.wav")
         assert samples.shape == (99_999, 2)
-    assert "takes an overlap of 0 at most" in stemtool(*asked, "--overwrite", "--overlap", "0.25").stderr
+    refused = stemtool(*asked, "--overwrite", "--overlap", "0.25")
+    assert "takes an overlap of 0 at most" in refused.stderr
