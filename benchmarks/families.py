@@ -1,12 +1,13 @@
 """What networks of other families cost beside their references.
 
 python -m benchmarks.families [FAMILY ...] [--song SONG] [--seconds 60] [--rounds 3]
-                              [--workspace FOLDER] [--nnabla PYTHON] [--training CHECKOUT]
+                              [--workspace FOLDER] [--nnabla PYTHON] [--audio-separator PYTHON]
+                              [--training CHECKOUT]
 
 Networks of real size with random weights, written by the reference and imported by ``stemtool``;
 the same song, whole processes, in alternation. The references are installed below the workspace;
-torch is the one of this environment. nnabla needs an environment of its own, as
-tests/golden/README.md says: ``--nnabla`` names its Python, and without, its families are left out.
+torch is the one of this environment. nnabla and audio-separator need environments of their own, as
+tests/golden/README.md says: options name their Pythons, and without, their families are left out.
 So are MDX23C and SCNet without ``--training``, a checkout of
 github.com/ZFTurbo/Music-Source-Separation-Training.
 Prints ratios; times alone say more about the machine.
@@ -38,6 +39,7 @@ PACKAGES = (
 
 NNABLA = "nnabla_references.py"
 SPECTRAL = "spectral_references.py"
+VR = "vr_references.py"
 
 
 class Family(NamedTuple):
@@ -70,6 +72,8 @@ FAMILIES = {
     "scnet": Family("net.ckpt", "net.yaml", references=SPECTRAL),
     "scnet xl": Family("net.ckpt", "net.yaml", references=SPECTRAL),
     "scnet masked": Family("net.ckpt", "net.yaml", references=SPECTRAL),
+    "vr 5": Family("net.pth", "net.json", references=VR),
+    "vr 5.1": Family("net.pth", "net.json", references=VR),
 }
 
 
@@ -119,10 +123,15 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, default=Path(tempfile.gettempdir()) / "families")
     parser.add_argument("--nnabla", default="", metavar="PYTHON")
     parser.add_argument("--training", default="", metavar="CHECKOUT")
+    parser.add_argument("--audio-separator", default="", metavar="PYTHON")
     arguments = parser.parse_args()
+    pythons = {
+        NNABLA: arguments.nnabla,
+        VR: arguments.audio_separator,
+        SPECTRAL: arguments.training and sys.executable,
+    }
     environment = install_references(arguments.workspace)
     environment["TRAINING"] = arguments.training
-    pythons = {NNABLA: arguments.nnabla, SPECTRAL: arguments.training and sys.executable}
     print(f"{'':24}{'reference':>20}{'stemtool':>20}   times faster, less cpu, less memory")
     for name in arguments.families or FAMILIES:
         python = pythons.get(FAMILIES[name].references, sys.executable)

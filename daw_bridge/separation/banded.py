@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Masked(NamedTuple):
-    """The joined spectra of a segment's frames, and the mask of the first stem: (2, frames, bins)."""
+    """A segment's joined spectra, and the mask of the first stem: (2, frames, bins)."""
 
     spectra: Spectra
     mask: NDArray[np.float32]

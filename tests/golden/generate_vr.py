@@ -39,7 +39,8 @@ SOLO_STEMS = ("Vocals",)
 
 def import_alone() -> tuple[Any, Any, Any, Any]:
     """Import the networks and what runs them, without what else the package does and needs."""
-    (root,) = find_spec(PACKAGE).submodule_search_locations  # type: ignore[union-attr]
+    found = find_spec(PACKAGE)
+    (root,) = (found and found.submodule_search_locations) or [""]
     for name in ("", *_FOLDERS):
         package = ModuleType(f"{PACKAGE}.{name}".rstrip("."))
         package.__path__ = [str(Path(root, *name.split(".")))]
@@ -75,23 +76,32 @@ def make_network(nets: Any, nets_new: Any, flavour: Flavour) -> Any:
 
 def separate(separator: Any, flavour: Flavour, network: Any, mixture: np.ndarray) -> np.ndarray:
     """Return the stems of a mixture: (stems, channels, samples)."""
-    parameters, architecture = separator
     with tempfile.TemporaryDirectory() as temporary:
-        table, song = Path(temporary, "bands.json"), Path(temporary, "song.wav")
-        table.write_text(json.dumps(flavour.parameters()), "utf-8")
+        song = Path(temporary, "song.wav")
         soundfile.write(song, mixture.T, flavour.sample_rate_hz, "FLOAT")
-        separator = object.__new__(architecture.VRSeparator)
-        split_bin = flavour.bands[0][4]
-        vars(separator).update(
-            logger=logging.getLogger(), torch_device=torch.device("cpu"), torch_device_mps=None,
-            model_params=parameters.ModelParameters(str(table)), model_run=network,
-            is_vr_51_model=flavour.architecture is None, primary_stem_name=flavour.primary_stem,
-            enable_tta=False, enable_post_process=False, batch_size=1, window_size=512,
-            high_end_process=False, wav_subtype="FLOAT", audio_file_path=str(song),
-        )  # fmt: skip
-        sharpening = {"value": 0.05, "split_bin": split_bin, "aggr_correction": None}
-        spectra = separator.inference_vr(separator.loading_mix(), torch.device("cpu"), sharpening)
-        return np.stack([separator.spec_to_wav(spectrum) for spectrum in spectra])
+        told = {**flavour.parameters(), "primary_stem": flavour.primary_stem}
+        return run(separator, told, network, song)
+
+
+def run(separator: Any, told: dict[str, Any], network: Any, song: Path) -> np.ndarray:
+    """Return the stems of a song, by parameters that name the stem: (stems, channels, samples)."""
+    parameters, architecture = separator
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as table:
+        json.dump(told, table)
+        table.flush()
+        model_params = parameters.ModelParameters(table.name)
+    separator = object.__new__(architecture.VRSeparator)
+    vars(separator).update(
+        logger=logging.getLogger(), torch_device=torch.device("cpu"), torch_device_mps=None,
+        model_params=model_params, model_run=network, window_size=512, batch_size=1,
+        is_vr_51_model=type(network).__name__ == "CascadedNet", enable_tta=False,
+        primary_stem_name=told["primary_stem"], enable_post_process=False,
+        high_end_process=False, wav_subtype="FLOAT", audio_file_path=str(song),
+    )  # fmt: skip
+    split_bin = told["band"]["1"]["crop_stop"]
+    sharpening = {"value": 0.05, "split_bin": split_bin, "aggr_correction": None}
+    spectra = separator.inference_vr(separator.loading_mix(), torch.device("cpu"), sharpening)
+    return np.stack([separator.spec_to_wav(spectrum) for spectrum in spectra])
 
 
 def main() -> None:

@@ -92,7 +92,7 @@ WIDTH, LSTM_WIDTH = 8, 12
 
 
 def make_mixture(name: str) -> np.ndarray:
-    """Return the beginning of a song, (channels, samples), whatever a flavour's rate makes of it."""
+    """Return the beginning of a song, (channels, samples), at whatever rate a flavour has."""
     count = round(_SECONDS * FLAVOURS[name].sample_rate_hz) + 77
     samples, _ = soundfile.read(SONG, count, dtype="float32", always_2d=True)
     return np.ascontiguousarray(samples.T)

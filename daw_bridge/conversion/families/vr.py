@@ -247,7 +247,7 @@ def _check_width(layers: Layers, settings: Settings, path: Path) -> None:
 
 
 def _pre_filter(settings: Settings, *, recurrent: bool) -> tuple[tuple[Slope, ...], RollOff | None]:
-    """Return what filters the joined bins; version 5 rolls several bands off in a way of its own."""
+    """Return what filters the joined bins; version 5 rolls several bands off in its own way."""
     start, stop = settings.pre_filter_start, settings.pre_filter_stop
     if start <= 0:
         return (), None

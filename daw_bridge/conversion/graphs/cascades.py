@@ -1,7 +1,7 @@
 """The networks of the VR architecture: U-Nets over bands that see what others made of them.
 
-Layers are named as in Ultimate Vocal Remover's ``lib_v5/vr_network`` (``nets.py``, of version 5, and
-``nets_new.py``, of 5.1). Arrays tell how wide and how deep a network is.
+Layers are named as in Ultimate Vocal Remover's ``lib_v5/vr_network``: in ``nets.py``, of version 5,
+and in ``nets_new.py``, of 5.1. Arrays tell how wide and how deep a network is.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class CascadeLayers:
         return self.join(Value(name, shape), skip)
 
     def recur(self, x: Value, scope: str) -> Value:
-        """Add an LSTM over the frames of one channel: (1, n, bins, frames) → (1, 1, bins, frames)."""
+        """Add an LSTM over frames of what becomes one channel: (1, 1, bins, frames)."""
         layers = self.layers
         plane = self.unit(x, f"{scope}.conv")
         _, _, bins, frames = plane.shape
