@@ -68,7 +68,7 @@ def are_intact(manifest: ModelManifest) -> bool:
     return all(
         _is_intact(path, digest)
         for each in load_components(manifest)
-        for path, digest in _own_networks(each)
+        for path, digest in own_networks(each)
     )
 
 
@@ -126,7 +126,7 @@ def ensure_network(manifest: ModelManifest, progress: Progress | None = None) ->
     return folder / _NETWORK
 
 
-def _own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
+def own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
     """Return the paths and the hashes of a model's own networks, not of those it is made of.
 
     Raises:
