@@ -24,6 +24,7 @@ def families() -> dict[str, Family]:
         hdemucs,
         mdx,
         openunmix,
+        roformer,
         spleeter,
         waveunet,
         xumx,
@@ -38,6 +39,7 @@ def families() -> dict[str, Family]:
         "hdemucs": hdemucs,
         "waveunet": waveunet,
         "mdx": mdx,
+        "roformer": roformer,
     }
 
 

@@ -107,6 +107,15 @@ class Layers:
         name = self.graph.add("Slice", [x.name, *bounds])
         return Value(name, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
 
+    def split(self, x: Value, axis: int, lengths: Sequence[int]) -> list[Value]:
+        """Cut an axis into parts of these lengths: (…, size, …) → (…, length, …) each."""
+        sizes = self.graph.unnamed(np.array(lengths))
+        names = self.graph.add_several("Split", [x.name, sizes], [True] * len(lengths), axis=axis)
+        return [
+            Value(name, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
+            for name, length in zip(names, lengths, strict=True)
+        ]
+
     def convolve(self, x: Value, layer: str, *, dilation: int = 1) -> Value:
         """Add a convolution: (b, channels, frames or bins, …) → (b, filters, the same, …)."""
         outputs, _, *sizes = self.array(f"{layer}.weight").shape
