@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ENERGIES = "product_energies"
-"""What a gauged network gives beside its own outputs: float32 (2 · products), for each product the
-energy of what it gives, and that of what is lost in eight bits."""
+GAUGES = "product_gauges"
+"""What a gauged network gives beside its own outputs: float32 (3 · products), for each product the
+energy of what it gives, that of what is lost in eight bits, and how many numbers are multiplied."""
 _LEAST_SIDE = 16
 """Of a kernel: to make rows integers takes longer than a smaller product does."""
 _LARGEST = 127
@@ -96,7 +96,7 @@ def quantise(network: onnx.ModelProto, left: Collection[str] = ()) -> None:
 def gauge(network: onnx.ModelProto) -> list[str]:
     """Have a network, which is changed, tell what its products would lose in eight bits.
 
-    It gives what it gave before, and :data:`ENERGIES`.
+    It gives what it gave before, and :data:`GAUGES`.
 
     Returns:
         the names of the products.
@@ -104,15 +104,15 @@ def gauge(network: onnx.ModelProto) -> list[str]:
     source = _Source(network.graph)
     by_name = {product.name: product for product in source.products}
     target = _Target(source)
-    energies = []
+    gauges: list[str] = []
     for node in network.graph.node:
         target.nodes.append(node)
         if product := by_name.get(node.output[0]):
-            energies += target.compare(product)
-    if energies:
-        target.add("Concat", energies, ENERGIES, axis=0)
-        shape = [len(energies)]
-        told = helper.make_tensor_value_info(ENERGIES, TensorProto.FLOAT, shape)
+            gauges += target.compare(product)
+    if gauges:
+        target.add("Concat", gauges, GAUGES, axis=0)
+        shape = [len(gauges)]
+        told = helper.make_tensor_value_info(GAUGES, TensorProto.FLOAT, shape)
         network.graph.output.append(told)
     _replace(network, target)
     return list(by_name)
@@ -207,13 +207,23 @@ class _Target:
         return self.add("MatMulIntegerToFloat", inputs, output, domain=RUNTIME_OPERATORS)
 
     def compare(self, product: Product) -> Iterator[str]:
-        """Add the energy of a product and that of its loss; yield the names of both."""
-        made = self.multiply(product, bias="", output=f"{product.name}.in_integers")
-        loss = self.add("Sub", [product.name, made], f"{product.name}.loss")
-        axis = self._keep("energy.axis", np.zeros(1, np.int64))
-        for signal in (product.name, loss):
+        """Add the energy of a product, that of its loss, and its cost; yield their names."""
+        name = product.name
+        made = self.multiply(product, bias="", output=f"{name}.in_integers")
+        loss = self.add("Sub", [name, made], f"{name}.loss")
+        for signal in (name, loss):
             energy = self.add("ReduceSumSquare", [signal], f"{signal}.energy", keepdims=0)
-            yield self.add("Unsqueeze", [energy, axis], f"{signal}.energies")
+            yield self._one(energy)
+        count = self.add("Size", [name], f"{name}.size")
+        floats = self.add("Cast", [count], f"{name}.count", to=TensorProto.FLOAT)
+        inputs = np.array(self._array(product.kernel).shape[0], np.float32)
+        each = self._keep(f"{name}.inputs", inputs)
+        yield self._one(self.add("Mul", [floats, each], f"{name}.cost"))
+
+    def _one(self, number: str) -> str:
+        """Make a vector of a number."""
+        axis = self._keep("gauges.axis", np.zeros(1, np.int64))
+        return self.add("Unsqueeze", [number, axis], f"{number}.vector")
 
     def _rows(self, name: str) -> list[str]:
         if name not in self._quantised:
@@ -224,8 +234,9 @@ class _Target:
     def _kernel(self, name: str) -> list[str]:
         names = [f"{name}.integers", f"{name}.scales"]
         if names[0] not in self.arrays:
-            for each, array in zip(names, quantise_kernel(self._array(name)), strict=True):
-                self._keep(each, array)
+            kernel = quantise_kernel(self._array(name))
+            self._keep(names[0], kernel.integers)
+            self._keep(names[1], kernel.scales)
         return names
 
     def _array(self, name: str) -> NDArray[Any]:

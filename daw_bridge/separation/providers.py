@@ -1,4 +1,7 @@
-"""What networks can run on, and how exactly, as data: neither ONNX Runtime nor NumPy is loaded to know it."""
+"""What networks can run on, and how exactly, as data.
+
+Neither ONNX Runtime nor NumPy is loaded to know it.
+"""
 
 from __future__ import annotations
 

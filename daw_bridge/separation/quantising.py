@@ -1,11 +1,11 @@
-"""A model's networks in eight bits: what that loses is measured on a song, and what loses too much
-is left in float.
+"""A model's networks in eight bits, as far as what that loses, measured on a song, allows.
 
     song → excerpts → stems in float, and what each product would lose
                     → stems in int8 → how far they are from those → fewer products, until it is near
 
 What products lose adds up, about, to what the stems lose. So after the first try, which is with all
-products, as many of the worst are left in float as leave a sum that would do.
+products, as many are left in float as leave a sum that would do: first those that lose most for the
+time that they take.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 WANTED_DB = -35.0
 """How far below the stems lies, at most, what int8 changes of them, unless more is asked for."""
 _EXCERPTS = 3
-_EXCERPT_S = 8
+_EXCERPT_S = 5
 _QUIET_DB = -40.0
 """Below the mixture: what is lost of a stem that is quieter is held against this level."""
 _MARGIN_DB = 0.5
@@ -69,22 +69,28 @@ class Quantised(NamedTuple):
     Attributes:
         products: how many products of its networks could be ones of integers.
         left: how many of these are left in float.
+        share: of what all of them multiply, what is ones of integers.
         residual_db: how far below the stems lies what int8 changes of them.
         song: what that was measured on.
     """
 
     products: int
     left: int
+    share: float
     residual_db: float
     song: Path
 
 
 class Loss(NamedTuple):
-    """What a product of a network loses in eight bits, as a share of its own energy."""
+    """What a product of a network loses in eight bits, as a share of its own energy.
+
+    ``cost`` is how many numbers it multiplies.
+    """
 
     network: Path
     product: str
     share: float
+    cost: float
 
 
 def find_example(manifest: ModelManifest) -> Path:
@@ -130,7 +136,8 @@ def quantise_model(
         products = study.gauge(_cut(song))
         left, residual_db = study.search(at_most_db)
         study.keep(left, residual_db, song)
-    return Quantised(products, sum(map(len, left.values())), residual_db, song)
+    count = sum(map(len, left.values()))
+    return Quantised(products, count, study.share_without(left), residual_db, song)
 
 
 @contextmanager
@@ -191,9 +198,9 @@ class _Study:
         self._excerpts = excerpts
         self._stems = self._separate(gauged, meters)
         self._losses = [
-            Loss(path, product, share)
+            Loss(path, product, share, cost)
             for path, meter in meters.items()
-            for product, share in meter.shares()
+            for product, share, cost in meter.losses()
         ]
         return count
 
@@ -219,6 +226,12 @@ class _Study:
             f" by more than {at_most_db:.0f} dB, whichever products are left in float;"
             " --at-most allows more."
         )
+
+    def share_without(self, left: Left) -> float:
+        """Return what part of all that is multiplied is in products that are not left."""
+        costs = {(loss.network, loss.product): loss.cost for loss in self._losses}
+        lost = sum(costs[path, name] for path, names in left.items() for name in names)
+        return 1 - lost / sum(costs.values())
 
     def keep(self, left: Left, residual_db: float, song: Path) -> None:
         """Keep the networks that were made last."""
@@ -261,14 +274,16 @@ class _Study:
 
 
 def choose_left(losses: Sequence[Loss], budget: float) -> tuple[Left, float]:
-    """Leave the worst products until what the rest lose is no more than a budget.
+    """Leave products until what the rest lose is no more than a budget.
+
+    Those that lose most for what they cost are left first.
 
     Returns:
         for each network those that are left; and the sum of what the rest lose.
     """
     left: dict[Path, tuple[str, ...]] = {loss.network: () for loss in losses}
     total = 0.0
-    for loss in sorted(losses, key=lambda loss: loss.share):
+    for loss in sorted(losses, key=lambda loss: loss.share / max(loss.cost, 1)):
         if total + loss.share <= budget:
             total += loss.share
         else:
@@ -295,22 +310,22 @@ def _energies(signals: NDArray[Any]) -> NDArray[np.float64]:
 
 
 class _Meter:
-    """Adds up what products lose over all runs of a network, which may be in several threads."""
+    """Adds up what products tell over all runs of a network, which may be in several threads."""
 
     def __init__(self, products: Sequence[str]) -> None:
         self._products = products
-        self._energies = np.zeros((len(products), 2))
+        self._sums = np.zeros((len(products), 3))
         self._lock = threading.Lock()
 
-    def add(self, energies: NDArray[np.float32]) -> None:
-        """Add what a run tells: (2 · products)."""
+    def add(self, gauges: NDArray[np.float32]) -> None:
+        """Add what a run tells: (3 · products)."""
         with self._lock:
-            self._energies += energies.reshape(-1, 2)
+            self._sums += gauges.reshape(-1, 3)
 
-    def shares(self) -> Iterator[tuple[str, float]]:
-        """Yield each product and what it loses as a share of its energy."""
-        for product, (signal, lost) in zip(self._products, self._energies, strict=True):
-            yield product, float(lost / signal) if signal else math.inf if lost else 0.0
+    def losses(self) -> Iterator[tuple[str, float, float]]:
+        """Yield each product, what it loses as a share of its energy, and what it multiplies."""
+        for product, (signal, lost, cost) in zip(self._products, self._sums, strict=True):
+            yield product, float(lost / signal) if signal else 0.0, float(cost)
 
 
 class _MeteredGraph:
@@ -325,8 +340,8 @@ class _MeteredGraph:
 
     def run(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return its outputs for its inputs, of any shape."""
-        *outputs, energies = self._graph.run(*inputs)
-        self._meter.add(energies)
+        *outputs, gauges = self._graph.run(*inputs)
+        self._meter.add(gauges)
         return outputs
 
 
