@@ -216,9 +216,9 @@ class _Target:
             yield self._one(energy)
         count = self.add("Size", [name], f"{name}.size")
         floats = self.add("Cast", [count], f"{name}.count", to=TensorProto.FLOAT)
-        inputs = np.array(self._array(product.kernel).shape[0], np.float32)
+        inputs = np.array(self._array(product.kernel).shape[:1], np.float32)
         each = self._keep(f"{name}.inputs", inputs)
-        yield self._one(self.add("Mul", [floats, each], f"{name}.cost"))
+        yield self.add("Mul", [floats, each], f"{name}.cost")
 
     def _one(self, number: str) -> str:
         """Make a vector of a number."""

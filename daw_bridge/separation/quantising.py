@@ -26,7 +26,7 @@ from daw_bridge.conversion.child import NETWORK
 from daw_bridge.conversion.process import quantise_apart
 from daw_bridge.errors import ModelError, OptionError, OutputError
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.files.reading import open_audio
+from daw_bridge.files.reading import count_frames, open_audio
 from daw_bridge.library.models import load_components, load_manifest
 from daw_bridge.library.places import cache_folder
 from daw_bridge.separation.loading import Loader
@@ -152,15 +152,19 @@ def _workplace() -> Iterator[Path]:
 
 def _cut(song: Path) -> list[Audio]:
     """Return some seconds of a song, from several places."""
+    frames = count_frames(song)
     with open_audio(song) as reader:
         rate = reader.sample_rate_hz
-        length = max(1, min(reader.frames, _EXCERPT_S * rate))
-        count = max(1, min(_EXCERPTS, reader.frames // length))
-        middles = [(2 * place + 1) * reader.frames // (2 * count) for place in range(count)]
-        return [
-            Audio(np.concatenate(list(reader.blocks(middle - length // 2, length)), axis=1), rate)
-            for middle in middles
-        ]
+    length = max(1, min(frames, _EXCERPT_S * rate))
+    count = max(1, min(_EXCERPTS, frames // length))
+    middles = ((2 * place + 1) * frames // (2 * count) for place in range(count))
+    return [_read(song, middle - length // 2, length) for middle in middles]
+
+
+def _read(song: Path, start: int, length: int) -> Audio:
+    with open_audio(song) as reader:
+        samples = np.concatenate(list(reader.blocks(start, length)), axis=1)
+        return Audio(samples, reader.sample_rate_hz)
 
 
 class _Study:
