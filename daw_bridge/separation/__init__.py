@@ -12,5 +12,7 @@ masks        masks → spectra of stems         wiener       their refinement
 signals      segments → signals, by a network
 spectral     that sees complex spectra        hybrid       or these and samples
 
+quantising   networks → the same in int8, as far as a song allows
+
 synthesis    all of these → blocks of stems   ensembles    what several separations agree on
 """

@@ -56,7 +56,7 @@ _EXCERPTS = 3
 _EXCERPT_S = 5
 _QUIET_DB = -40.0
 """Below the mixture: what is lost of a stem that is quieter is held against this level."""
-_MARGIN_DB = 0.5
+_MARGIN_DB = 1.0
 _TRIES = 8
 _SILENCE_DB = -200.0
 
