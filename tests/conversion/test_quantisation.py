@@ -59,7 +59,9 @@ def dense() -> onnx.ModelProto:
         node("MatMul", "x kernel", "product"),
         node("Add", "product bias", "y"),
     ]
-    return network(nodes, {"half": kernel_of().astype(np.float16), "gains": gains(), "bias": bias()})
+    return network(
+        nodes, {"half": kernel_of().astype(np.float16), "gains": gains(), "bias": bias()}
+    )
 
 
 def kernel_of() -> np.ndarray:
@@ -145,7 +147,9 @@ def test_the_same_rows_and_kernels_become_integers_once() -> None:
 def test_products_that_are_left_stay_as_they_are(tmp_path: Path) -> None:
     model, rows = three_of_the_same(), random(ROWS, INPUTS)
     quantise(model, ["first", "second", "third"])
-    np.testing.assert_array_equal(run(model, tmp_path, rows), run(three_of_the_same(), tmp_path, rows))
+    np.testing.assert_array_equal(
+        run(model, tmp_path, rows), run(three_of_the_same(), tmp_path, rows)
+    )
     model = three_of_the_same()
     quantise(model, ["second"])
     assert operators(model).count("MatMulIntegerToFloat") == 2

@@ -173,7 +173,9 @@ def test_what_was_measured_is_read_by_rules(name: str) -> None:
         Separator(name, provider="cpu", precision="int8")
 
 
-def test_a_model_without_products_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_products_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
     graph = network()
     for node in graph.graph.node:
@@ -237,7 +239,7 @@ def test_stems_in_float_are_not_taken_for_those_in_int8(name: str, tmp_path: Pat
     origins = []
     for precision in ("float", "int8", "int8"):
         with Separator(name, provider="cpu", precision=precision) as separator:  # type: ignore[arg-type]
-            maker = StemMaker(separator.manifest, lambda: separator, cache, separator.precision)  # noqa: B023
+            maker = StemMaker(separator.manifest, lambda: separator, cache, separator.precision)
             output = tmp_path / f"{len(origins)}.wav"
             result = run_remix(RemixJob(SONG, output, Preset()), maker)
         origins.append((result.provider, result.precision))
