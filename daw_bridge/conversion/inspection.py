@@ -236,6 +236,12 @@ def _infer_shapes(network: onnx.ModelProto) -> Shapes:
 
 def _stand_in(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     """Yield nodes whose outputs' shapes can be told, in place of one whose cannot."""
+    if node.op_type == "DynamicQuantizeLinear":
+        integers, scale, zero = node.output
+        yield helper.make_node("Cast", node.input, [integers], to=TensorProto.UINT8)
+        yield helper.make_node("ReduceMax", node.input, [scale], keepdims=0)
+        yield helper.make_node("Cast", [scale], [zero], to=TensorProto.UINT8)
+        return
     if node.domain != RUNTIME_OPERATORS and node.op_type != "SimplifiedLayerNormalization":
         yield node
         return

@@ -35,7 +35,7 @@ _UINT8_OUTPUTS = ("bytes", "scale", "zero")
 
 
 class Kernel(NamedTuple):
-    """A kernel (inputs, outputs) in eight bits: itself divided by the scales of its columns."""
+    """A kernel in eight bits: ``integers`` (inputs, outputs), times ``scales`` (outputs,)."""
 
     integers: NDArray[np.int8]
     scales: NDArray[np.float32]

@@ -199,5 +199,5 @@ def test_a_process_of_its_own_makes_the_same_bytes_each_time(tmp_path: Path) -> 
 def test_what_is_no_network_is_a_sentence(tmp_path: Path) -> None:
     source = tmp_path / "source.onnx"
     source.write_bytes(b"nothing of the kind")
-    with pytest.raises(WeightsError, match="source.onnx is no ONNX graph"):
+    with pytest.raises(WeightsError, match=r"source\.onnx is no ONNX graph"):
         quantise_apart(source, folder=tmp_path, left=None)
