@@ -23,7 +23,7 @@ from daw_bridge.bounds import MAX_OVERLAP, MAX_SHIFTS, MAX_TRACK, MAX_WIENER_ITE
 from daw_bridge.files.containers import BITS, CONTAINERS
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.printing import printable
-from daw_bridge.separation.providers import PROVIDER_NAMES, Provider
+from daw_bridge.separation.providers import PRECISIONS, PROVIDER_NAMES, Precision, Provider
 from stemtool_cli.streams import complain, show
 
 if TYPE_CHECKING:
@@ -68,20 +68,25 @@ def gathered(**kinds: Callable[..., object] | str) -> Decorator:
 
 @dataclass(frozen=True)
 class Engine:
-    """What makes stems: a model, what it runs on, and how much is kept of what it makes."""
+    """What makes stems: a model, what it runs on, how exactly, and how much is kept of them."""
 
     model: str = DEFAULT_MODEL
     provider: Provider = "auto"
     require_gpu: bool = False
     threads: int | None = None
+    precision: Precision = "float"
     cache_limit: float = 0
 
     def open(self) -> Separator:
         """Load the model."""
         from daw_bridge.separation.separator import Separator
 
-        provider: Provider = "gpu" if self.require_gpu else self.provider
-        return Separator(self.model, provider=provider, threads=self.threads)
+        return Separator(
+            self.model,
+            provider=self._provider,
+            threads=self.threads,
+            precision=self.precision,
+        )
 
     def maker(self) -> StemMaker:
         """Return what makes stems, or finds them in the cache."""
@@ -91,7 +96,18 @@ class Engine:
 
         limit_bytes = round(self.cache_limit * 1e9)
         cache = StemCache(limit_bytes=limit_bytes) if limit_bytes else None
-        return StemMaker(ensure_model(self.model), self.open, cache)
+        return StemMaker(ensure_model(self.model), self.open, cache, self._settled_precision())
+
+    @property
+    def _provider(self) -> Provider:
+        return "gpu" if self.require_gpu else self.provider
+
+    def _settled_precision(self) -> Precision:
+        if self.precision == "float":
+            return "float"
+        from daw_bridge.separation.loading import settle_precision  # slow to load
+
+        return settle_precision(self.precision, self._provider)
 
 
 @dataclass(frozen=True)
@@ -240,6 +256,10 @@ provider_options = _together(
         help="What to run networks on.",
     ),
     click.option(
+        "--precision", type=click.Choice(PRECISIONS), default="float", show_default=True,
+        help="int8 is faster on CPUs, once stemtool models quantise was run.",
+    ),
+    click.option(
         "--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all."
     ),
 )  # fmt: skip
@@ -333,7 +353,8 @@ def describe_files(result: Result, origin: str) -> list[str]:
         f"{result.source}",
         *(f"  {name:<14} {path}" for name, path in result.outputs.items()),
         f"  {seconds:.1f} s of audio, {result.frames} frames, in {result.elapsed_s:.1f} s:"
-        f" {result.times_real_time:.0f} x real time{origin} {result.provider}",
+        f" {result.times_real_time:.0f} x real time{origin} {result.provider}"
+        f"{' in int8' if result.precision == 'int8' else ''}",
         *_describe_length(result),
     ]
 
