@@ -36,6 +36,7 @@ from daw_bridge.separation.options import SeparationOptions, make_plan
 from daw_bridge.separation.providers import join_providers
 from daw_bridge.separation.synthesis import Synthesis
 from daw_bridge.stft import fft
+from daw_bridge.system import usable_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -75,6 +76,7 @@ class Separator:
         threads: int | None = None,
     ) -> None:
         self.manifest = load_manifest(model)
+        self.threads = threads or usable_cpus()
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
         loader = Loader(provider, threads)
