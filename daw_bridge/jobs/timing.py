@@ -69,6 +69,11 @@ def separate_and_note(
         keep_cost(_cost_of(separator, spent_s / done_s), is_average=True)
 
 
+def conditions_of(separator: Separator) -> Conditions:
+    """Return what a loaded model really runs on."""
+    return Conditions(separator.provider, separator.threads)
+
+
 def passage_seconds(manifest: ModelManifest) -> float:
     """Return how much a model sees at once, or that of the models that it is made of."""
     return max(map(_own_passage_seconds, load_components(manifest)))
@@ -92,8 +97,7 @@ def _is_usual(options: SeparationOptions) -> bool:
 
 
 def _cost_of(separator: Separator, seconds: float) -> Cost:
-    conditions = Conditions(separator.provider, separator.threads)
-    return Cost.of(separator.manifest, conditions, seconds)
+    return Cost.of(separator.manifest, conditions_of(separator), seconds)
 
 
 def _noise(manifest: ModelManifest, seconds: float) -> Audio:

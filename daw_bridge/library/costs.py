@@ -82,9 +82,9 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     model: ModelName
     versions: Annotated[str, msgspec.Meta(max_length=_MAX_VERSIONS)]
     machine: Line
-    provider: Annotated[Line, msgspec.Meta(max_length=32)]
+    provider: Line
     threads: Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]
-    precision: Annotated[Line, msgspec.Meta(max_length=32)]
+    precision: Line
     seconds: Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
     @classmethod

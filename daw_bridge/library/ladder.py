@@ -123,6 +123,22 @@ class Choice:
             said.append(f"{size} fetched first")
         return f"--quality {self.rung}: {'; '.join(said)}."
 
+    def describe(self) -> dict[str, object]:
+        """Return what programs are told of it."""
+        model = self.model
+        return {
+            "quality": self.rung,
+            "model": model.name,
+            "stems": list(self.stems),
+            "sdr_db": self.sdr_db,
+            "data": self.data or None,
+            "compared_on_other_data": self.rough,
+            "times_real_time": 1 / model.cost if model.cost else None,
+            "is_timed": model.is_timed,
+            "is_here": model.is_here,
+            "size_bytes": model.size_bytes,
+        }
+
 
 def describe_cost(cost: float) -> str:
     """Return how many seconds of audio a second makes, as ``3.2 x real time``."""
