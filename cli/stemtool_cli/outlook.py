@@ -49,6 +49,13 @@ class Outlook:
         if self._choice:
             self._say(self._choice)
 
+    @classmethod
+    def of(cls, engine: Engine, display: Display, job: RenderJob) -> Outlook:
+        """Return that of a job which may find its stems in a folder; no model makes them then."""
+        if job.stems_folder:
+            engine = replace(engine, quality=None, commercial=False, offline=False)
+        return cls(engine, display, job.asked_stems)
+
     def expect(self, separator: Separator, jobs: Sequence[Job]) -> None:
         """Say how long jobs will take with the model that is loaded, where that is long."""
         from daw_bridge.jobs.choosing import forecast

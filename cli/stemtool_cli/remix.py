@@ -161,7 +161,7 @@ def remix(
     with to_file(output, container) as path, display.progress(file.name) as progress:
         excerpt = span.of(file, track=choices.track)
         job = replace(choices.job(excerpt, folder, named.read()), output=path)
-        outlook = Outlook(engine, display, job.asked_stems)
+        outlook = Outlook.of(engine, display, job)
         result = run_remix(job, outlook.maker(job), progress=outlook.watch(progress))
     if path != output:  # it was printed
         display = Display(quiet=True)

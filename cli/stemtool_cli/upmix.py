@@ -154,7 +154,7 @@ def upmix(
         raise click.UsageError(f"Standard output takes one file, and {choices.output} are several.")
     with to_file(target, container or "wav") as path, display.progress(file.name) as progress:
         job = _make_job(file, path, container, choices)
-        outlook = Outlook(engine, display, job.asked_stems)
+        outlook = Outlook.of(engine, display, job)
         result = run_upmix(job, outlook.maker(job), progress=outlook.watch(progress))
     if path != target:  # it was printed
         display = Display(quiet=True)

@@ -68,7 +68,6 @@ _MOST_REDIRECTS = 9
 _BLOCK_BYTES = 1 << 18
 _KEY_DIGITS = 16
 _SHA256_DIGITS = 64
-_TOO_LARGE = f"it is larger than {LIMIT_BYTES >> 30} GiB"
 _NAME_BYTES = 200
 _TOLD_CHARACTERS = 120
 _VERSION_BYTES = 258
@@ -100,7 +99,12 @@ class UnreachableError(InterruptedDownloadError):
 
 @contextmanager
 def downloaded(
-    url: str, folder: Path, *, sha256: str | None = None, progress: Progress | None = None
+    url: str,
+    folder: Path,
+    *,
+    sha256: str | None = None,
+    progress: Progress | None = None,
+    limit_bytes: int | None = None,
 ) -> Iterator[Path]:
     """Give a file of the web, under its own name; it is removed when the block ends.
 
@@ -110,14 +114,15 @@ def downloaded(
         sha256: what the file must hash to, or the first digits of that; None: anything. A redirect
             may leave https for http only where all 64 digits are given.
         progress: is told how many bytes are here, and of how many, where the server says that.
+        limit_bytes: how large the file may be; by default as large as any.
 
     Raises:
-        OSError: there is no such file, its hash is wrong, or the disk is full. The message is a
-            sentence without its stop.
+        OSError: there is no such file, it is too large, its hash is wrong, or the disk is full.
+            The message is a sentence without its stop.
     """
     place = folder / hashlib.sha256(url.encode()).hexdigest()[:_KEY_DIGITS]
     with locked(place, folder):
-        part = _Part(place, _name_of(url), sha256 or "")
+        part = _Part(place, _name_of(url), sha256 or "", limit_bytes or LIMIT_BYTES)
         is_done = False
         try:
             yield part.finish(url, progress)
@@ -133,11 +138,12 @@ def downloaded(
 class _Part:
     """The part of a file that has come."""
 
-    def __init__(self, folder: Path, name: str, sha256: str) -> None:
+    def __init__(self, folder: Path, name: str, sha256: str, limit_bytes: int) -> None:
         self._path = folder / f"{name}.part"
         self._version = folder / ".version"  # the name of no file: they begin with no dot
         self._whole = folder / name
         self._sha256 = sha256
+        self._limit_bytes = limit_bytes
 
     @property
     def is_resumable(self) -> bool:
@@ -207,8 +213,8 @@ class _Part:
             raise OSError(f"{self._path} cannot be written: {error.strerror}") from error
 
     def _check_room(self, total: int) -> None:
-        if total > LIMIT_BYTES:
-            raise OSError(_TOO_LARGE)
+        if total > self._limit_bytes:
+            raise OSError(f"it is larger than {self._limit_bytes:,} bytes")
         missing, free = total - self._size(), shutil.disk_usage(self._path.parent).free
         if missing > free:
             raise OSError(

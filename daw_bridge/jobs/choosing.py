@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daw_bridge.errors import ModelError
-from daw_bridge.library.costs import find_cost, read_costs, typical_cost
+from daw_bridge.library.catalogue import load_published
+from daw_bridge.library.costs import Conditions, find_cost, read_costs, typical_cost
 from daw_bridge.library.ladder import Candidate, Wishes, choose
-from daw_bridge.library.models import load_components, load_manifests
+from daw_bridge.library.manifest import PublishedModel
+from daw_bridge.library.models import load_components, load_manifest, load_manifests
 from daw_bridge.weights.installing import are_fetched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
-    from daw_bridge.library.costs import Conditions, Cost
+    from daw_bridge.library.costs import Cost
     from daw_bridge.library.ladder import Choice
     from daw_bridge.library.manifest import ModelManifest
 
@@ -51,9 +53,26 @@ def choose_model(wishes: Wishes, conditions: Conditions) -> Choice:
 
 
 def find_candidates(conditions: Conditions) -> list[Candidate]:
-    """Return the models of the library, with what they cost."""
+    """Return the models of the library and of the catalogue, with what they cost."""
     costs = read_costs()
-    return [_candidate(manifest, costs, conditions) for manifest in load_manifests()]
+    manifests = (*load_manifests(), *load_published())
+    return [_candidate(manifest, costs, conditions) for manifest in manifests]
+
+
+def find_here(names: Collection[str] = ()) -> list[str]:
+    """Return the names of the models that are on this machine, or those of some that must be.
+
+    Raises:
+        ModelError: one is not on this machine, or there is none of this name.
+    """
+    here = [each.name for each in find_candidates(Conditions()) if each.is_here]
+    for name in names:
+        if name not in here:
+            raise ModelError(
+                f"{load_manifest(name).name} is not on this machine: stemtool models pull {name}"
+                " fetches it."
+            )
+    return list(dict.fromkeys(names)) or here
 
 
 def forecast(
@@ -106,7 +125,7 @@ def _fetched_bytes(manifest: ModelManifest) -> int | None:
     sizes = [
         each.sources[0].size_bytes
         for each in load_components(manifest)
-        if each.network and not are_fetched(each)
+        if (each.network or isinstance(each, PublishedModel)) and not are_fetched(each)
     ]
     known = [size for size in sizes if size]
     return sum(known) if len(known) == len(sizes) else None

@@ -2,6 +2,7 @@
 
 places       the folders, and what lies in them
 manifest     what a model is, of each kind        models         which there are
+catalogue    which could be had
 sources      whose weights it runs    activations  what the layers of some networks end with
 stages       what it is made of       members      or the models whose consensus it is
 names        what these may be         limits         and how large a model may be

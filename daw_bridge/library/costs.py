@@ -18,6 +18,7 @@ from daw_bridge.errors import OutputError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.files.folders import locked
 from daw_bridge.files.reach import read_small
+from daw_bridge.library.manifest import MagnitudeModel, PublishedModel
 from daw_bridge.library.models import load_components
 from daw_bridge.library.names import Line, ModelName
 from daw_bridge.library.places import cache_folder
@@ -46,8 +47,10 @@ _TYPICAL = {
     "roformer": 3.0,
 }
 """By family, for networks of the published sizes on two cores (docs/models.md, What they cost)."""
-_TYPICAL_BESIDE_A_MANIFEST = 0.02
-"""Of a network of masks that lies there: models/bridge-4stems has two."""
+_TYPICAL_NETWORK = 0.02
+"""Of masks, which lies beside a manifest: models/bridge-4stems has two."""
+_TYPICAL_FILTER = 0.012
+"""models/classic-4stems has two."""
 
 _log = logging.getLogger(__name__)
 
@@ -150,20 +153,23 @@ def typical_cost(manifest: ModelManifest) -> float | None:
 
     A bag of Demucs's networks costs as much as all of them.
     """
-    total = 0.0
-    for each in load_components(manifest):
-        if each.network:
-            seconds = _TYPICAL.get(each.network.family)
-            bag = len(each.sources[0].files) if each.network.family == "hdemucs" else 1
-            seconds = seconds and seconds * max(bag, 1)
-        elif each.kind == "magnitude" or not any(each.committed):
-            seconds = _TYPICAL_BESIDE_A_MANIFEST * len(tuple(each.committed))
-        else:
-            seconds = None
-        if seconds is None:
-            return None
-        total += seconds
-    return total or None
+    costs = [_own_typical_cost(each) for each in load_components(manifest)]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) or None if len(known) == len(costs) else None
+
+
+def _own_typical_cost(manifest: ModelManifest) -> float | None:
+    """Return what the networks of a model itself cost, not of those that it is made of."""
+    committed = len(tuple(manifest.committed))
+    origin = manifest if isinstance(manifest, PublishedModel) else manifest.network
+    if origin:
+        cost = _TYPICAL.get(origin.family)
+        is_bag = origin.family == "hdemucs" and manifest.sources[0].files
+        return cost and cost * (len(manifest.sources[0].files) if is_bag else 1)
+    if not isinstance(manifest, MagnitudeModel):
+        return None if committed else 0.0
+    filters = sum(splitter.filter is not None for splitter in manifest.splitters)
+    return _TYPICAL_NETWORK * committed + _TYPICAL_FILTER * filters
 
 
 def keep_cost(cost: Cost, *, is_average: bool = False) -> None:

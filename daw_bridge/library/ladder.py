@@ -9,8 +9,8 @@
 Two models are compared by the mean of their figures for the stems that are asked for, on the data
 that both have figures of; only where there is none, by the highest figures that they have, which
 is said. The best is the one that loses fewest comparisons. Models without figures come after those
-with, by what they cost; ties go by name. What the other stems leave (``other``, ``accompaniment``)
-needs no figure, unless it is all that is asked for.
+with, by what they cost; ties go by name. What the other stems leave (``other``, ``accompaniment``,
+``instrumental``) needs no figure, unless it is all that is asked for.
 
 A model's cost is what was measured on this machine, else what is typical of its family.
 """
@@ -39,6 +39,8 @@ USUAL_STEMS = ("vocals", "drums", "bass", "other")
 """What is asked for where nothing is."""
 REAL_TIME = 1.0
 """Seconds that a second of audio takes."""
+_LEFT = (*RESTS, "instrumental")
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Choice:
         if self.sdr_db is not None:
             said.append(f"{self.sdr_db:.1f} dB on {self.data}")
         if self.rough:
-            said.append(f"compared with {self.rough} others by figures of other data only, roughly")
+            said.append(f"compared only roughly with {self.rough}, whose figures are of other data")
         if model.cost is not None:
             measured = "" if model.is_timed else "typically "
             said.append(f"{measured}{describe_cost(model.cost)}")
@@ -181,17 +183,17 @@ def _refusal(able: Sequence[Candidate], wishes: Wishes, stems: Sequence[str]) ->
         "on this machine": wishes.offline,
         "known to be free for commercial use": wishes.commercial,
     }
-    names = ", ".join(each.name for each in able)
+    more = f" and {len(able) - _NAMED} more" if len(able) > _NAMED else ""
     return (
         f"No model that makes {', '.join(stems)} is"
         f" {' and '.join(bound for bound, is_meant in bounds.items() if is_meant)}; there are"
-        f" {names}."
+        f" {', '.join(each.name for each in able[:_NAMED])}{more}."
     )
 
 
 def _counted(stems: Sequence[str]) -> tuple[str, ...]:
     """Return the stems whose figures count."""
-    return tuple(stem for stem in stems if stem not in RESTS) or tuple(stems)
+    return tuple(stem for stem in stems if stem not in _LEFT) or tuple(stems)
 
 
 @dataclass(frozen=True)

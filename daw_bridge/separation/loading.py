@@ -14,6 +14,7 @@ from daw_bridge.library.manifest import (
     EnsembleModel,
     HybridModel,
     MagnitudeModel,
+    PublishedModel,
     WaveformModel,
 )
 from daw_bridge.library.models import load_manifest
@@ -79,6 +80,8 @@ class Loader:
                 return Model(manifest, masks, partial(Masking, network=masks, manifest=manifest))
             case EnsembleModel():
                 raise ManifestError(f"{manifest.name} is an ensemble: open its members instead.")
+            case PublishedModel():
+                raise ManifestError(f"{manifest.name} is not here yet: fetch it first.")
         signals = self._load_signals(manifest)
         return Model(manifest, signals, partial(Overlapping, network=signals, manifest=manifest))
 

@@ -141,26 +141,42 @@ def _free_name(name: str, *, overwrite: bool) -> str:
 
 def _write(folder: Path, checkpoint: _Checkpoint, options: ImportOptions) -> None:
     """Convert a checkpoint into a model's folder, whole or not at all."""
+    with changing_model(folder), staged(folder, data_folder()) as staging:
+        model = convert_apart(checkpoint.path, options.family, options.wishes, folder=staging)
+        model = msgspec.structs.replace(model, name=folder.name, sources=checkpoint.sources)
+        finish_model(model, staging)
+
+
+@contextmanager
+def changing_model(folder: Path) -> Iterator[None]:
+    """Let nobody else change a model's folder meanwhile.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     try:
-        with locked(folder, data_folder()), staged(folder, data_folder()) as staging:
-            model = convert_apart(checkpoint.path, options.family, options.wishes, folder=staging)
-            digest = sha256_of(staging / NETWORK)
-            described = _describe(model, folder.name, checkpoint, digest)
-            manifest = staging / "manifest.toml"
-            manifest.write_text(manifest_text(described), "utf-8")
-            read_manifest(manifest)
-            inspect_once(described, staging / NETWORK, digest)
+        with locked(folder, data_folder()):
+            yield
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
 
 
-def _describe(model: Described, name: str, checkpoint: _Checkpoint, digest: str) -> Described:
-    """Return what the manifest of a converted checkpoint says, whose network has a hash."""
+def finish_model(model: Described, folder: Path) -> None:
+    """Write the manifest of a network that was converted into a folder, and look at both.
+
+    Raises:
+        ManifestError: the manifest breaks the rules.
+        WeightsError: the network is not harmless.
+        OSError: the manifest cannot be written.
+    """
+    digest = sha256_of(folder / NETWORK)
     network = CommittedNetwork(file=NETWORK, sha256=digest)
-    return msgspec.structs.replace(
+    described = msgspec.structs.replace(
         model,
-        name=name,
         version=f"1.0.0+{digest[:_DIGEST_DIGITS]}",  # stems are cached by it
-        sources=checkpoint.sources,
         stages=(Stage(parts=model.stems, network=network),),
     )
+    manifest = folder / "manifest.toml"
+    manifest.write_text(manifest_text(described), "utf-8")
+    read_manifest(manifest)
+    inspect_once(described, folder / NETWORK, digest)

@@ -76,7 +76,7 @@ def test_on_the_same_data_the_better_one_wins_whatever_others_claim() -> None:
 def test_a_comparison_over_different_data_is_told() -> None:
     choice = choose(Wishes("best"), [model("a", 1, (PAPER, 8.0)), model("b", 1, (LIST, 9.0))])
     assert choice.model.name == "b"
-    assert "compared with 1 others by figures of other data only" in str(choice)
+    assert "compared only roughly with 1, whose figures are of other data" in str(choice)
 
 
 def test_ties_go_by_cost_and_name() -> None:
