@@ -237,7 +237,8 @@ GET = _asking(
 METHODS: Mapping[str, Method] = {
     method.address: method
     for method in (
-        HELLO, MODELS, CHOOSE, PRESETS, *JOBS.values(), STATUS, LIST, CANCEL, SYNC, PUT, DATA, DROP, GET,
+        HELLO, MODELS, CHOOSE, PRESETS, *JOBS.values(), STATUS, LIST, CANCEL, SYNC,
+        PUT, DATA, DROP, GET,
     )
 }  # fmt: skip
 

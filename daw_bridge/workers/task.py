@@ -75,7 +75,7 @@ class Kind(NamedTuple):
         Raises:
             OptionError: an option is unknown, or has no such value.
         """
-        return self._make(self.choices.parse(task.options), task)
+        return self.job_of(self.choices.parse(task.options), task)
 
     def wishes(self, task: Task) -> Wishes | None:
         """Return what the model of a task is chosen by; None where no quality was said.
@@ -84,9 +84,10 @@ class Kind(NamedTuple):
             OptionError: an option is unknown, or has no such value.
         """
         choices = self.choices.parse(task.options)
-        return choices.wishes(self._make(choices, task).asked_stems) if choices.quality else None
+        return choices.wishes(self.job_of(choices, task).asked_stems) if choices.quality else None
 
-    def _make(self, choices: AnyChoices, task: Task) -> Job:
+    def job_of(self, choices: AnyChoices, task: Task) -> Job:
+        """Return the job of a task, of which all is said."""
         excerpt = Excerpt(task.paths, task.start, task.length)
         return choices.job(excerpt, Path(task.folder))
 
