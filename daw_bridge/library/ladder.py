@@ -144,7 +144,8 @@ class Choice:
 
 def describe_cost(cost: float) -> str:
     """Return how many seconds of audio a second makes, as ``3.2 x real time``."""
-    return f"{1 / cost:.2g} x real time" if cost > 0.01 else f"{1 / cost:.0f} x real time"
+    speed = 1 / cost
+    return f"{speed:.0f} x real time" if speed >= 10 else f"{speed:.2g} x real time"
 
 
 def choose(wishes: Wishes, candidates: Iterable[Candidate]) -> Choice:
