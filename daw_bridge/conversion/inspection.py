@@ -64,7 +64,7 @@ Softmax Softplus Softsign Swish Tanh ThresholdedRelu
 _LAYERS = """
 AveragePool BatchNormalization Conv ConvTranspose Dropout GRU Gemm GlobalAveragePool GlobalLpPool
 GlobalMaxPool GroupNormalization InstanceNormalization LRN LSTM LayerNormalization LpNormalization
-LpPool MatMul MaxPool MeanVarianceNormalization RMSNormalization RNN
+LpPool MatMul MaxPool MeanVarianceNormalization RMSNormalization RNN SimplifiedLayerNormalization
 """
 _REDUCTIONS = """
 ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin
@@ -82,10 +82,14 @@ SpaceToDepth Split Squeeze Tile Transpose Trilu Unsqueeze Upsample
 _STANDARD = frozenset(
     " ".join((_ARITHMETIC, _ACTIVATIONS, _LAYERS, _REDUCTIONS, _QUANTISED, _PLACES)).split()
 )
+_FUSED = frozenset(
+    ["Gelu", "MultiHeadAttention", "RotaryEmbedding", "SkipSimplifiedLayerNormalization"]
+)
+"""What ONNX Runtime has beside the standard: each output is shaped like the first input."""
 _OPERATORS = {
     "": _STANDARD,
     "ai.onnx": _STANDARD,
-    RUNTIME_OPERATORS: frozenset({"MultiHeadAttention"}),  # of our own converters' graphs
+    RUNTIME_OPERATORS: _FUSED,  # of our own converters' graphs
 }
 
 
@@ -210,9 +214,9 @@ def _infer_shapes(network: onnx.ModelProto) -> Shapes:
     """Return the shapes of all arrays that nodes give, as far as they can be told."""
     sketch = onnx.ModelProto()
     sketch.CopyFrom(network)
-    for node in sketch.graph.node:
-        if node.domain == RUNTIME_OPERATORS:  # gives what is shaped like its queries
-            node.CopyFrom(helper.make_node("Identity", node.input[:1], node.output[:1]))
+    stand_ins = list(chain.from_iterable(map(_stand_in, sketch.graph.node)))
+    sketch.graph.ClearField("node")
+    sketch.graph.node.extend(stand_ins)
     try:
         told = shape_inference.infer_shapes(sketch, strict_mode=True, data_prop=True).graph
     except (RuntimeError, shape_inference.InferenceError) as error:
@@ -226,6 +230,15 @@ def _infer_shapes(network: onnx.ModelProto) -> Shapes:
         for value in chain(told.input, told.value_info, told.output)
         if (kind := value.type.tensor_type).HasField("shape")
     }
+
+
+def _stand_in(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+    """Yield nodes whose outputs' shapes can be told, in place of one whose cannot."""
+    if node.domain != RUNTIME_OPERATORS and node.op_type != "SimplifiedLayerNormalization":
+        yield node
+        return
+    for output in filter(None, node.output):
+        yield helper.make_node("Identity", node.input[:1], [output])
 
 
 def _check_size(graph: onnx.GraphProto, shapes: Shapes) -> None:

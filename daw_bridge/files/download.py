@@ -85,6 +85,7 @@ _PASSING = {
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 _log = logging.getLogger(__name__)
 
@@ -133,6 +134,24 @@ def downloaded(
         finally:
             if is_done or not part.is_resumable:
                 shutil.rmtree(place, ignore_errors=True)
+
+
+def check_url(url: str) -> None:
+    """Find out whether a file of the web is there, without fetching it.
+
+    Servers that answer no HEAD are asked for the first byte.
+
+    Raises:
+        OSError: it is not, or nobody answers. The message is a sentence without its stop.
+    """
+    _name_of(url)
+    for method in ("HEAD", "GET"):
+        redirects = _Redirects(is_pinned=False)
+        with _open(url, {"Range": "bytes=0-0"}, redirects, method) as response:
+            if response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+                return
+            if method == "GET" or response.status in _GONE:
+                raise OSError(_refusal(response))
 
 
 class _Part:
@@ -204,7 +223,7 @@ class _Part:
             self._drop()
             raise InterruptedDownloadError("the server has not the rest of what is here")
         kind = InterruptedDownloadError if status in _PASSING else OSError
-        raise kind(f"the server answers {status} {_printable(str(response.msg))}".rstrip())
+        raise kind(_refusal(response))
 
     def _append(self, file: IO[bytes], block: bytes) -> None:
         try:
@@ -354,18 +373,22 @@ def leaves_https(url: str, target: str) -> bool:
     return urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https"
 
 
-def _open(url: str, headers: Mapping[str, str], redirects: _Redirects) -> addinfourl:
+def _open(
+    url: str, headers: Mapping[str, str], redirects: _Redirects, method: str = "GET"
+) -> addinfourl:
     """Send a request; an answer that is an error is returned like any other.
 
     Args:
         url: of http or https; redirects cannot lead to other schemes, which have no handlers.
         headers: those that ask for the rest; none: ask for the whole file.
         redirects: follows them.
+        method: GET or HEAD; what a redirect leads to may be asked by GET all the same.
     """
     opener = OpenerDirector()
     for handler in (*(kind() for kind in _HANDLERS), redirects):
         opener.add_handler(handler)
-    request = Request(url, headers={"Accept-Encoding": "identity", **headers})  # noqa: S310
+    told = {"Accept-Encoding": "identity", **headers}
+    request = Request(url, headers=told, method=method)  # noqa: S310 - as above
     try:
         return opener.open(request, timeout=_TIMEOUT_S)
     except HTTPError as error:
@@ -378,6 +401,10 @@ def _open(url: str, headers: Mapping[str, str], redirects: _Redirects) -> addinf
         raise OSError(f"the answer is no HTTP: {_printable(repr(error))}") from error
     except ValueError as error:  # of a host's name, here or where a redirect leads
         raise OSError(f"{url} or where it leads is no address: {_printable(str(error))}") from error
+
+
+def _refusal(response: addinfourl) -> str:
+    return f"the server answers {response.status} {_printable(str(response.msg))}".rstrip()
 
 
 def _blocks(response: addinfourl) -> Iterator[bytes]:

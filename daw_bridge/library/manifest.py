@@ -8,6 +8,7 @@ import msgspec
 
 from daw_bridge.bounds import MAX_CROSS_FADE, MAX_OVERLAP
 from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.library.bands import MAX_BANDS, Band, RollOff, Sharpening, Slope, check_bands
 from daw_bridge.library.figures import Quality, check_figures
 from daw_bridge.library.limits import (
     MAX_OVERLAPS,
@@ -29,6 +30,7 @@ from daw_bridge.library.names import BandwidthName, Line, ModelName, StemName, T
 from daw_bridge.library.sources import Download, FamilyName, Origin, Source
 from daw_bridge.library.stages import CommittedNetwork, ManifestTable, Stage, check_stages
 from daw_bridge.library.stems import check_names
+from daw_bridge.stft import WindowShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +51,7 @@ class Transform(ManifestTable, frozen=True):
 
     window_samples: Window
     hop_samples: Hop
+    window: WindowShape = "hann"
 
     @property
     def bins(self) -> int:
@@ -296,9 +299,7 @@ class SignalModel(NetworkModel, frozen=True, kw_only=True):
     def check(self, folder: Path) -> None:
         """Raise :class:`ValueError` unless its tables fit each other and its folder."""
         self.passage.check()
-        splits = [(stage.parts, stage.network is not None) for stage in self.stages]
-        if splits not in ([], [(self.stems, True)]):
-            raise ValueError(f"kind '{self.kind}' has one stage: a network from mixture to stems")
+        _check_single_network(self)
         super().check(folder)
 
 
@@ -318,6 +319,47 @@ class WaveformModel(SignalModel, frozen=True, kw_only=True, tag="waveform"):
 
 class HybridModel(SignalModel, frozen=True, kw_only=True, tag="hybrid"):
     """From samples and spectra, as channels, to both of stems, whose sum counts."""
+
+
+class BandedModel(NetworkModel, frozen=True, kw_only=True, tag="banded"):
+    """From the magnitudes of joined bands to the mask of the first of two stems.
+
+    The second is what the first leaves. Magnitudes are divided by the largest of the whole signal.
+
+    Attributes:
+        bands: from the lowest to the highest.
+        bins: how many the network sees; those that no band fills are silent.
+        slopes: filters of what is joined.
+        roll_off: another.
+        sharpening: of the masks.
+    """
+
+    bands: Annotated[tuple[Band, ...], msgspec.Meta(min_length=1, max_length=MAX_BANDS)]
+    bins: Bins
+    segment: SegmentShape
+    slopes: Annotated[tuple[Slope, ...], msgspec.Meta(max_length=2)] = ()
+    roll_off: RollOff | None = None
+    sharpening: Sharpening | None = None
+    last_is_rest: ClassVar[bool] = False
+
+    @property
+    def seen(self) -> int:
+        """How many numbers go into its network, or come out of it, at once."""
+        return self.channels * self.segment.frames * self.bins
+
+    def check(self, folder: Path) -> None:
+        """Raise :class:`ValueError` unless its tables fit each other and its folder."""
+        check_bands(self.bands, self.sample_rate_hz, self.bins)
+        for slope in self.slopes:
+            slope.check()
+        if (len(self.stems), self.channels) != (2, 2):
+            raise ValueError(f"kind '{self.kind}' makes two stems of two channels")
+        if self.segment.frames <= 2 * self.segment.context_frames:
+            raise ValueError("context_frames at both ends leave nothing of a segment's frames")
+        if self.segment.multiple_frames != self.segment.frames:
+            raise ValueError("the network sees as many frames as it was made for: multiple_frames")
+        _check_single_network(self)
+        super().check(folder)
 
 
 class EnsembleModel(_Model, frozen=True, kw_only=True, tag="ensemble"):
@@ -390,9 +432,7 @@ class PublishedModel(_Model, frozen=True, kw_only=True, tag="published"):
 
     def check(self, folder: Path) -> None:
         """Raise :class:`ValueError`: it is no model of the folder."""
-        raise ValueError(
-            f"kind '{self.kind}' is for a catalogue, as {folder.parent}/catalogue.toml"
-        )
+        raise ValueError(f"kind '{self.kind}' is for catalogue.toml, not for {folder.name}")
 
     def check_entry(self) -> None:
         """Raise :class:`ValueError` unless its keys go together."""
@@ -406,6 +446,19 @@ class PublishedModel(_Model, frozen=True, kw_only=True, tag="published"):
 
 
 ModelManifest: TypeAlias = (
-    MagnitudeModel | ComplexModel | WaveformModel | HybridModel | EnsembleModel | PublishedModel
+    MagnitudeModel
+    | ComplexModel
+    | WaveformModel
+    | HybridModel
+    | BandedModel
+    | EnsembleModel
+    | PublishedModel
 )
 """A model of any kind; its type is what the key ``kind`` says."""
+
+
+def _check_single_network(manifest: NetworkModel) -> None:
+    """Raise :class:`ValueError` if stages are anything but one network that makes all stems."""
+    splits = [(stage.parts, stage.network is not None) for stage in manifest.stages]
+    if splits not in ([], [(manifest.stems, True)]):
+        raise ValueError(f"kind '{manifest.kind}' has one stage: a network from mixture to stems")

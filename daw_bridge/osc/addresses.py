@@ -167,8 +167,8 @@ HELLO = _asking(
 )
 MODELS = _listing(
     "models",
-    "s:name i:sample_rate s:stems_csv s:licence",
-    "Which models there are; the first is the default.",
+    "s:name i:sample_rate s:stems_csv s:licence s:whereabouts d:download_bytes",
+    "Which models there are, here or not; the first is the default.",
 )
 CHOOSE = _asking(
     "choose",

@@ -124,7 +124,6 @@ class Server:
         )
         self._methods = Methods(
             settings,
-            manifests=self._manifests,
             folders=folders,
             uploads=uploads,
             dispatcher=self._dispatcher,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable  # noqa: TC003 - NamedTuple reads annotations
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable  # noqa: TC003 - NamedTuple reads annotations
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from daw_bridge.errors import ManifestError
 from daw_bridge.library.manifest import (
+    BandedModel,
     ComplexModel,
     EnsembleModel,
     HybridModel,
@@ -20,6 +21,7 @@ from daw_bridge.library.manifest import (
 from daw_bridge.library.models import load_manifest
 from daw_bridge.library.stages import LowPassFilter
 from daw_bridge.separation import filters
+from daw_bridge.separation.banded import Banded, find_loudest
 from daw_bridge.separation.composition import Blend, Cascade, Split
 from daw_bridge.separation.hybrid import HybridNetwork
 from daw_bridge.separation.masking import Masking
@@ -33,6 +35,7 @@ from daw_bridge.weights.installing import ensure_network, ensure_networks, locat
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from daw_bridge.files.blocks import Block
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.library.stages import CommittedNetwork, Filter, Splitter, Stage
     from daw_bridge.separation.network import Device, Graph, MaskNetwork, SignalNetwork
@@ -48,11 +51,24 @@ class Model(NamedTuple):
         manifest: what is known of it.
         device: where its networks run.
         estimator: plan → how they are run on one signal.
+        survey: plan, signal → the largest magnitude in it, for networks that depend on it.
     """
 
     manifest: ModelManifest
     device: Device
     estimator: Callable[[Plan], Estimator[Any]]
+    survey: Callable[[Plan, Iterable[Block]], float] | None = None
+
+    def prepare(self, plan: Plan, read: Callable[[], Iterable[Block]]) -> Plan:
+        """Return a plan that knows what the networks must know of the whole signal.
+
+        Args:
+            plan: what is asked for.
+            read: reads the signal once more, which takes time: it is done where it is needed.
+        """
+        if self.survey is None:
+            return plan
+        return replace(plan, loudest=self.survey(plan, read()))
 
 
 @dataclass(frozen=True)
@@ -78,12 +94,29 @@ class Loader:
             case MagnitudeModel():
                 masks = self.load(manifest)
                 return Model(manifest, masks, partial(Masking, network=masks, manifest=manifest))
+            case BandedModel():
+                return self._open_banded(manifest)
             case EnsembleModel():
                 raise ManifestError(f"{manifest.name} is an ensemble: open its members instead.")
             case PublishedModel():
                 raise ManifestError(f"{manifest.name} is not here yet: fetch it first.")
         signals = self._load_signals(manifest)
         return Model(manifest, signals, partial(Overlapping, network=signals, manifest=manifest))
+
+    def _open_banded(self, manifest: BandedModel) -> Model:
+        (path,) = ensure_networks(manifest)
+        network = PlainNetwork(self._open_graph(path, manifest, in_turn=True))
+        if (network.stems, network.channels) != (1, manifest.channels):
+            raise ManifestError(
+                f"{path} gives {network.stems} masks of {network.channels} channels, but"
+                f" {manifest.name} needs one of {manifest.channels}."
+            )
+        return Model(
+            manifest,
+            network,
+            estimator=partial(Banded, network=network, manifest=manifest),
+            survey=partial(find_loudest, manifest=manifest),
+        )
 
     def _load_signals(self, manifest: ComplexModel | WaveformModel | HybridModel) -> SignalNetwork:
         (path,) = ensure_networks(manifest)

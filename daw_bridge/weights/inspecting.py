@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.manifest import (
+    BandedModel,
     ComplexModel,
     EnsembleModel,
     HybridModel,
@@ -72,6 +73,8 @@ def _shown_shapes(manifest: ModelManifest) -> tuple[tuple[int, ...], ...]:
         segment = manifest.segment
         frames = -(-segment.frames // segment.multiple_frames) * segment.multiple_frames
         return ((1, manifest.planes, frames, max(manifest.bandwidths.values())),)
+    if isinstance(manifest, BandedModel):
+        return ((1, manifest.channels, manifest.bins, manifest.segment.frames),)
     samples, hop_samples = manifest.passage.samples, manifest.transform.hop_samples
     signal = (1, manifest.channels, samples)
     if isinstance(manifest, ComplexModel):

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from daw_bridge.library.catalogue import load_catalogue
 from daw_bridge.library.manifest import PublishedModel
 from daw_bridge.library.models import load_components, load_manifest
-from daw_bridge.weights.installing import are_intact
+from daw_bridge.library.places import data_folder
+from daw_bridge.weights.installing import are_fetched, are_intact, weights_folder
 
 if TYPE_CHECKING:
     from daw_bridge.files.download import Progress
     from daw_bridge.library.manifest import ModelManifest
+
+
+Whereabouts: TypeAlias = Literal["here", "shipped", "not fetched yet"]
+
+
+def locate_model(manifest: ModelManifest) -> Whereabouts:
+    """Return whether all that a model needs is here, and whether it came with the package."""
+    if not are_fetched(manifest):
+        return "not fetched yet"
+    is_own = weights_folder(manifest).is_relative_to(data_folder())
+    fetches = any(each.network for each in load_components(manifest))
+    return "here" if is_own or fetches else "shipped"
 
 
 def ensure_model(name: str, progress: Progress | None = None) -> ModelManifest:

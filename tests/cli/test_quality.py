@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 
 from daw_bridge.errors import OptionError
 from daw_bridge.jobs.choosing import Forecast
-from stemtool_cli import outlook
 from stemtool_cli.options import Display, Engine
 from stemtool_cli.outlook import Outlook, describe_seconds
 from tests.conftest import SONGS
@@ -153,7 +153,7 @@ def test_what_was_never_timed_is_told_after_the_first_passages(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moments: Iterator[float] = iter([1.0, 6.0, 11.0, 16.0])
-    monkeypatch.setattr(outlook.time, "perf_counter", lambda: next(moments))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
     said = Outlook(Engine("slow"), Display(), ())
     said._forecast, said._watched = Forecast("slow"), 0.1
     watch = said.watch(None)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from daw_bridge.conversion.graphs.graph import GraphBuilder
 
 _NORM_EPSILON = 1e-5
+_KERNEL_AND_BIAS = ("weight", "bias")
+_SEEN = ("mean", "var")
 
 
 class Value(NamedTuple):
@@ -107,6 +109,15 @@ class Layers:
         name = self.graph.add("Slice", [x.name, *bounds])
         return Value(name, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
 
+    def split(self, x: Value, axis: int, lengths: Sequence[int]) -> list[Value]:
+        """Cut an axis into parts of these lengths: (…, size, …) → (…, length, …) each."""
+        sizes = self.graph.unnamed(np.array(lengths))
+        names = self.graph.add_several("Split", [x.name, sizes], [True] * len(lengths), axis=axis)
+        return [
+            Value(name, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
+            for name, length in zip(names, lengths, strict=True)
+        ]
+
     def convolve(self, x: Value, layer: str, *, dilation: int = 1) -> Value:
         """Add a convolution: (b, channels, frames or bins, …) → (b, filters, the same, …)."""
         outputs, _, *sizes = self.array(f"{layer}.weight").shape
@@ -152,6 +163,21 @@ class Layers:
         even = self.reshape(self.normalise(flat), x.shape)
         return self.scale(even, layer, (-1, *[1] * (len(x.shape) - 2)))
 
+    def instance_norm(self, x: Value, layer: str) -> Value:
+        """Normalise each channel, then scale it: (1, channels, …) → the same shape."""
+        name = self.graph.add(
+            "InstanceNormalization", [x.name, *self._norm(layer)], epsilon=_NORM_EPSILON
+        )
+        return Value(name, x.shape)
+
+    def batch_norm(self, x: Value, layer: str) -> Value:
+        """Scale each channel by what was seen in training: (b, channels, …) → the same shape."""
+        seen = (self.constant(self.array(f"{layer}.running_{name}")).name for name in _SEEN)
+        name = self.graph.add(
+            "BatchNormalization", [x.name, *self._norm(layer), *seen], epsilon=_NORM_EPSILON
+        )
+        return Value(name, x.shape)
+
     def normalise(self, x: Value) -> Value:
         """Bring the last two axes of (…) to a mean of 0 and a variance of 1.
 
@@ -192,7 +218,13 @@ class Layers:
         return self.apply("Mul", signal, self.apply("Sigmoid", gate))
 
     def _weights(self, layer: str) -> list[str]:
-        return self.graph.weights(self.scope + layer, "weight", "bias")
+        """Add the kernel of a layer, and its bias if it has one."""
+        arrays = [name for name in _KERNEL_AND_BIAS if self.has(f"{layer}.{name}")]
+        return self.graph.weights(self.scope + layer, *(arrays or _KERNEL_AND_BIAS))
+
+    def _norm(self, layer: str) -> list[str]:
+        """Add the gains and shifts of a normalisation, in single precision."""
+        return [self.constant(self.array(f"{layer}.{name}")).name for name in _KERNEL_AND_BIAS]
 
 
 def _strided(stride: int, pads: tuple[int, int], others: int) -> dict[str, Any]:
