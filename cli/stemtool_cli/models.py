@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,7 +12,14 @@ import click
 
 from daw_bridge.errors import DawBridgeError, OptionError
 from daw_bridge.library.places import DEFAULT_MODEL
-from stemtool_cli.options import json_option, provider_options, show_progress
+from stemtool_cli.options import (
+    Engine,
+    gathered,
+    json_option,
+    provider_options,
+    show_progress,
+    to_json,
+)
 from stemtool_cli.streams import complain, show
 from stemtool_cli.train import missing_extra
 
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
 
     from daw_bridge.library.costs import Cost
     from daw_bridge.library.manifest import ModelManifest
-    from daw_bridge.separation.providers import Provider
 
 
 @click.group()
@@ -32,6 +39,7 @@ def models() -> None:
       stemtool models list --available
       stemtool models pull spleeter-2stems
       stemtool models time                      how fast those that are here are on this machine
+      stemtool models quantise htdemucs song.flac  for --precision int8
       stemtool models import 4stems.tar.gz      a checkpoint that you have, for -m
       stemtool models export run/best.ckpt      what you trained yourself, likewise
     """
@@ -93,6 +101,45 @@ def pull_model(name: str) -> None:
         show(path)
 
 
+@models.command("quantise")
+@click.argument("name")
+@click.argument("song", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--at-most", "at_most_db", type=float, metavar="DB",
+    help="How far below the stems may lie what changes of them. Default: -35.",
+)  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def quantise_model(
+    name: str,
+    song: Path | None,
+    *,
+    at_most_db: float | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Bring the model NAME to int8, for --precision int8, which is faster on CPUs.
+
+    Some excerpts of SONG are separated in float and in int8; matrix products that lose too much
+    stay in float. Without SONG, that is the example that came with the weights, if there is one.
+    The model stays as it is: its int8 networks lie in the cache.
+    """
+    from daw_bridge.separation.quantising import WANTED_DB
+    from daw_bridge.separation.quantising import quantise_model as quantise
+
+    wanted_db = WANTED_DB if at_most_db is None else at_most_db
+    made = quantise(name, song, at_most_db=wanted_db, threads=threads)
+    if as_json:
+        click.echo(to_json(made._asdict()))
+        return
+    show(
+        f"{name}: {made.products - made.left} of {made.products} products in int8,"
+        f" {made.share:.0%} of what they multiply; on {made.song.name}, what changes of the stems"
+        f" is at {made.residual_db:.1f} dB."
+    )
+    show(f"stemtool separate -m {name} --precision int8 SONG takes them.")
+
+
 @models.command("verify")
 @click.option("--urls", is_flag=True, help="Ask the addresses of models instead.")
 def verify_models(*, urls: bool) -> None:
@@ -110,9 +157,8 @@ def verify_models(*, urls: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[NAMES...]")
 @provider_options
 @json_option
-def time_models(
-    names: tuple[str, ...], *, provider: Provider, threads: int | None, as_json: bool
-) -> None:
+@gathered(engine=Engine)
+def time_models(names: tuple[str, ...], *, engine: Engine, as_json: bool) -> None:
     """Measure how long models take on this machine: those called NAMES, or all that are here.
 
     Each separates noise for some seconds or, if it is slow, for minutes. What was measured is kept
@@ -125,14 +171,14 @@ def time_models(
     costs, failures = [], 0
     for name in find_here(names):
         try:
-            cost = _time(name, provider, threads)
+            cost = _time(replace(engine, model=name))
         except DawBridgeError as error:
             complain(error)
             failures += 1
             continue
         costs.append(cost)
         if not as_json:
-            place = f"on {cost.provider}, {cost.threads} threads"
+            place = f"on {cost.provider} in {cost.precision}, {cost.threads} threads"
             show(f"{name}: {describe_cost(cost.seconds)} {place}")
     if as_json:
         click.echo(json.dumps([_describe_cost(cost) for cost in costs], indent=2))
@@ -147,12 +193,11 @@ def _describe_cost(cost: Cost) -> dict[str, Any]:
     return {**msgspec.to_builtins(cost), "times_real_time": 1 / cost.seconds}
 
 
-def _time(name: str, provider: Provider, threads: int | None) -> Cost:
+def _time(engine: Engine) -> Cost:
     """Load a model and measure what it costs."""
     from daw_bridge.jobs.timing import time_model
-    from daw_bridge.separation.separator import Separator
 
-    with Separator(name, provider=provider, threads=threads) as separator:
+    with engine.open() as separator:
         return time_model(separator)
 
 

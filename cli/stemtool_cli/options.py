@@ -25,7 +25,7 @@ from daw_bridge.files.containers import BITS, CONTAINERS
 from daw_bridge.library.ladder import RUNGS
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.printing import printable
-from daw_bridge.separation.providers import PROVIDER_NAMES, Provider
+from daw_bridge.separation.providers import PRECISIONS, PROVIDER_NAMES, Precision, Provider
 from stemtool_cli.streams import complain, show
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def gathered(**kinds: Callable[..., object] | str) -> Decorator:
 
 @dataclass(frozen=True)
 class Engine:
-    """What makes stems: a model, what it runs on, and how much is kept of what it makes.
+    """What makes stems: a model, what it runs on, how exactly, and how much is kept of them.
 
     In place of a model, a rung of the ladder may be said; ``commercial`` and ``offline`` go with
     it.
@@ -86,6 +86,7 @@ class Engine:
     provider: Provider = "auto"
     require_gpu: bool = False
     threads: int | None = None
+    precision: Precision = "float"
     cache_limit: float = 0
 
     @property
@@ -111,14 +112,18 @@ class Engine:
         from daw_bridge.library.ladder import Wishes
 
         wishes = Wishes(self.quality, stems, self.commercial, self.offline)
-        return choose_model(wishes, Conditions(self.device, self.threads))
+        return choose_model(wishes, Conditions(self.device, self.threads, self.precision))
 
     def open(self) -> Separator:
         """Load the model."""
         from daw_bridge.separation.separator import Separator
 
-        model = self.model or DEFAULT_MODEL
-        return Separator(model, provider=self.device, threads=self.threads)
+        return Separator(
+            self.model or DEFAULT_MODEL,
+            provider=self.device,
+            threads=self.threads,
+            precision=self.precision,
+        )
 
     def maker(self, open_separator: Callable[[], Separator]) -> StemMaker:
         """Return what makes stems, or finds them in the cache."""
@@ -128,7 +133,15 @@ class Engine:
 
         limit_bytes = round(self.cache_limit * 1e9)
         cache = StemCache(limit_bytes=limit_bytes) if limit_bytes else None
-        return StemMaker(ensure_model(self.model or DEFAULT_MODEL), open_separator, cache)
+        manifest = ensure_model(self.model or DEFAULT_MODEL)
+        return StemMaker(manifest, open_separator, cache, self._settled_precision())
+
+    def _settled_precision(self) -> Precision:
+        if self.precision == "float":
+            return "float"
+        from daw_bridge.separation.loading import settle_precision  # slow to load
+
+        return settle_precision(self.precision, self.device)
 
 
 @dataclass(frozen=True)
@@ -294,6 +307,10 @@ provider_options = _together(
         help="What to run networks on.",
     ),
     click.option(
+        "--precision", type=click.Choice(PRECISIONS), default="float", show_default=True,
+        help="int8 is faster on CPUs, once stemtool models quantise was run.",
+    ),
+    click.option(
         "--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all."
     ),
 )  # fmt: skip
@@ -387,7 +404,8 @@ def describe_files(result: Result, origin: str) -> list[str]:
         f"{result.source}",
         *(f"  {name:<14} {path}" for name, path in result.outputs.items()),
         f"  {seconds:.1f} s of audio, {result.frames} frames, in {result.elapsed_s:.1f} s:"
-        f" {result.times_real_time:.0f} x real time{origin} {result.provider}",
+        f" {result.times_real_time:.0f} x real time{origin} {result.provider}"
+        f"{' in int8' if result.precision == 'int8' else ''}",
         *_describe_length(result),
     ]
 

@@ -147,6 +147,7 @@ def _with_choice(settings: ServerSettings, engine: Engine) -> ServerSettings:
         model=settings.models[0] if is_named else "",
         provider=settings.provider,
         threads=settings.threads,
+        precision=settings.precision,
     )
     choice = engine.choose(())
     if not choice:

@@ -133,7 +133,12 @@ def run_remix(
             running.commit(kept)
             written = running.commit(remix)
     result = running.result(
-        remix, written, channels=channels, provider=provider, null_db=meter.null_db()
+        remix,
+        written,
+        channels=channels,
+        provider=provider,
+        precision=maker.precision_of(job),
+        null_db=meter.null_db(),
     )
     levels = master.levels
     return RemixResult(**vars(result), lufs=levels.lufs, true_peak_db=levels.true_peak_db)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.cache import StemCache
     from daw_bridge.jobs.sources import Selection
     from daw_bridge.library.manifest import ModelManifest
+    from daw_bridge.separation.providers import Precision
     from daw_bridge.separation.separator import Separator
 
 _MAX_FOLDER_NULL_DB = -60.0
@@ -67,11 +68,17 @@ class StemMaker:
         manifest: the model.
         open_separator: gives the model itself; only called where stems must be made.
         cache: where they may be found, and are kept.
+        precision: of the model's networks.
     """
 
     manifest: ModelManifest
     open_separator: Callable[[], Separator]
     cache: StemCache | None = None
+    precision: Precision = "float"
+
+    def precision_of(self, job: RenderJob) -> Precision | None:
+        """Return in which precision a job's stems are made; None, if they lie in a folder."""
+        return None if job.stems_folder else self.precision
 
     def stems(
         self, job: RenderJob, selection: Selection, channels: int
@@ -96,7 +103,16 @@ class StemMaker:
             model=[[each.name, each.version] for each in load_components(self.manifest)],
             selection=[job.audio_track, job.start, job.length],
             options=asdict(job.options),
+            **self._integers(),
         )
+
+    def _integers(self) -> dict[str, object]:
+        """Return what stems also depend on where networks are in int8; nothing in float."""
+        from daw_bridge.weights.quantised import measured_of
+
+        if self.precision == "float":
+            return {}
+        return {"int8": [each and each.sha256 for each in measured_of(self.manifest)]}
 
 
 def watch(

@@ -101,6 +101,7 @@ def run_separate(
         written,
         channels=channels,
         provider=separator.provider,
+        precision=separator.precision,
         null_db=null_db if is_complete else None,
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from daw_bridge.audio import Audio
 from daw_bridge.library.costs import Conditions, Cost, keep_cost
-from daw_bridge.library.manifest import MagnitudeModel, SignalModel
+from daw_bridge.library.manifest import BandedModel, MagnitudeModel, SignalModel
 from daw_bridge.library.models import load_components
 from daw_bridge.separation.options import SeparationOptions
 
@@ -71,7 +71,7 @@ def separate_and_note(
 
 def conditions_of(separator: Separator) -> Conditions:
     """Return what a loaded model really runs on."""
-    return Conditions(separator.provider, separator.threads)
+    return Conditions(separator.provider, separator.threads, separator.precision)
 
 
 def passage_seconds(manifest: ModelManifest) -> float:
@@ -82,12 +82,14 @@ def passage_seconds(manifest: ModelManifest) -> float:
 def _own_passage_seconds(manifest: ModelManifest) -> float:
     match manifest:
         case MagnitudeModel():
-            samples = manifest.segment.frames * manifest.transform.hop_samples
+            hop_s = manifest.transform.hop_samples / manifest.sample_rate_hz
+            return manifest.segment.frames * hop_s
+        case BandedModel():
+            highest = manifest.bands[-1]
+            return manifest.segment.frames * highest.hop_samples / highest.sample_rate_hz
         case SignalModel():
-            samples = manifest.passage.samples
-        case _:
-            samples = 0
-    return samples / manifest.sample_rate_hz
+            return manifest.passage.samples / manifest.sample_rate_hz
+    return 0.0
 
 
 def _is_usual(options: SeparationOptions) -> bool:

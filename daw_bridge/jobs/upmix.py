@@ -119,7 +119,12 @@ def run_upmix(
             written = running.commit(files)
     measured = _measure_files(job, list(running.outputs.values()), gain=written.gain)
     result = running.result(
-        files, written, channels=len(speakers), provider=provider, null_db=measured.null_db
+        files,
+        written,
+        channels=len(speakers),
+        provider=provider,
+        precision=maker.precision_of(job),
+        null_db=measured.null_db,
     )
     return UpmixResult(**vars(result), report=measured)
 

@@ -117,7 +117,7 @@ class Methods:
         self._dispatcher = dispatcher
         self._audience = audience
         self._datagrams = datagrams
-        self._conditions = Conditions(settings.provider, settings.threads)
+        self._conditions = Conditions(settings.provider, settings.threads, settings.precision)
         self._token = Token(settings.token)
         self._models_listed = _Listing(partial(_read_models, settings.models[0]))
         self._presets_listed = _Listing(_read_presets)

@@ -98,7 +98,7 @@ def _with_maker(run: Callable[..., Result]) -> Callable[..., Result]:
     def run_with_maker(job: Job, separator: Separator, **hooks: Any) -> Result:
         from daw_bridge.jobs.cache import StemCache
 
-        maker = StemMaker(separator.manifest, lambda: separator, StemCache())
+        maker = StemMaker(separator.manifest, lambda: separator, StemCache(), separator.precision)
         return run(job, maker, **hooks)
 
     return run_with_maker

@@ -126,7 +126,7 @@ def test_models_are_timed_and_listed(home: Path) -> None:
     assert "?" in stemtool("models", "list").stdout
     run = stemtool("models", "time", "filter", "--threads", "2")
     assert run.returncode == 0, run.stderr
-    assert "x real time on cpu, 2 threads" in run.stdout
+    assert "x real time on cpu in float, 2 threads" in run.stdout
     (cost,) = json.loads(stemtool("models", "time", "filter", "--json").stdout)
     assert cost["times_real_time"] == pytest.approx(1 / cost["seconds"])
     (row,) = (line for line in stemtool("models", "list").stdout.splitlines() if "filter" in line)

@@ -86,28 +86,7 @@ def add_sparse_bands(
     if network.normalises:
         given = layers.apply("Add", layers.apply("Mul", given, deviation), mean)
     given = layers.apply("Mul", given, layers.constant(1 / network.gain))
-<<<<<<< HEAD
-    return choose_stems(layers, given, planes.shape, order)
-
-
-def choose_stems(
-    layers: Layers, given: Value, shape: tuple[int, ...], order: Sequence[int]
-) -> Value:
-    """Put the planes of stems, (1, stems · planes, …), in an order.
-
-    Raises:
-        ValueError: there are more stems, or fewer.
-    """
-    _, planes, *sizes = shape
-    stems = layers.reshape(given, (-1, planes, *sizes))
-    if stems.shape[0] != len(order):
-        raise ValueError(f"it gives {stems.shape[0]} stems, not {len(order)}")
-    places = layers.stored(np.array(order))
-    chosen = Value(layers.graph.add("Gather", [stems.name, places.name], axis=0), stems.shape)
-    return layers.reshape(chosen, (1, -1, *sizes))
-=======
     return choose_stems(layers, given, planes.shape[1], order)
->>>>>>> h-c
 
 
 def _measure(layers: Layers, x: Value) -> tuple[Value, Value]:
