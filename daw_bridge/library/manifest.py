@@ -29,6 +29,7 @@ from daw_bridge.library.names import BandwidthName, Line, ModelName, StemName, T
 from daw_bridge.library.sources import Origin, Source
 from daw_bridge.library.stages import CommittedNetwork, ManifestTable, Stage, check_stages
 from daw_bridge.library.stems import check_names
+from daw_bridge.stft import WindowShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,7 @@ class Transform(ManifestTable, frozen=True):
 
     window_samples: Window
     hop_samples: Hop
+    window: WindowShape = "hann"
 
     @property
     def bins(self) -> int:
@@ -255,6 +257,8 @@ class MagnitudeModel(NetworkModel, frozen=True, kw_only=True, tag="magnitude"):
         """Raise :class:`ValueError` unless its tables fit each other and its folder."""
         if self.transform.window_samples % self.transform.hop_samples:
             raise ValueError("hop_samples must divide window_samples")
+        if self.transform.window != "hann":
+            raise ValueError(f"a network of magnitudes sees no window '{self.transform.window}'")
         for name, bins in self.bandwidths.items():
             if bins > self.transform.bins:
                 raise ValueError(

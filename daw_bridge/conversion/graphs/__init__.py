@@ -5,6 +5,9 @@ layers             those that know the shape they give
 recurrent          LSTMs                  dconv         Demucs's residual branches
 unet               Spleeter's U-Net       hybrid_unet   that of Hybrid Demucs
 cross_transformer  what HT Demucs has between its two branches
+tfc_tdf            MDX23C's U-Net
+sparse_bands       SCNet                 dual_path      what it has in its middle
+spectra            what networks from spectra to spectra have in common
 cascades           those of the VR architecture, in which U-Nets see what others made
 waveforms          what networks from samples to samples have in common
 """
