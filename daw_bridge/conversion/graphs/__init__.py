@@ -5,5 +5,6 @@ layers             those that know the shape they give
 recurrent          LSTMs                  dconv         Demucs's residual branches
 unet               Spleeter's U-Net       hybrid_unet   that of Hybrid Demucs
 cross_transformer  what HT Demucs has between its two branches
+winograd           convolutions of 3 by 3 in a quarter of the products
 waveforms          what networks from samples to samples have in common
 """
