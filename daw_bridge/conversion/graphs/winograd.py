@@ -30,7 +30,7 @@ _LEAST_INPUTS = 96
 
 
 def is_worthwhile(kernel: NDArray[np.float32]) -> bool:
-    """Return whether :func:`convolve_tiles` is the faster way to a kernel's convolution."""
+    """Return whether :func:`convolve_tiles` is the faster way for (filters, channels, …)."""
     return kernel.shape[2:] == (_TAPS, _TAPS) and kernel.shape[1] >= _LEAST_INPUTS
 
 
@@ -61,7 +61,7 @@ def convolve_tiles(layers: Layers, x: Value, layer: str, parts: Sequence[slice])
 
 
 def _spread(layers: Layers, x: Value) -> tuple[Value, tuple[int, ...]]:
-    """Bring (1, channels, bins, time_frames) to (1, places, channels, tiles); count tiles by axis."""
+    """Bring (1, channels, bins, time_frames) to (1, places, channels, tiles); count tiles."""
     _, channels, *sizes = x.shape
     tiles = tuple(-(-size // _STEP) for size in sizes)
     rests = (_STEP * count + 1 - size for count, size in zip(tiles, sizes, strict=True))
@@ -100,31 +100,35 @@ def _join(layers: Layers, placed: Value, sizes: Sequence[int]) -> Value:
 
 
 class _Transforms(NamedTuple):
-    """Between samples and places, over one axis."""
+    """Between samples and places over one axis, after A. L. Toom and S. A. Cook.
+
+    ``spread`` brings samples of a tile to places, (places, samples), ``spread_kernel`` taps,
+    (places, taps), and ``join`` brings places to outputs, (outputs, places).
+    """
 
     spread: NDArray[np.float64]
-    """(places, inputs)"""
     spread_kernel: NDArray[np.float64]
-    """(places, taps)"""
     join: NDArray[np.float64]
-    """(outputs, places)"""
 
 
 def _transforms() -> _Transforms:
-    """Return the transforms for a tile, as A. L. Toom and S. A. Cook have them."""
+    """Return the transforms of a tile's 6 samples, 3 taps and 4 outputs."""
     others = [np.delete(_POINTS, place) for place in range(len(_POINTS))]
-    spread, kernel, join = np.zeros((_TILE, _TILE)), np.zeros((_TILE, _TAPS)), np.zeros((_STEP, _TILE))
+    spread = np.zeros((_TILE, _TILE))
     spread[:-1, :-1] = [np.poly(points)[::-1] for points in others]
     spread[-1] = np.poly(_POINTS)[::-1]
     scales = [np.prod(point - points) for point, points in zip(_POINTS, others, strict=True)]
-    kernel[:-1] = np.vander(_POINTS, _TAPS, increasing=True) / np.array(scales)[:, np.newaxis]
-    join[:, :-1] = np.vander(_POINTS, _STEP, increasing=True).T
-    kernel[-1, -1] = join[-1, -1] = 1
-    return _Transforms(spread, kernel, join)
+    kernel = _powers(_TAPS) / np.array([*scales, 1])[:, np.newaxis]
+    return _Transforms(spread, kernel, _powers(_STEP).T)
+
+
+def _powers(length: int) -> NDArray[np.float64]:
+    """Return the points' powers from 0 on, at infinity the highest alone: (places, length)."""
+    return np.vstack([np.vander(_POINTS, length, increasing=True), np.eye(length)[-1]])
 
 
 def _square(transform: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the transform over two axes as kernels: (rows, taps) → (rows², 1, taps, taps)."""
-    rows, taps = transform.shape
+    """Return a transform, (rows, length), over two axes: (rows², 1, length, length)."""
+    rows, length = transform.shape
     both = np.einsum("pa,qb->pqab", transform, transform)
-    return both.reshape(rows * rows, 1, taps, taps)
+    return both.reshape(rows * rows, 1, length, length)
