@@ -23,7 +23,9 @@ def families() -> dict[str, Family]:
         demucs,
         hdemucs,
         mdx,
+        mdx23c,
         openunmix,
+        scnet,
         spleeter,
         waveunet,
         xumx,
@@ -38,6 +40,8 @@ def families() -> dict[str, Family]:
         "hdemucs": hdemucs,
         "waveunet": waveunet,
         "mdx": mdx,
+        "mdx23c": mdx23c,
+        "scnet": scnet,
     }
 
 

@@ -2,4 +2,5 @@
 
 spleeter     openunmix    xumx         d3net        of masks
 demucs       hdemucs      waveunet     mdx          of signals
+mdx23c       scnet                                  of signals, by their spectra
 """

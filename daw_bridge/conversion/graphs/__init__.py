@@ -6,5 +6,8 @@ recurrent          LSTMs                  dconv         Demucs's residual branch
 unet               Spleeter's U-Net       hybrid_unet   that of Hybrid Demucs
 cross_transformer  what HT Demucs has between its two branches
 winograd           convolutions of 3 by 3 in a quarter of the products
+tfc_tdf            MDX23C's U-Net
+sparse_bands       SCNet                 dual_path      what it has in its middle
+spectra            what networks from spectra to spectra have in common
 waveforms          what networks from samples to samples have in common
 """

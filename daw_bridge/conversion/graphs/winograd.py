@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from daw_bridge.conversion.graphs.layers import Value
+from daw_bridge.conversion.graphs.layers import Value, check_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,7 @@ def convolve_tiles(layers: Layers, x: Value, layer: str, parts: Sequence[slice])
     """
     kernel = layers.graph.array(f"{layers.scope}{layer}.weight")
     bias = layers.array(f"{layer}.bias")[:, np.newaxis, np.newaxis]
+    check_width(layer, kernel.shape[1], x)
     places, tiles = _spread(layers, x)
     made = []
     for part in parts:
