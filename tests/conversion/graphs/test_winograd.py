@@ -13,9 +13,15 @@ from tests.conversion.graphs.parity import arrays_of, in_torch, random_input, ra
 EXACT_DB = -110
 
 
-@pytest.mark.parametrize("sizes", [(8, 12), (9, 13), (10, 14), (3, 3), (1, 7)])
-def test_convolutions_in_tiles_are_torchs(sizes: tuple[int, int]) -> None:
-    module, shown = randomise(nn.Conv2d(96, 6, 3, padding=1)), random_input(1, 96, *sizes)
+SIZES = [(8, 12), (9, 13), (10, 14), (3, 3), (1, 7), (81, 262)]
+"""The last are more tiles than a strip holds."""
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_convolutions_in_tiles_are_torchs(sizes: tuple[int, int], *, has_bias: bool) -> None:
+    module = randomise(nn.Conv2d(96, 6, 3, padding=1, bias=has_bias))
+    shown = random_input(1, 96, *sizes)
     parts = slice(2), slice(2, None)
     ours = run(
         lambda layers, x: tuple(convolve_tiles(layers, x, "layer", parts)),
