@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+from daw_bridge.files.tables import to_toml
 from daw_bridge.library.places import data_folder
 from tests.mini_mdx import SHAPE, WINDOW, write_net
 
+DUET = {"vocals": "lead", "instrumental": "backing", "other": "backing"}
 SETTINGS = {"mdx_n_fft_scale_set": WINDOW, "compensate": 1.0, "primary_stem": "Vocals"}
 
 
@@ -20,23 +23,26 @@ def write_catalogue(*entries: str) -> Path:
     return path
 
 
-def entry(name: str, url: str, *lines: str, family: str = "mdx") -> str:
-    """Return the entry of a model that makes lead and backing of what its net calls otherwise."""
-    return "\n".join(
-        [
-            "[[models]]",
-            f'name = "{name}"',
-            'summary = "A lead and its backing."',
-            f'family = "{family}"',
-            'stems = ["lead", "backing"]',
-            'renames = { vocals = "lead", instrumental = "backing", other = "backing" }',
-            'licence = "CC0-1.0"',
-            'attribution = "somebody"',
-            f'checkpoint = {{ url = "{url}" }}',
-            *lines,
-            "",
-        ]
-    )
+def entry(
+    name: str,
+    url: str,
+    *lines: str,
+    family: str = "mdx",
+    stems: tuple[str, ...] = ("lead", "backing"),
+    renames: Mapping[str, str] = DUET,
+) -> str:
+    """Return the entry of a model, by default one whose net calls its stems otherwise."""
+    told = {
+        "name": name,
+        "summary": "A lead and its backing.",
+        "family": family,
+        "stems": stems,
+        "renames": renames,
+        "licence": "CC0-1.0",
+        "attribution": "somebody",
+        "checkpoint": {"url": url},
+    }
+    return "\n".join(["[[models]]", to_toml({"entry": told}).split("]\n", 1)[1], *lines, ""])
 
 
 def write_published(site: Path) -> Path:

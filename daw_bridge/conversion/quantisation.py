@@ -35,7 +35,7 @@ _UINT8_OUTPUTS = ("bytes", "scale", "zero")
 
 
 class Kernel(NamedTuple):
-    """A kernel (inputs, outputs) in eight bits: itself divided by the scales of its columns."""
+    """A kernel in eight bits: ``integers`` (inputs, outputs), times ``scales`` (outputs,)."""
 
     integers: NDArray[np.int8]
     scales: NDArray[np.float32]
@@ -216,9 +216,9 @@ class _Target:
             yield self._one(energy)
         count = self.add("Size", [name], f"{name}.size")
         floats = self.add("Cast", [count], f"{name}.count", to=TensorProto.FLOAT)
-        inputs = np.array(self._array(product.kernel).shape[0], np.float32)
+        inputs = np.array(self._array(product.kernel).shape[:1], np.float32)
         each = self._keep(f"{name}.inputs", inputs)
-        yield self._one(self.add("Mul", [floats, each], f"{name}.cost"))
+        yield self.add("Mul", [floats, each], f"{name}.cost")
 
     def _one(self, number: str) -> str:
         """Make a vector of a number."""

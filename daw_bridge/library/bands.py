@@ -28,7 +28,7 @@ Mixing: TypeAlias = tuple[tuple[Share, Share], tuple[Share, Share]]
 UNMIXED: Mixing = ((1.0, 0.0), (0.0, 1.0))
 Power: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=4)]
 Resampling: TypeAlias = Literal["polyphase", "sinc"]
-"""``polyphase`` is scipy's ``resample_poly`` with its own filter, ``sinc`` libsamplerate's fastest."""
+"""``polyphase`` is what scipy's ``resample_poly`` does, ``sinc`` libsamplerate's fastest one."""
 
 
 class Slope(ManifestTable, frozen=True):

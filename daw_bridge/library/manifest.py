@@ -26,7 +26,15 @@ from daw_bridge.library.limits import (
     Window,
 )
 from daw_bridge.library.members import Member, Rule, check_members
-from daw_bridge.library.names import BandwidthName, Line, ModelName, StemName, Text, Version
+from daw_bridge.library.names import (
+    BandwidthName,
+    Line,
+    ModelName,
+    StemName,
+    Text,
+    Version,
+    is_file_name,
+)
 from daw_bridge.library.sources import Download, FamilyName, Origin, Source
 from daw_bridge.library.stages import CommittedNetwork, ManifestTable, Stage, check_stages
 from daw_bridge.library.stems import check_names
@@ -261,6 +269,8 @@ class MagnitudeModel(NetworkModel, frozen=True, kw_only=True, tag="magnitude"):
         """Raise :class:`ValueError` unless its tables fit each other and its folder."""
         if self.transform.window_samples % self.transform.hop_samples:
             raise ValueError("hop_samples must divide window_samples")
+        if self.transform.window != "hann":
+            raise ValueError(f"a network of magnitudes sees no window '{self.transform.window}'")
         for name, bins in self.bandwidths.items():
             if bins > self.transform.bins:
                 raise ValueError(
@@ -340,7 +350,13 @@ class BandedModel(NetworkModel, frozen=True, kw_only=True, tag="banded"):
     slopes: Annotated[tuple[Slope, ...], msgspec.Meta(max_length=2)] = ()
     roll_off: RollOff | None = None
     sharpening: Sharpening | None = None
+    overlap: Annotated[float, msgspec.Meta(ge=0, le=0)] = 0
     last_is_rest: ClassVar[bool] = False
+
+    @property
+    def max_overlap(self) -> float:
+        """The largest overlap that a user may ask for: segments only share context."""
+        return 0
 
     @property
     def seen(self) -> int:
@@ -440,6 +456,9 @@ class PublishedModel(_Model, frozen=True, kw_only=True, tag="published"):
         check_figures(self.quality, self.stems)
         if self.configuration and self.settings:
             raise ValueError(f"{self.name} has either a configuration or settings")
+        for download in self.downloads:
+            if not is_file_name(download.file):
+                raise ValueError(f"{download.url} does not end in the name of a file")
         for stem in self.renames.values():
             if stem not in self.stems:
                 raise ValueError(f"{self.name} renames to '{stem}', which is none of its stems")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Masked(NamedTuple):
-    """The joined spectra of a segment's frames, and the mask of the first stem: (2, frames, bins)."""
+    """A segment's joined spectra, and the mask of the first stem: (2, frames, bins)."""
 
     spectra: Spectra
     mask: NDArray[np.float32]
@@ -74,7 +74,7 @@ class Banded:
         made = np.concatenate([stems[index] for index in self._plan.made])
         signals = self._synthesis.push(made, last=last)
         if self._plan.channels < self._plan.shown_channels:
-            signals = signals.reshape(-1, 2, signals.shape[1]).mean(axis=1)
+            signals = signals.reshape(len(self._plan.made), 2, signals.shape[1]).mean(axis=1)
         return signals
 
     def _mask(self, magnitudes: NDArray[np.float32]) -> NDArray[np.float32]:

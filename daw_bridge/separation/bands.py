@@ -1,7 +1,7 @@
 """Signals → joined spectra of bands of several sample rates, and back.
 
-Frames are centred on multiples of the hop, from the first sample on, as librosa has them; the signal
-is silent before and after. The lower bands are resampled one from the other.
+Frames are centred on multiples of the hop, from the first sample on, as librosa has them; the
+signal is silent before and after. The lower bands are resampled one from the other.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from daw_bridge.conversion.child import NETWORK
 from daw_bridge.conversion.process import quantise_apart
 from daw_bridge.errors import ModelError, OptionError, OutputError
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.files.reading import open_audio
+from daw_bridge.files.reading import count_frames, open_audio
 from daw_bridge.library.models import load_components, load_manifest
 from daw_bridge.library.places import cache_folder
 from daw_bridge.separation.loading import Loader
@@ -56,7 +56,7 @@ _EXCERPTS = 3
 _EXCERPT_S = 5
 _QUIET_DB = -40.0
 """Below the mixture: what is lost of a stem that is quieter is held against this level."""
-_MARGIN_DB = 0.5
+_MARGIN_DB = 1.0
 _TRIES = 8
 _SILENCE_DB = -200.0
 
@@ -152,15 +152,19 @@ def _workplace() -> Iterator[Path]:
 
 def _cut(song: Path) -> list[Audio]:
     """Return some seconds of a song, from several places."""
+    frames = count_frames(song)
     with open_audio(song) as reader:
         rate = reader.sample_rate_hz
-        length = max(1, min(reader.frames, _EXCERPT_S * rate))
-        count = max(1, min(_EXCERPTS, reader.frames // length))
-        middles = [(2 * place + 1) * reader.frames // (2 * count) for place in range(count)]
-        return [
-            Audio(np.concatenate(list(reader.blocks(middle - length // 2, length)), axis=1), rate)
-            for middle in middles
-        ]
+    length = max(1, min(frames, _EXCERPT_S * rate))
+    count = max(1, min(_EXCERPTS, frames // length))
+    middles = ((2 * place + 1) * frames // (2 * count) for place in range(count))
+    return [_read(song, middle - length // 2, length) for middle in middles]
+
+
+def _read(song: Path, start: int, length: int) -> Audio:
+    with open_audio(song) as reader:
+        samples = np.concatenate(list(reader.blocks(start, length)), axis=1)
+        return Audio(samples, reader.sample_rate_hz)
 
 
 class _Study:
@@ -318,7 +322,7 @@ class _Meter:
         self._lock = threading.Lock()
 
     def add(self, gauges: NDArray[np.float32]) -> None:
-        """Add what a run tells: (3 · products)."""
+        """Add what a run tells: (3 · products,)."""
         with self._lock:
             self._sums += gauges.reshape(-1, 3)
 

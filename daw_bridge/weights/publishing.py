@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from daw_bridge.library.sources import Download
 
 _CONFIGURATION_BYTES = 1 << 20
+_LARGE_BYTES = 50_000_000
+"""Of which the log is told how much is here."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ def bring_model(
 
     Args:
         model: what the catalogue says of it.
-        progress: is told bytes that have come and bytes in all.
+        progress: is told bytes that have come and bytes in all; None: the log is, now and then.
         anew: take the place of the model of this name that is here.
 
     Raises:
@@ -52,16 +54,28 @@ def bring_model(
         if model.name in find_models() and not anew:
             return
         _log.info("Fetching the model %s from %s …", model.name, model.checkpoint.url)
-        with _fetched(model, progress) as (checkpoint, configuration):
+        tell = progress or _tell_tenths(model.name)
+        with _fetched(model, tell) as (checkpoint, configuration):
             _log.info("Converting %s …", model.name)
             _install(model, checkpoint, configuration, folder)
     warn_of_licence(model)
 
 
+def _tell_tenths(name: str) -> Progress:
+    """Return what tells the log of each tenth of a large file."""
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if total >= _LARGE_BYTES and (tenths := 10 * done // total) > told:
+            told = tenths
+            _log.info("%s: %d %% of %.0f MB are here.", name, 10 * tenths, total / 1e6)
+
+    return tell
+
+
 @contextmanager
-def _fetched(
-    model: PublishedModel, progress: Progress | None
-) -> Iterator[tuple[Path, Path | None]]:
+def _fetched(model: PublishedModel, progress: Progress) -> Iterator[tuple[Path, Path | None]]:
     """Give a model's checkpoint and its configuration.
 
     Raises:

@@ -119,6 +119,7 @@ def test_an_ensemble_may_have_members_that_are_not_here(home: Path) -> None:
         ('["lead", "backing"]', '["lead"]', "stems"),
         ('["lead", "backing"]', '["lead", "choir"]', "renames to 'backing', which is none of"),
         ("licence =", "license =", "licence"),
+        ("/net.onnx", "/", "http://127.0.0.1/ does not end in the name of a file"),
         ("[[models]]", "[[model]]", "models"),
     ],
 )

@@ -16,6 +16,7 @@ from daw_bridge.errors import ManifestError, WeightsError
 from daw_bridge.files import download
 from daw_bridge.library.manifest import ComplexModel, PublishedModel
 from daw_bridge.library.models import load_manifest
+from daw_bridge.weights import publishing
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from daw_bridge.weights.installing import are_fetched, are_intact
 from daw_bridge.weights.obtaining import ensure_model, locate_model, mend_model
@@ -76,6 +77,15 @@ def test_its_manifest_says_what_the_catalogue_does_and_pins_what_came(
     assert len(source.sha256 or "") == 64
     assert locate_model(manifest) == "here"
     assert are_intact(manifest)
+
+
+def test_the_log_is_told_how_much_of_a_large_file_is_here(
+    duet: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(publishing, "_LARGE_BYTES", 100)
+    caplog.set_level("INFO")
+    ensure_model(duet)
+    assert "duet: 100 % of 0 MB are here." in caplog.messages
 
 
 def test_settings_stand_for_a_configuration(site: Site) -> None:

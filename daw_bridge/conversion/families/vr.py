@@ -25,9 +25,11 @@ from daw_bridge.library.bands import (
     Band,
     Bin,
     Mixing,
+    Resampling,
     RollOff,
     Sharpening,
     Slope,
+    check_bands,
 )
 from daw_bridge.library.limits import Bins, Hop, SampleRate, Window
 from daw_bridge.library.manifest import BandedModel, SegmentShape
@@ -51,6 +53,7 @@ _MIXINGS: dict[str, Mixing] = {
     "mid_side_c": ((1.0, 0.25), (-0.25, 1.0)),
     "stereo_n": ((1 / 0.9375, 0.25 / 0.9375), (0.25 / 0.9375, 1 / 0.9375)),
 }
+_RESAMPLINGS: dict[str, Resampling] = {"polyphase": "polyphase", "sinc_fastest": "sinc"}
 _SOLO_STEMS = frozenset(
     (
         "vocals", "other", "bass", "drums", "guitar", "piano", "synthesizer", "strings",
@@ -118,8 +121,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
         Raises:
             KeyError: they are not numbered from 1.
+            ValueError: a band is resampled from the next in a way that is not known.
         """
-        return [self.band[str(number)] for number in range(1, len(self.band) + 1)]
+        bands = [self.band[str(number)] for number in range(1, len(self.band) + 1)]
+        for band in bands[:-1]:
+            if band.res_type not in _RESAMPLINGS:
+                raise ValueError(f"res_type {band.res_type!r} is not known between bands")
+        return bands
 
 
 def recognises(path: Path) -> bool:
@@ -171,15 +179,15 @@ def describe(settings: Settings, stems: tuple[str, ...], *, recurrent: bool) -> 
     """
     context = _CONTEXT_FRAMES[recurrent]
     slopes, roll_off = _pre_filter(settings, recurrent=recurrent)
+    bands = tuple(_band(band, _mixing(settings, band, recurrent)) for band in settings.bands)
+    check_bands(bands, settings.sr, settings.bins)
     return BandedModel(
         **UNNAMED,
         summary=f"{stems[0].capitalize()} and what they leave, by a network of UVR's.",
         stems=stems,
         sample_rate_hz=settings.sr,
         channels=2,
-        bands=tuple(
-            _band(band, _mixing(settings, band, recurrent=recurrent)) for band in settings.bands
-        ),
+        bands=bands,
         bins=settings.bins,
         segment=SegmentShape(settings.window_size, settings.window_size, context),
         slopes=slopes,
@@ -239,7 +247,7 @@ def _check_width(layers: Layers, settings: Settings, path: Path) -> None:
 
 
 def _pre_filter(settings: Settings, *, recurrent: bool) -> tuple[tuple[Slope, ...], RollOff | None]:
-    """Return what filters the joined bins; version 5 rolls several bands off in a way of its own."""
+    """Return what filters the joined bins; version 5 rolls several bands off in its own way."""
     start, stop = settings.pre_filter_start, settings.pre_filter_stop
     if start <= 0:
         return (), None
@@ -267,11 +275,11 @@ def _band(told: BandSettings, mixing: Mixing) -> Band:
         end_bin=told.crop_stop,
         slopes=tuple(slopes),
         mixing=mixing,
-        resampling="sinc" if told.res_type == "sinc_fastest" else "polyphase",
+        resampling=_RESAMPLINGS.get(told.res_type, "polyphase"),
     )
 
 
-def _mixing(settings: Settings, band: BandSettings, *, recurrent: bool) -> Mixing:
+def _mixing(settings: Settings, band: BandSettings, recurrent: bool) -> Mixing:
     """Return how the network sees left and right: version 5.1 has a way for each band."""
     if recurrent:
         return _MIXINGS[band.convert_channels] if band.convert_channels else UNMIXED

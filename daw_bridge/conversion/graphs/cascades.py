@@ -1,7 +1,7 @@
 """The networks of the VR architecture: U-Nets over bands that see what others made of them.
 
-Layers are named as in Ultimate Vocal Remover's ``lib_v5/vr_network`` (``nets.py``, of version 5, and
-``nets_new.py``, of 5.1). Arrays tell how wide and how deep a network is.
+Layers are named as in Ultimate Vocal Remover's ``lib_v5/vr_network``: in ``nets.py``, of version 5,
+and in ``nets_new.py``, of 5.1. Arrays tell how wide and how deep a network is.
 """
 
 from __future__ import annotations
@@ -56,12 +56,13 @@ class CascadeLayers:
             x: what it takes.
             scope: how its arrays' names begin.
             leaks: the ReLU does.
-            shape: ``stride`` and ``dilation``, see :meth:`_convolve`.
+            shape: ``stride`` and ``dilation`` of the first, see :meth:`_convolve`.
         """
         scope = f"{scope}.conv"
         is_separable = self.layers.has(f"{scope}.2.weight")
         if is_separable:
-            x = self._convolve(x, Folded(self.layers.array(f"{scope}.0.weight"), _NOTHING), **shape)
+            depthwise = Folded(self.layers.array(f"{scope}.0.weight"), _NOTHING)
+            x = self._convolve(x, depthwise, groups=x.shape[1], **shape)
             shape = {}
         folded = self._fold(f"{scope}.{int(is_separable)}", f"{scope}.{1 + is_separable}")
         convolved = self._convolve(x, folded, **shape)
@@ -104,7 +105,7 @@ class CascadeLayers:
         return self.join(Value(name, shape), skip)
 
     def recur(self, x: Value, scope: str) -> Value:
-        """Add an LSTM over the frames of one channel: (1, n, bins, frames) → (1, 1, bins, frames)."""
+        """Add an LSTM over frames of what becomes one channel: (1, 1, bins, frames)."""
         layers = self.layers
         plane = self.unit(x, f"{scope}.conv")
         _, _, bins, frames = plane.shape
@@ -137,10 +138,22 @@ class CascadeLayers:
         return Folded(kernel.astype(np.float32), (bias - gain * mean).astype(np.float32))
 
     def _convolve(
-        self, x: Value, folded: Folded, *, stride: int = 1, dilation: tuple[int, int] = (1, 1)
+        self,
+        x: Value,
+        folded: Folded,
+        *,
+        stride: int = 1,
+        dilation: tuple[int, int] = (1, 1),
+        groups: int = 1,
     ) -> Value:
-        """Add a convolution with as much around it as keeps the size, but for a stride."""
+        """Add a convolution with as much around it as keeps the size, but for a stride.
+
+        Raises:
+            ValueError: it is given other channels than it takes.
+        """
         filters, inputs, *sizes = folded.kernel.shape
+        if x.shape[1] != inputs * groups:
+            raise ValueError(f"a layer is given {x.shape[1]} channels, not {inputs * groups}")
         pads = [gap * (size // 2) for gap, size in zip(dilation, sizes, strict=True)]
         arrays = [folded.kernel, *([folded.bias] if folded.bias.size else [])]
         name = self.layers.graph.add(
@@ -149,7 +162,7 @@ class CascadeLayers:
             strides=[stride, stride],
             dilations=list(dilation),
             pads=[*pads, *pads],
-            group=x.shape[1] // inputs,
+            group=groups,
         )
         return Value(name, (1, filters, *(-(-size // stride) for size in x.shape[2:])))
 

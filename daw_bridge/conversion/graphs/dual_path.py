@@ -61,6 +61,8 @@ def _run(layers: Layers, rows: Value, name: str, place: int) -> Value:
     even = layers.reshape(layers.normalise(layers.reshape(rows, (-1, rows.shape[2]))), rows.shape)
     seen = layers.scale(even, f"{name}.norm_layers.{place}", (-1,))
     lstm = f"{layers.scope}{name}.lstm_layers.{place}"
+    if layers.graph.array(f"{lstm}0.kernel").shape[2] != rows.shape[2]:
+        raise ValueError(f"{lstm} does not take {rows.shape[2]} channels")
     states = add_lstm(layers.graph, seen.name, lstm, layers=1)
     width = layers.array(f"{name}.linear_layers.{place}.weight").shape[1]
     return layers.dense(Value(states, (*rows.shape[:2], width)), f"{name}.linear_layers.{place}")
@@ -76,7 +78,7 @@ def _to_frequencies(layers: Layers, rows: Value) -> Value:
 
 
 def _to_samples(layers: Layers, rows: Value) -> Value:
-    """Undo :func:`_to_frequencies`."""
+    """Undo :func:`_to_frequencies`: (time_frames / 2 + 1, bins, 2 · channels) → half."""
     frequencies, bins, channels = rows.shape
     split = layers.reshape(rows, (frequencies, bins, 2, channels // 2))
     parts = layers.reshape(layers.transpose(split, 2, 0, 1, 3), (2 * frequencies, -1))
@@ -85,9 +87,9 @@ def _to_samples(layers: Layers, rows: Value) -> Value:
 
 
 def _transform(length: int) -> NDArray[np.float64]:
-    """Return the orthogonal Fourier transform of real numbers as a product of matrices.
+    """Return the orthogonal Fourier transform of real numbers, to be multiplied with these.
 
-    (2 · (length / 2 + 1), length), the real parts first.
+    float64 (length + 2, length), the real parts first.
     """
     turns = np.outer(np.arange(length // 2 + 1), np.arange(length)) % length
     phase = 2 * np.pi * turns / length
@@ -95,7 +97,7 @@ def _transform(length: int) -> NDArray[np.float64]:
 
 
 def _inverse(length: int) -> NDArray[np.float64]:
-    """Return what undoes :func:`_transform`: (length, 2 · (length / 2 + 1))."""
+    """Return what undoes :func:`_transform`: float64 (length, length + 2)."""
     times = np.full(length // 2 + 1, 2.0)
     times[[0, -1]] = 1
     return _transform(length).T * np.tile(times, 2)

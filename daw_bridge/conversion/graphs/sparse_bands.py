@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from daw_bridge.conversion.graphs.dual_path import add_dual_path
-from daw_bridge.conversion.graphs.layers import Value
+from daw_bridge.conversion.graphs.layers import Value, check_width
 from daw_bridge.conversion.graphs.spectra import choose_stems
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def _measure(layers: Layers, x: Value) -> tuple[Value, Value]:
     """Return the mean and the deviation of all of (1, planes, bins, time_frames)."""
 
     def average(y: Value) -> Value:
+        """Return the mean of all: (1, 1, 1, 1)."""
         return layers.mean(layers.mean(layers.mean(y, 3), 2), 1)
 
     size = prod(x.shape)
@@ -168,6 +169,7 @@ class _Network:
         return Skip(layers.join(*bands, axis=2), tuple(band.shape[2] for band in bands), sizes)
 
     def _downsample(self, x: Value, name: str, band: int) -> Value:
+        """Make a band coarser, filled up at its ends: (1, inputs, …) → (1, channels, …)."""
         stride = self.network.strides[band]
         kernel = self.layers.array(f"{name}.weight").shape[2]
         missing = kernel - 1 if stride == 1 else -x.shape[2] % stride
@@ -184,6 +186,11 @@ class _Network:
         return layers.join(*bands, axis=2)
 
     def _upsample(self, x: Value, name: str, band: int, sizes: Sequence[int]) -> Value:
+        """Make a band as fine as sizes say: (1, channels, …) → (1, outputs, …).
+
+        Raises:
+            ValueError: its layer gives too little.
+        """
         stride = self.network.strides[band]
         kernel = self.layers.array(f"{name}.weight").shape[2]
         spare = (x.shape[2] - 1) * stride + kernel - sizes[band]
@@ -199,6 +206,7 @@ def _fuse(layers: Layers, x: Value, name: str) -> Value:
     """
     kernel = layers.array(f"{name}.weight")
     halves = np.split(kernel.astype(np.float64), 2, axis=1)
+    check_width(name, halves[0].shape[1], x)
     weights = layers.constant(halves[0] + halves[1])
     bias = layers.constant(layers.array(f"{name}.bias"))
     pads = [size // 2 for size in kernel.shape[2:]]
@@ -207,7 +215,7 @@ def _fuse(layers: Layers, x: Value, name: str) -> Value:
 
 
 def _add_convolutions(layers: Layers, x: Value, name: str) -> Value:
-    """Add the convolutions over time that a band has, beside what they see: the shape stays.
+    """Add the convolutions over time that a band has, (1, channels, …), beside what they see.
 
     All normalise every bin for itself.
     """
@@ -225,21 +233,24 @@ def _add_convolutions(layers: Layers, x: Value, name: str) -> Value:
 def _over_time(layers: Layers, x: Value, name: str) -> Value:
     """Add a convolution over time, alike for all bins: (1, inputs, …) → (1, outputs, …)."""
     kernel = layers.graph.array(f"{layers.scope}{name}.weight")[:, :, np.newaxis]
+    groups = x.shape[1] // kernel.shape[1]
+    check_width(name, groups * kernel.shape[1], x)
     weights, bias = layers.stored(kernel), layers.constant(layers.array(f"{name}.bias"))
     pad = kernel.shape[3] // 2
     output = layers.graph.add(
         "Conv",
         [x.name, weights.name, bias.name],
         pads=[0, pad, 0, pad],
-        group=x.shape[1] // kernel.shape[1],
+        group=groups,
     )
     return Value(output, (1, len(kernel), *x.shape[2:]))
 
 
 def _normalise_bins(layers: Layers, x: Value, name: str) -> Value:
-    """Normalise each bin over channels and times, then scale each channel: the shape stays."""
+    """Normalise each bin over channels and times, then scale channels: (1, channels, …)."""
 
     def average(y: Value) -> Value:
+        """Return a mean for each bin: (1, 1, bins, 1)."""
         return layers.mean(layers.mean(y, 3), 1)
 
     around = layers.apply("Sub", x, average(x))

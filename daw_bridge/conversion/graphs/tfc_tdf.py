@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
-from daw_bridge.conversion.graphs.layers import Value
+from daw_bridge.conversion.graphs.layers import Value, check_width
 from daw_bridge.conversion.graphs.spectra import choose_stems
 
 if TYPE_CHECKING:
@@ -56,12 +56,17 @@ def add_tfc_tdf(layers: Layers, planes: Value, network: TfcTdf, order: Sequence[
     _, channels, bins, frames = planes.shape
     bands = (1, channels * network.subbands, bins // network.subbands, frames)
     mixture = layers.transpose(layers.reshape(planes, bands), 0, 1, 3, 2)
-    first = layers.convolve(mixture, "first_conv")
+    first = _convolve(layers, mixture, "first_conv")
     estimated = layers.apply("Mul", _Unet(layers, network).add(first), first)
     joined = layers.join(mixture, estimated, axis=1)
-    hidden = activate(layers, layers.convolve(joined, "final_conv.0"), network.act)
-    stems = layers.transpose(layers.convolve(hidden, "final_conv.2"), 0, 1, 3, 2)
+    hidden = activate(layers, _convolve(layers, joined, "final_conv.0"), network.act)
+    stems = layers.transpose(_convolve(layers, hidden, "final_conv.2"), 0, 1, 3, 2)
     return choose_stems(layers, layers.reshape(stems, (1, -1, bins, frames)), channels, order)
+
+
+def _convolve(layers: Layers, x: Value, name: str) -> Value:
+    """Add a convolution, none of which has a bias here: (1, inputs, …) → (1, outputs, …)."""
+    return layers.convolve(x, name, has_bias=False)
 
 
 def activate(layers: Layers, x: Value, act: str) -> Value:
@@ -81,7 +86,7 @@ class _Unet:
     network: TfcTdf
 
     def add(self, x: Value) -> Value:
-        """Add all scales, down and up: the shape stays."""
+        """Add all scales, down and up: (1, channels, …) → the same shape."""
         skips = []
         for number in range(self.network.scales):
             block = f"encoder_blocks.{number}"
@@ -102,15 +107,15 @@ class _Unet:
             lambda n: layers.has(f"{name}.blocks.{n}.shortcut.weight"), count()
         ):
             block = f"{name}.blocks.{number}"
-            past = layers.convolve(x, f"{block}.shortcut")
-            inner = layers.convolve(self._prepare(x, f"{block}.tfc1"), f"{block}.tfc1.2")
+            past = _convolve(layers, x, f"{block}.shortcut")
+            inner = _convolve(layers, self._prepare(x, f"{block}.tfc1"), f"{block}.tfc1.2")
             inner = layers.apply("Add", inner, self._add_dense(inner, f"{block}.tdf"))
-            inner = layers.convolve(self._prepare(inner, f"{block}.tfc2"), f"{block}.tfc2.2")
+            inner = _convolve(layers, self._prepare(inner, f"{block}.tfc2"), f"{block}.tfc2.2")
             x = layers.apply("Add", inner, past)
         return x
 
     def _add_dense(self, x: Value, name: str) -> Value:
-        """Add two dense layers over the bins, narrow between them: the shape stays."""
+        """Add two dense layers over the bins of (…, bins), narrow between them → the same shape."""
         for place in (0, 3):
             active = self._prepare(x, name, place)
             kernel = self.layers.graph.array(f"{self.layers.scope}{name}.{place + 2}.weight").T
@@ -118,10 +123,11 @@ class _Unet:
         return x
 
     def _prepare(self, x: Value, name: str, place: int = 0) -> Value:
-        """Normalise and activate what comes to a layer: the shape stays."""
+        """Normalise and activate what comes to a layer: (1, channels, …) → the same shape."""
         return activate(self.layers, self._normalise(x, f"{name}.{place}"), self.network.act)
 
     def _normalise(self, x: Value, name: str) -> Value:
+        """Add the normalisation that all layers have: (1, channels, …) → the same shape."""
         layers, norm = self.layers, self.network.norm
         if norm == "BatchNorm":
             return layers.batch_norm(x, name)
@@ -157,6 +163,7 @@ class _Unet:
         """Add a convolution whose kernels lie side by side: (1, inputs, …) → (1, *shape)."""
         active = self._prepare(x, name)
         kernel = self.layers.stored(self._kernel(name))
+        check_width(name, kernel.shape[operator == "Conv"], x)
         scale = self.network.scale
         if kernel.shape[2:] != scale:
             raise ValueError(f"{name} has kernels of {kernel.shape[2:]}, not of {scale}")
@@ -164,4 +171,5 @@ class _Unet:
         return Value(output, (1, *shape))
 
     def _kernel(self, name: str) -> NDArray[Any]:
+        """Return the kernel of a change of scale: (…, times, bins)."""
         return self.layers.graph.array(f"{self.layers.scope}{name}.2.weight")

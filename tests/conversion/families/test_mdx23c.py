@@ -77,11 +77,11 @@ def test_the_length_for_separating_comes_before_that_of_the_training(tmp_path: P
         ({"model": {"norm": "GroupNorm3"}}, "net.ckpt cannot be rebuilt as .*net.yaml has it"),
         ({"model": {"surprise": 1}}, "unknown field `surprise`"),
         ({"model": {"num_subbands": 5}}, "net.ckpt cannot be rebuilt as .*net.yaml has it"),
-        ({"model": {"num_scales": 1}}, "has layers that cannot be rebuilt"),
+        ({"model": {"num_scales": 1}}, "cannot be rebuilt as"),
         ({"model": {"num_scales": 3}}, "cannot be rebuilt as .*(lacks|divided)"),
         ({"model": {"scale": [4, 2]}}, "has kernels of"),
         ({"training": {"instruments": []}}, "instruments"),
-        ({"training": {"instruments": ["a", "b"]}}, "gives 48 planes, not 2 times 16"),
+        ({"training": {"instruments": ["a", "b"]}}, "gives 12 planes, not 2 times 4"),
         ({"training": {"instruments": ["a", "b", "../c"]}}, "No stem can be called '../c'"),
     ],
 )
@@ -97,7 +97,11 @@ def test_what_is_not_rebuilt_is_refused(
     [
         ("surprise.weight", np.ones(3, np.float32), "cannot be rebuilt: surprise.weight"),
         ("final_conv.0.weight", None, "lacks final_conv.0.weight"),
-        ("first_conv.weight", np.ones((8, 3, 1, 1), np.float32), "cannot be (run safely|rebuilt)"),
+        (
+            "first_conv.weight",
+            np.ones((8, 3, 1, 1), np.float32),
+            "first_conv takes 3 channels",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(
@@ -132,4 +136,4 @@ def test_stemtool_brings_a_checkpoint_in_half_precision(tmp_path: Path) -> None:
     run = stemtool("models", "import", path, "--config", tmp_path / "net.yaml")
     assert run.returncode == 0, run.stderr
     shown = stemtool("models", "show", "net")
-    assert "kick, snare, toms" in shown.stdout
+    assert "Kick, snare, toms, by MDX23C" in shown.stdout

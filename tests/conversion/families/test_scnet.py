@@ -65,7 +65,7 @@ def test_one_stem_leaves_the_other(tmp_path: Path) -> None:
         ({"model": {"band_SR": [0.2, 0.3]}}, "band_SR"),
         ({"model": {"band_SR": [0.6, 0.6, 0.6]}}, "cannot be rebuilt as .*its bands"),
         ({"model": {"band_stride": [1, 4, 0]}}, "band_stride"),
-        ({"model": {"band_stride": [1, 4, 8]}}, "cannot be rebuilt as"),
+        ({"model": {"band_stride": [1, 4, 32]}}, "cannot be rebuilt as"),
         ({"model": {"tran_depth": 1}}, "unknown field `tran_depth`"),
         ({"training": {"instruments": ["a", "b"]}}, "gives 16 planes, not 2 times 4"),
     ],
@@ -119,4 +119,4 @@ def test_stemtool_brings_what_the_authors_training_saved(tmp_path: Path) -> None
     )
     run = stemtool("models", "import", path, "--config", tmp_path / "net.yaml")
     assert run.returncode == 0, run.stderr
-    assert "drums, bass, vocals, other" in stemtool("models", "show", "checkpoint").stdout
+    assert "Drums, bass, vocals, other" in stemtool("models", "show", "checkpoint").stdout
