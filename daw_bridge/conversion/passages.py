@@ -13,9 +13,10 @@ import msgspec
 
 from daw_bridge.bounds import MAX_OVERLAP
 from daw_bridge.conversion.checkpoints.configurations import read_configuration
+from daw_bridge.conversion.family import UNNAMED
 from daw_bridge.errors import OptionError, WeightsError
 from daw_bridge.library.limits import MAX_STEMS, Channels, SampleRate, Samples
-from daw_bridge.library.manifest import PassageShape
+from daw_bridge.library.manifest import ComplexModel, PassageShape
 from daw_bridge.library.names import StemName
 from daw_bridge.library.stems import complement, rest_last
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daw_bridge.conversion.family import ImportWishes
+    from daw_bridge.library.manifest import Transform
 
 _Instrument = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 _FADES = 10
@@ -73,15 +75,28 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
         return self.inference.chunk_size or self.audio.chunk_size
 
     @property
-    def overlap(self) -> float:
-        """The share of a passage that the next one sees again."""
-        return 1 - 1 / self.inference.num_overlap
+    def channels(self) -> int:
+        """Of the audio."""
+        return self.audio.num_channels
 
-    @property
-    def passage(self) -> PassageShape:
-        """How a song is cut: as the reference's ``demix`` does."""
-        fade_samples = self.samples // _FADES
-        return PassageShape(samples=self.samples, fade_samples=fade_samples, mirrored=True)
+    def describe(self, stems: Stems, network: str, transform: Transform) -> ComplexModel:
+        """Return what a manifest says of a network that gives spectra of stems.
+
+        A song is cut as the reference's ``demix`` does.
+        """
+        return ComplexModel(
+            **UNNAMED,
+            summary=f"{', '.join(stems.names).capitalize()}, by {network}.",
+            stems=stems.names,
+            sample_rate_hz=self.audio.sample_rate,
+            channels=self.channels,
+            last_is_rest=stems.last_is_rest,
+            overlap=1 - 1 / self.inference.num_overlap,
+            transform=transform,
+            passage=PassageShape(
+                samples=self.samples, fade_samples=self.samples // _FADES, mirrored=True
+            ),
+        )
 
 
 _Tables = TypeVar("_Tables", bound=msgspec.Struct)

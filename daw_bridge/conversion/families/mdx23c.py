@@ -12,14 +12,14 @@ import msgspec
 
 from daw_bridge.conversion import passages
 from daw_bridge.conversion.checkpoints.torch_files import mentions, read_state
-from daw_bridge.conversion.family import UNNAMED, Conversion
+from daw_bridge.conversion.family import Conversion
 from daw_bridge.conversion.graphs.graph import GraphBuilder
 from daw_bridge.conversion.graphs.layers import Layers
 from daw_bridge.conversion.graphs.spectra import add_spectrum, spectral_model
 from daw_bridge.conversion.graphs.tfc_tdf import TfcTdf, add_tfc_tdf
 from daw_bridge.errors import OptionError
 from daw_bridge.library.limits import Bins, Hop, Window
-from daw_bridge.library.manifest import ComplexModel, Transform
+from daw_bridge.library.manifest import Transform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,19 +113,10 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
     with passages.rebuilding(path, wishes):
         network = build_mdx23c(arrays, configuration, stems)
     audio = configuration.audio
+    transform = Transform(window_samples=audio.n_fft, hop_samples=audio.hop_length)
     return Conversion(
         network=network.SerializeToString(),
-        model=ComplexModel(
-            **UNNAMED,
-            summary=f"{', '.join(stems.names).capitalize()}, by MDX23C.",
-            stems=stems.names,
-            sample_rate_hz=audio.sample_rate,
-            channels=audio.num_channels,
-            last_is_rest=stems.last_is_rest,
-            overlap=configuration.overlap,
-            transform=Transform(window_samples=audio.n_fft, hop_samples=audio.hop_length),
-            passage=configuration.passage,
-        ),
+        model=configuration.describe(stems, "MDX23C", transform),
     )
 
 

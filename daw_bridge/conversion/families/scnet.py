@@ -13,7 +13,7 @@ import msgspec
 
 from daw_bridge.conversion import passages
 from daw_bridge.conversion.checkpoints.torch_files import mentions, read_state
-from daw_bridge.conversion.family import UNNAMED, Conversion
+from daw_bridge.conversion.family import Conversion
 from daw_bridge.conversion.graphs.graph import GraphBuilder
 from daw_bridge.conversion.graphs.layers import Layers
 from daw_bridge.conversion.graphs.recurrent import stack_all_gates
@@ -21,7 +21,7 @@ from daw_bridge.conversion.graphs.sparse_bands import SparseBands, add_sparse_ba
 from daw_bridge.conversion.graphs.spectra import add_spectrum, spectral_model
 from daw_bridge.errors import OptionError
 from daw_bridge.library.limits import Hop, SampleRate, Window
-from daw_bridge.library.manifest import ComplexModel, Transform
+from daw_bridge.library.manifest import Transform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,24 +140,14 @@ def convert(path: Path, wishes: ImportWishes) -> Conversion:
     _check(configuration, wishes, is_masking=_MASK in arrays)
     with passages.rebuilding(path, wishes):
         network = build_scnet(arrays, configuration, stems)
-    model, audio = configuration.model, configuration.audio
+    transform = Transform(
+        window_samples=configuration.model.nfft,
+        hop_samples=configuration.model.hop_size,
+        window="hann" if _MASK in arrays else "rectangular",
+    )
     return Conversion(
         network=network.SerializeToString(),
-        model=ComplexModel(
-            **UNNAMED,
-            summary=f"{', '.join(stems.names).capitalize()}, by SCNet.",
-            stems=stems.names,
-            sample_rate_hz=audio.sample_rate,
-            channels=audio.num_channels,
-            last_is_rest=stems.last_is_rest,
-            overlap=configuration.overlap,
-            transform=Transform(
-                window_samples=model.nfft,
-                hop_samples=model.hop_size,
-                window="hann" if _MASK in arrays else "rectangular",
-            ),
-            passage=configuration.passage,
-        ),
+        model=configuration.describe(stems, "SCNet", transform),
     )
 
 
