@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable  # noqa: TC003 - NamedTuple reads annotations
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from daw_bridge.errors import ManifestError
 from daw_bridge.library.manifest import (
+    ChainModel,
     ComplexModel,
     EnsembleModel,
     HybridModel,
@@ -19,9 +20,12 @@ from daw_bridge.library.manifest import (
 from daw_bridge.library.models import load_manifest
 from daw_bridge.library.stages import LowPassFilter
 from daw_bridge.separation import filters
+from daw_bridge.separation.chains import Chain
 from daw_bridge.separation.composition import Blend, Cascade, Split
+from daw_bridge.separation.ensembles import Ensemble
 from daw_bridge.separation.hybrid import HybridNetwork
 from daw_bridge.separation.masking import Masking
+from daw_bridge.separation.models import PlainModel
 from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.separation.signals import Overlapping
@@ -34,24 +38,9 @@ if TYPE_CHECKING:
 
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.library.stages import CommittedNetwork, Filter, Splitter, Stage
-    from daw_bridge.separation.network import Device, Graph, MaskNetwork, SignalNetwork
-    from daw_bridge.separation.options import Plan
+    from daw_bridge.separation.models import Model
+    from daw_bridge.separation.network import Graph, MaskNetwork, SignalNetwork
     from daw_bridge.separation.providers import Provider
-    from daw_bridge.separation.synthesis import Estimator
-
-
-class Model(NamedTuple):
-    """A model that is ready to run.
-
-    Attributes:
-        manifest: what is known of it.
-        device: where its networks run.
-        estimator: plan → how they are run on one signal.
-    """
-
-    manifest: ModelManifest
-    device: Device
-    estimator: Callable[[Plan], Estimator[Any]]
 
 
 @dataclass(frozen=True)
@@ -61,26 +50,38 @@ class Loader:
     Attributes:
         provider: ``auto`` takes a GPU where there is a usable one.
         threads: CPU threads; None: as many as this process may use.
+        workers: what models run in.
     """
 
     provider: Provider = "auto"
     threads: int | None = None
+    workers: Executor = field(default_factory=ThreadPoolExecutor)
 
     def open(self, manifest: ModelManifest) -> Model:
-        """Load a model of any kind but ensembles, fetching what is not on this machine.
+        """Load a model of any kind, fetching what is not on this machine.
 
         Raises:
-            ModelError: it is one; or weights are not to be had, or are not what the manifest says.
+            ModelError: weights are not to be had, or are not what the manifest says.
             ProviderError: the GPU was asked for and cannot be used.
         """
         match manifest:
             case MagnitudeModel():
                 masks = self.load(manifest)
-                return Model(manifest, masks, partial(Masking, network=masks, manifest=manifest))
+                masking = partial(Masking, network=masks, manifest=manifest)
+                return PlainModel(manifest, masks, masking, self.workers)
             case EnsembleModel():
-                raise ManifestError(f"{manifest.name} is an ensemble: open its members instead.")
+                return Ensemble(manifest, self._open_components(manifest))
+            case ChainModel():
+                return Chain(manifest, self._open_components(manifest))
         signals = self._load_signals(manifest)
-        return Model(manifest, signals, partial(Overlapping, network=signals, manifest=manifest))
+        overlapping = partial(Overlapping, network=signals, manifest=manifest)
+        return PlainModel(manifest, signals, overlapping, self.workers)
+
+    def _open_components(self, manifest: EnsembleModel | ChainModel) -> list[Model]:
+        """Load the models that one is made of, each once."""
+        names = list(manifest.components)
+        models = {name: self.open(load_manifest(name)) for name in dict.fromkeys(names)}
+        return [models[name] for name in names]
 
     def _load_signals(self, manifest: ComplexModel | WaveformModel | HybridModel) -> SignalNetwork:
         (path,) = ensure_networks(manifest)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.library.manifest import ComplexModel, EnsembleModel, HybridModel, MagnitudeModel
+from daw_bridge.library.manifest import ComplexModel, CompositeModel, HybridModel, MagnitudeModel
 from daw_bridge.library.places import cache_folder, data_folder, find_model
 from daw_bridge.weights.installing import weights_folder
 
@@ -60,7 +60,7 @@ def inspect_once(manifest: ModelManifest, network: Path, digest: str) -> None:
 
 def _shown_shapes(manifest: ModelManifest) -> tuple[tuple[int, ...], ...]:
     """Return the shapes of what a network is shown at most; 0 is a length that it tells itself."""
-    if isinstance(manifest, EnsembleModel):
+    if isinstance(manifest, CompositeModel):
         return ()  # it has no network
     if isinstance(manifest, MagnitudeModel):
         segment = manifest.segment
