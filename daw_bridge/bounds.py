@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-MAX_OVERLAP = 0.5
+MAX_OVERLAP = 0.95
+MAX_CROSS_FADE = 0.5
+"""The largest overlap where each segment is cross-faded with the next."""
 """The share of a segment that two have in common: beyond, a third would be there too."""
 MAX_SHIFTS = 20
 """Separations that are averaged; in the paper that proposes it, more than 10 gain nothing."""

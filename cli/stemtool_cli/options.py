@@ -272,8 +272,8 @@ method_options = _together(
     ),
     click.option(
         "--overlap", type=click.FloatRange(0, MAX_OVERLAP),
-        help=f"Share of a segment that is cross-faded with the next, up to {MAX_OVERLAP}. Default:"
-        " as the model has it.",
+        help="Share of a segment that the next one sees again, up to 0.5, or"
+        f" {MAX_OVERLAP} where all are averaged. Default: as the model has it.",
     ),
     click.option(
         "--wiener", "wiener_iterations", type=click.IntRange(0, MAX_WIENER_ITERATIONS), default=0,

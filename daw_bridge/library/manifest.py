@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
 
+from daw_bridge.bounds import MAX_CROSS_FADE, MAX_OVERLAP
 from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.library.chains import ChainStage, PartTree, check_chain
 from daw_bridge.library.limits import (
@@ -79,12 +80,25 @@ class PassageShape(ManifestTable, frozen=True):
 
     ``context_samples`` at either end are seen only; what the network gives there is not used. The
     last passage, which is too short, is followed by silence; if ``centred``, it is the middle of
-    what is seen, after as much of what precedes it.
+    what is seen, after as much of what precedes it. If ``mirrored``, mirror images of a signal's
+    ends are around it, as long as passages overlap, and one of the last passage follows that.
+
+    Neighbours are cross-faded where they overlap; with ``fade_samples``, all that overlap are
+    averaged, and each passage fades in and out so fast.
     """
 
     samples: Samples
     context_samples: Context = 0
     centred: bool = False
+    mirrored: bool = False
+    fade_samples: Context = 0
+
+    def check(self) -> None:
+        """Raise :class:`ValueError` unless a passage has room for what is at its ends."""
+        if self.samples <= 2 * max(self.context_samples, self.fade_samples):
+            raise ValueError("a passage is longer than the context at its ends, and than two fades")
+        if self.mirrored and (self.centred or self.context_samples):
+            raise ValueError("a mirrored passage is not centred, and has no context")
 
 
 class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
@@ -103,12 +117,24 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
     licence: Line
     attribution: Text
     transform: Transform = Transform(4096, 1024)
-    overlap: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.125
+    overlap: Annotated[float, msgspec.Meta(ge=0, le=MAX_OVERLAP)] = 0.125
 
     @property
     def kind(self) -> str:
         """What its manifest calls it."""
         return str(self.__struct_config__.tag)
+
+    @property
+    def max_overlap(self) -> float:
+        """The largest overlap that a user may ask for."""
+        return MAX_CROSS_FADE
+
+    def check_overlap(self, overlap: float | None) -> None:
+        """Raise :class:`OptionError` unless segments may overlap so much; None is the default."""
+        if overlap is not None and overlap > self.max_overlap:
+            raise OptionError(
+                f"{self.name} takes an overlap of {self.max_overlap} at most, not {overlap}."
+            )
 
     def check_bandwidth(self, bandwidth: str | None) -> None:
         """Raise :class:`OptionError` unless the network has this bandwidth; None is the default."""
@@ -147,6 +173,8 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
             raise ValueError(f"name '{self.name}' is not the name of its folder")
         check_names(self.parts)
         self.transform.check()
+        if self.overlap > self.max_overlap:
+            raise ValueError(f"overlap is {self.max_overlap} at most, not {self.overlap}")
         if self.seen > MAX_SEEN:
             raise ValueError(
                 f"its network would be shown, or give, {self.seen:,} numbers at once; there may be"
@@ -268,6 +296,11 @@ class SignalModel(NetworkModel, frozen=True, kw_only=True):
     last_is_rest: bool = False
 
     @property
+    def max_overlap(self) -> float:
+        """The largest overlap that a user may ask for: more than half where all are averaged."""
+        return MAX_OVERLAP if self.passage.fade_samples else MAX_CROSS_FADE
+
+    @property
     def seen(self) -> int:
         """How many numbers go into its network, or come out of it, at once."""
         frames = self.passage.samples // self.transform.hop_samples + 1
@@ -276,8 +309,7 @@ class SignalModel(NetworkModel, frozen=True, kw_only=True):
 
     def check(self, folder: Path) -> None:
         """Raise :class:`ValueError` unless its tables fit each other and its folder."""
-        if self.passage.samples <= 2 * self.passage.context_samples:
-            raise ValueError("a passage is longer than the context at its ends")
+        self.passage.check()
         splits = [(stage.parts, stage.network is not None) for stage in self.stages]
         if splits not in ([], [(self.stems, True)]):
             raise ValueError(f"kind '{self.kind}' has one stage: a network from mixture to stems")

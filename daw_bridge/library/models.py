@@ -173,15 +173,11 @@ def _check_members(manifest: EnsembleModel, models: list[ModelManifest]) -> None
             raise ValueError(f"{model.name} is an ensemble: name its members instead")
         _check_channels(manifest, model)
         votes = member.votes(manifest.stems, model.parts)
-        named = member.weight if isinstance(member.weight, dict) else votes
-        if missing := [stem for stem in manifest.stems if named.get(stem, 0) > votes.get(stem, 0)]:
+        named = member.weight if isinstance(member.weight, dict) else {}
+        if not votes or not set(named) <= set(model.parts):
             raise ValueError(
-                f"{model.name} has a weight for '{missing[0]}', which it does not make"
-            )
-        if not votes:
-            raise ValueError(
-                f"{model.name} makes {', '.join(model.parts)}, and counts for none of"
-                f" {', '.join(manifest.stems)}"
+                f"{model.name} makes {', '.join(model.parts)}, and is to have a say in"
+                f" {', '.join(named or manifest.stems)}"
             )
         voted |= set(votes)
     for stem in manifest.stems[: len(manifest.stems) - manifest.last_is_rest]:

@@ -33,7 +33,7 @@ class SeparationOptions:
         bandwidth: the name of one of the model's bandwidths; None: its default.
         overlap: the share of a segment that it has in common with the next, 0 … 0.5; estimates are
             cross-faded there. None: the model's own. A model whose segments need context has as
-            much in common at least.
+            much in common at least; one that averages segments takes up to 0.95.
         wiener_iterations: rounds of multichannel Wiener refinement, up to 20.
         shifts: how many separations are averaged, up to 20, each of the signal after some more
             silence, of less than half a second, so that segments are cut elsewhere. It takes as
@@ -182,6 +182,7 @@ def _work_out(
     Raises:
         OptionError: they are not for such a model.
     """
+    manifest.check_overlap(options.overlap)
     if options.wiener_iterations and isinstance(manifest, SignalModel):
         raise OptionError(f"Wiener refinement is for models of masks; {manifest.name} has none.")
     wanted = manifest.choose(options.stems)

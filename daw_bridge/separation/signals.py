@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daw_bridge.separation.framing import CrossFade, Cut
+from daw_bridge.separation.framing import CrossFade, Cut, WeightedAverage
 
 if TYPE_CHECKING:
     from daw_bridge.library.manifest import SignalModel
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from daw_bridge.stft import Signal
 
 
+_ROUNDING = 1e-6  # of a share that should be a whole number of samples
+
+
 class Overlapping:
-    """Runs a network that gives signals, passage by passage, and cross-fades neighbours.
+    """Runs a network that gives signals, passage by passage, and blends neighbours.
 
     Args:
         plan: what is asked for.
@@ -28,29 +32,39 @@ class Overlapping:
     def __init__(self, plan: Plan, network: SignalNetwork, manifest: SignalModel) -> None:
         passage = manifest.passage
         given = passage.samples - 2 * passage.context_samples
-        overlap = round(plan.overlap * given)
+        self._average: CrossFade | WeightedAverage
+        if passage.fade_samples:
+            overlap = math.ceil(plan.overlap * given - _ROUNDING)
+            self._average = WeightedAverage(given, given - overlap, passage.fade_samples)
+        else:
+            overlap = round(plan.overlap * given)
+            self._average = CrossFade(overlap)
+        self._context = passage.context_samples
         self.cut = Cut(
-            lead=passage.context_samples,
-            tail=passage.context_samples,
+            lead=overlap if passage.mirrored else self._context,
+            tail=self._context,
             grain=1,
             segment=passage.samples,
             stride=given - overlap,
+            mirrored=passage.mirrored,
         )
         self._plan = plan
         self._network = network
-        self._is_centred = passage.centred
-        self._cross_fade = CrossFade(overlap)
+        self._passage = passage
 
     def estimate(self, segment: Segment) -> StemSignals:
         """Run the network on one passage; it sees mono as two equal channels."""
         samples = segment.samples
         frames = samples.shape[1]
-        start = (self.cut.segment - frames) // 2 if self._is_centred else 0
+        start = (self.cut.segment - frames) // 2 if self._passage.centred else 0
         before = segment.before[:, max(segment.before.shape[1] - start, 0) :]
         shown = np.zeros((self._plan.shown_channels, self.cut.segment), np.float32)
         shown[:, start - before.shape[1] : start] = before
         shown[:, start : start + frames] = samples
-        kept = slice(start + self.cut.lead, start + frames - self.cut.tail)
+        missing = self.cut.segment - frames
+        if self._passage.mirrored and missing < frames:
+            shown[:, frames:] = samples[:, frames - 1 - missing : frames - 1][:, ::-1]
+        kept = slice(start + self._context, start + frames - self._context)
         stems = self._network(shown)[list(self._plan.made), :, kept]
         if self._plan.channels < self._plan.shown_channels:
             stems = stems.mean(axis=1, keepdims=True)
@@ -58,4 +72,4 @@ class Overlapping:
 
     def join(self, estimate: StemSignals, *, last: bool) -> Signal:
         """Return what a passage completes of the stems made: (stems · channels, samples)."""
-        return np.concatenate(self._cross_fade.push(estimate, last=last))
+        return np.concatenate(self._average.push(estimate, last=last))

@@ -38,7 +38,7 @@ class Synthesis:
     def __init__(self, plan: Plan, estimator: Estimator[Any]) -> None:
         rows = len(plan.made) * plan.channels
         self._plan = plan
-        self._delay = plan.delay_samples
+        self._ahead: int | None = None  # until the first segment tells
         self._estimator = estimator
         self._resampler = Resampler(rows, plan.model_hz, plan.source_hz)
         self._made = Fifo(np.empty((rows, 0), np.float32))
@@ -47,9 +47,9 @@ class Synthesis:
     def push(self, segment: Segment, estimate: Any) -> Stems:
         """Return the stems that a segment completes; with the last one, all that are left."""
         plan = self._plan
-        signal = self._drop_delay(self._estimator.join(estimate, last=segment.last))
+        signal = self._estimator.join(estimate, last=segment.last)
+        self._made.push(self._resampler.push(self._drop_ahead(signal, segment), last=segment.last))
         self._source.push(segment.source)
-        self._made.push(self._resampler.push(signal, last=segment.last))
         if segment.last:  # the last frame's padding may end short of the source by a sample or so
             shortage = max(self._source.frames - self._made.frames, 0)
             self._made.push(np.zeros((len(signal), shortage), np.float32))
@@ -58,8 +58,10 @@ class Synthesis:
         made = self._made.take(frames).reshape(len(plan.made), *mixture.shape)
         return plan.complete(made, mixture)
 
-    def _drop_delay(self, made: Signal) -> Signal:
-        """Leave out what the silence before the signal gave: (stems · channels, samples)."""
-        dropped = min(self._delay, made.shape[1])
-        self._delay -= dropped
+    def _drop_ahead(self, made: Signal, segment: Segment) -> Signal:
+        """Leave out what was put before the signal: (stems · channels, samples)."""
+        if self._ahead is None:
+            self._ahead = segment.preceding + self._plan.delay_samples
+        dropped = min(self._ahead, made.shape[1])
+        self._ahead -= dropped
         return made[:, dropped:]

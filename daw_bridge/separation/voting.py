@@ -79,16 +79,16 @@ def combine(ballots: Sequence[Ballot], plan: Plan, rule: Rule) -> Generator[Stem
 def _versions(ballots: Sequence[Ballot], plan: Plan) -> Iterator[tuple[list[Versions], Block]]:
     """Yield the versions of each stem that the plan makes, and the mixture, as they come."""
     outlets = [Outlet(ballot.run, tuple(ballot.weights)) for ballot in ballots]
-    places = [
-        [
-            (voter, each.names.index(stem))
-            for voter, each in enumerate(outlets)
-            if stem in each.names
-        ]
-        for stem in plan.made_names
-    ]
     for given, mixture in in_step(outlets, plan.channels):
-        yield [np.stack([given[voter][row] for voter, row in each]) for each in places], mixture
+        versions = [
+            [
+                stems[outlet.names.index(stem)]
+                for outlet, stems in zip(outlets, given, strict=True)
+                if stem in outlet.names
+            ]
+            for stem in plan.made_names
+        ]
+        yield list(map(np.stack, versions)), mixture
 
 
 def _open_vote(stem: str, ballots: Sequence[Ballot], rule: Rule, channels: int) -> Vote:

@@ -69,7 +69,7 @@ def _shown_shapes(manifest: ModelManifest) -> tuple[tuple[int, ...], ...]:
     samples, hop_samples = manifest.passage.samples, manifest.transform.hop_samples
     signal = (1, manifest.channels, samples)
     if isinstance(manifest, ComplexModel):
-        return ((1, _PARTS * manifest.channels, 0, 1 + samples // hop_samples),)
+        return ((1, _PARTS * manifest.channels, 0, 0),)
     if isinstance(manifest, HybridModel):
         return (signal, (1, _PARTS * manifest.channels, 0, -(-samples // hop_samples)))
     return (signal,)

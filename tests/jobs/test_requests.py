@@ -262,7 +262,7 @@ def test_the_page_of_the_protocol_tells_the_bounds() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ({"overlap": "0.9"}, "from 0 to 0.5"),
+        ({"overlap": "1"}, "from 0 to 0.95"),
         ({"compat": "demucs"}, "compat is 'spleeter'"),
         ({"ovrelap": "1"}, "did you mean 'overlap'"),
         ({"wiener": "two"}, "Option wiener"),

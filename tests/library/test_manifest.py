@@ -139,6 +139,7 @@ def test_a_broken_source_of_several_files_is_refused(
         ("sample_rate_hz = 44100", "sample_rate_hz = 1", "sample_rate_hz: expected `int` >= 1000"),
         ("channels = 2", "channels = 99", "channels: expected `int` <= 32"),
         ("channels = 2", "channels = 2\noverlap = nan", "overlap: is a finite number, not nan"),
+        ("channels = 2", "channels = 2\noverlap = 0.6", "overlap is 0.5 at most, not 0.6"),
         ("channels = 2", "channels = 2\nwiener_epsilon = inf", "epsilon: is a finite number"),
         ("channels = 2", f"channels = {'9' * 20}", "channels: is an integer of more than 64 bits"),
         ('["vocals"', '["x", ' + '"x", ' * 70 + '"vocals"', "stems: has at most 64 entries"),
@@ -236,6 +237,7 @@ def test_stages_are_read(home: Path) -> None:
     voices += "[stages.blend.filter]\nkind = 'harmonic-percussive'\n"
     voices += "frames = 31\nbins = 17\nexponent = 2\n"
     manifest = read_staged(home, VOICES + BAND + voices)
+    assert isinstance(manifest, MagnitudeModel)
     voice, band = manifest.stages
     assert (voice.of, voice.model, voice.parts) == (
         "mixture",

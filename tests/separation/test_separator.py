@@ -163,6 +163,7 @@ def test_surround_needs_downmix_and_then_is_folded_down(separator: Separator) ->
     [
         ({"stems": ("vocal",)}, "did you mean 'vocals'"),
         ({"bandwidth": "22k"}, "it has 11k, 16k"),
+        ({"overlap": 0.6}, "takes an overlap of 0.5 at most, not 0.6"),
     ],
 )
 def test_options_that_the_model_does_not_have(
@@ -172,7 +173,7 @@ def test_options_that_the_model_does_not_have(
         separator.separate(song, SeparationOptions(**options))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("options", [{"overlap": 0.6}, {"overlap": -1}, {"wiener_iterations": -1}])
+@pytest.mark.parametrize("options", [{"overlap": 0.96}, {"overlap": -1}, {"wiener_iterations": -1}])
 def test_options_out_of_range(options: dict[str, float]) -> None:
     with pytest.raises(OptionError):
         SeparationOptions(**options)  # type: ignore[arg-type]

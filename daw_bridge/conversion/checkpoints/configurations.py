@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MAX_BYTES = 1 << 20
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml tells no types
     """Reads plain values, the tuples that Python writes among them; nothing stands for another."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
