@@ -20,6 +20,7 @@ from daw_bridge.library.stems import REMIX
 from daw_bridge.separation.options import make_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from daw_bridge.jobs.job import IsCancelled, Progress
@@ -42,6 +43,11 @@ class RemixJob(RenderJob):
     preset: Preset
     kept_folder: Path | None = field(default=None, kw_only=True)
 
+    @property
+    def named_stems(self) -> Collection[str]:
+        """The names of the stems that the preset names."""
+        return self.preset.named
+
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of the remix, and of each stem that is kept.
 
@@ -51,6 +57,8 @@ class RemixJob(RenderJob):
             OptionError: a stem has the name of the remix.
             OutputError: a stem's name leads out of the folder where they are kept.
         """
+        if not self.stems_folder:
+            self.preset.check_names(manifest.parts)
         self.preset.check(self.stems(manifest))
         kept = self.kept_stems(manifest)
         if REMIX in kept:

@@ -24,7 +24,7 @@ from daw_bridge.jobs.sources import Selection
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, load_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from daw_bridge.audio import StemBlock
@@ -56,6 +56,11 @@ class UpmixJob(RenderJob):
             raise OptionError(
                 f"Surround is written as wav or flac, not {self.output_format.container}."
             )
+
+    @property
+    def named_stems(self) -> Collection[str]:
+        """The names of the stems that the layout places."""
+        return self.layout.stems
 
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of each file by what it holds: a layout, stems or channels.

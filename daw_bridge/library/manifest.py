@@ -341,6 +341,11 @@ class CompositeModel(_Model, frozen=True, kw_only=True):
     sources: ClassVar[tuple[Source, ...]] = ()
     committed: ClassVar[tuple[CommittedNetwork, ...]] = ()
 
+    @property
+    def max_overlap(self) -> float:
+        """The largest overlap that any model may be asked for: those that it is made of tell."""
+        return MAX_OVERLAP
+
 
 class EnsembleModel(CompositeModel, frozen=True, kw_only=True, tag="ensemble"):
     """The consensus of other models.
