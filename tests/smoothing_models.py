@@ -101,3 +101,28 @@ def install_ensemble(
 def install_chain(home: Path, stems: tuple[str, ...], stages: str, name: str = "chained") -> str:
     """Put a chain into the user's folder and return its name."""
     return install(home, name, "chain", stems, stages)
+
+
+STEMS_OF_CHAIN = ("vocals.lead", "vocals.backing", "drums.kick", "drums.snare", "other")
+
+
+def install_small_chain(home: Path) -> str:
+    """Put a chain of four models into the user's folder: voice, then band; kit and choir below."""
+    install_waveform(home, "voice", {"vocals": 0.5, "rest": 0.4})
+    gains = {"drums": 0.3, "bass": 0.1, "other": 0.4, "vocals": 0.1}
+    install_waveform(home, "band", gains, samples=9_000, sample_rate_hz=48_000)
+    install_waveform(home, "kit", {"kick": 0.6, "snare": 0.2})
+    install_waveform(home, "choir", {"lead": 0.7, "backing": 0.2}, samples=7_777)
+    return install_chain(
+        home,
+        STEMS_OF_CHAIN,
+        "".join(
+            f"[[stages]]\nof = '{of}'\nparts = {json.dumps(parts)}\nmodel = '{model}'\n{more}"
+            for of, parts, model, more in (
+                ("mixture", ("vocals", "rest"), "voice", ""),
+                ("rest", ("drums", "other"), "band", "takes = ['drums']\n"),
+                ("drums", ("drums.kick", "drums.snare"), "kit", ""),
+                ("vocals", ("vocals.lead", "vocals.backing"), "choir", ""),
+            )
+        ),
+    )
