@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def test_a_part_is_the_sum_of_its_parts(chain: str) -> None:
     asked = ("vocals", "vocals.lead", "vocals.backing", "drums", "drums.kick", "drums.snare")
     stems = separate(chain, mixture, SeparationOptions(stems=asked))
     for whole, *parts in (asked[:3], asked[3:]):
-        total = sum(stems[part].samples for part in parts)
+        total = np.sum([stems[part].samples for part in parts], axis=0)
         assert level_db(stems[whole].samples - total, total) < -130
 
 
@@ -160,12 +161,12 @@ def test_stages_that_nothing_needs_are_not_run(
     """A network that fails whenever it runs does no harm there."""
     for name in broken.split():
         manifest = home / "models" / name / "manifest.toml"
-        text = manifest.read_text("utf-8")
-        manifest.write_text(text.replace("samples = 20000", "samples = 20001"), "utf-8")
+        text = re.sub(r"\nsamples = .*", "\nsamples = 5005", manifest.read_text("utf-8"))
+        manifest.write_text(text, "utf-8")
     mixture = make_noise(50_000)
     with Separator(chain, provider="cpu") as separator:
         assert separator.separate(mixture, SeparationOptions(stems=asked)).names == asked
-        with pytest.raises(Exception, match="20001"):
+        with pytest.raises(Exception, match="5005"):
             separator.separate(mixture)
         assert separator.separate(mixture, SeparationOptions(stems=asked)).names == asked
 
@@ -177,9 +178,8 @@ def test_a_model_may_give_the_last_part_itself(home: Path) -> None:
     mixture = make_noise(50_000)
     own = separate("halves", mixture, SeparationOptions(extension="zeros"))
     exact = separate(install_chain(home, ("dry", "wet"), stages), mixture)
-    loose = separate(
-        install_chain(home, ("dry", "wet"), stages + "last_is_rest = false\n"), mixture
-    )
+    stages += "last_is_rest = false\n"
+    loose = separate(install_chain(home, ("dry", "wet"), stages), mixture)
     assert np.array_equal(exact["wet"].samples, mixture.samples - own["dry"].samples)
     for name in ("dry", "wet"):
         assert np.array_equal(loose[name].samples, own[name].samples)
@@ -209,9 +209,7 @@ def test_chains_and_ensembles_are_made_of_each_other(chain: str, home: Path) -> 
     stages += "[[stages]]\nof = 'vocals'\nparts = ['vocals.dry', 'vocals.wet']\nmodel = 'choir'\n"
     outer = install_chain(home, ("vocals.dry", "vocals.wet", "rest"), stages, name="outer")
     mixture = make_noise(50_000)
-    stems = separate(
-        outer, mixture, SeparationOptions(stems=("vocals", "vocals.dry", "vocals.wet"))
-    )
+    stems = separate(outer, mixture, SeparationOptions(stems=("vocals", "vocals.dry")))
     inner = separate(chain, mixture, SeparationOptions(stems=("vocals",)))
     plain = separate("plain", mixture)
     expected = (inner["vocals"].samples + 3 * plain["vocals"].samples) / 4
@@ -244,9 +242,7 @@ def test_wiener_refinement_is_for_chains_of_masks(chain: str) -> None:
 
 
 def test_an_unknown_part_gets_a_suggestion(chain: str) -> None:
-    with pytest.raises(
-        OptionError, match=r"no stem 'vocals.leed' \(did you mean 'vocals.lead'\?\)"
-    ):
+    with pytest.raises(OptionError, match=r"'vocals.leed' \(did you mean 'vocals.lead'\?\)"):
         separate(chain, make_noise(1000), SeparationOptions(stems=("vocals.leed",)))
 
 
