@@ -141,9 +141,7 @@ def test_presets_find_what_is_split_further(chain: str, song: Path) -> None:
     assert stems == ["vocals", "rest"]
     _, parts = separate(chain, song, "vocals")
     assert level_db(mix, parts["vocals"]) > -3
-    with pytest.raises(
-        PresetError, match=r"a stem 'vocals.leed' \(did you mean 'vocals.lead"
-    ):
+    with pytest.raises(PresetError, match=r"a stem 'vocals.leed' \(did you mean 'vocals.lead"):
         remix(chain, song, say({"vocals.leed": {"gain_db": 1}}))
 
 

@@ -12,6 +12,7 @@ from daw_bridge.library.members import Rule
 from daw_bridge.separation.options import Plan, SeparationOptions
 from daw_bridge.separation.voting import Ballot, combine
 from tests.conftest import level_db, make_noise
+from tests.golden.votes_case import THIN, VOTES, make_versions
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -44,6 +45,12 @@ def vote(versions: Sequence[np.ndarray], rule: Rule, *, block: int = 10_000) -> 
     )
     ballots = [Ballot(run(version), {"stem": 1}) for version in versions]
     return join_stems(combine(ballots, plan, rule)).samples[0]
+
+
+@pytest.mark.parametrize("rule", get_args(Rule))
+def test_votes_are_those_of_the_reference(rule: Rule) -> None:
+    golden = np.load(VOTES)[rule]
+    assert level_db(vote(make_versions(), rule)[THIN] - golden, golden) < -120
 
 
 def tone(hz: float, amplitude: float) -> np.ndarray:
