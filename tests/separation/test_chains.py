@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.audio import Stems, join_stems
+from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import ManifestError, OptionError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.jobs.separate import SeparateJob, run_separate
@@ -18,7 +20,9 @@ from daw_bridge.library.manifest import ChainModel
 from daw_bridge.library.models import load_manifest
 from daw_bridge.separation.chains import Chain
 from daw_bridge.separation.options import Plan, make_plan
+from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db, make_noise
+from tests.mini_mdx import SHAPE, WINDOW, write_net
 from tests.smoothing_models import STEMS_OF_CHAIN as STEMS
 from tests.smoothing_models import (
     install,
@@ -228,12 +232,26 @@ def test_networks_of_masks_and_of_signals_split_each_others_parts(
     stages += "[[stages]]\nof = 'rest'\nparts = ['drums', 'other']\nmodel = 'band'\n"
     stages += "[[stages]]\nof = 'vocals'\nparts = ['vocals.lead', 'vocals.more']\n"
     stages += "model = 'spleeter-2stems'\n"
-    name = install_chain(home, ("vocals.lead", "vocals.more", "drums", "other"), stages)
-    stems = separate(name, song)
+    stages += "[[stages]]\nof = 'drums'\nparts = ['drums.left', 'drums.right']\nmodel = 'net'\n"
+    import_net(home)
+    stems = ("vocals.lead", "vocals.more", "drums.left", "drums.right", "other")
+    name = install_chain(home, stems, stages)
+    made = separate(name, song)
     first = separate("spleeter-2stems", song)
     again = separate("spleeter-2stems", first["vocals"])
-    assert np.array_equal(stems["vocals.lead"].samples, again["vocals"].samples)
-    assert level_db(stems.residual(), song.samples) < -130
+    drums = separate("band", first["accompaniment"])["drums"]
+    assert np.array_equal(made["vocals.lead"].samples, again["vocals"].samples)
+    left = separate("net", drums).samples[0]
+    assert np.array_equal(made["drums.left"].samples, left)
+    assert level_db(made.residual(), song.samples) < -130
+
+
+def import_net(home: Path) -> None:
+    """Import MDX-Net's graph of one node."""
+    told = {"mdx_n_fft_scale_set": WINDOW, "primary_stem": "Vocals"}
+    (home / "net.json").write_text(json.dumps(told), "utf-8")
+    wishes = ImportWishes(configuration=home / "net.json")
+    import_checkpoint(str(write_net(home / "net.onnx", SHAPE)), ImportOptions(wishes=wishes))
 
 
 def test_wiener_refinement_is_for_chains_of_masks(chain: str) -> None:
