@@ -23,8 +23,12 @@ def families() -> dict[str, Family]:
         demucs,
         hdemucs,
         mdx,
+        mdx23c,
         openunmix,
+        roformer,
+        scnet,
         spleeter,
+        vr,
         waveunet,
         xumx,
     )
@@ -38,6 +42,10 @@ def families() -> dict[str, Family]:
         "hdemucs": hdemucs,
         "waveunet": waveunet,
         "mdx": mdx,
+        "roformer": roformer,
+        "mdx23c": mdx23c,
+        "scnet": scnet,
+        "vr": vr,
     }
 
 

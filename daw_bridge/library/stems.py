@@ -20,6 +20,7 @@ _BELOW = "."
 """Between the name of a part and that of a part of it, as in ``vocals.lead``."""
 
 _RANKS = {"vocals": 0, "drums": 1, "bass": 2, REST: 4}
+_WITHOUT = "no "
 _COMPLEMENTS = {"vocals": "instrumental", "instrumental": "vocals"}
 
 
@@ -54,5 +55,7 @@ def rest_last(stems: Sequence[str]) -> list[int]:
 
 
 def complement(stem: str) -> str:
-    """Return what to call all but one stem."""
+    """Return what to call all but one stem; that of ``no piano`` is ``piano``."""
+    if stem.startswith(_WITHOUT):
+        return stem.removeprefix(_WITHOUT)
     return _COMPLEMENTS.get(stem, "rest")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from itertools import tee
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from daw_bridge.files.blocks import Block
     from daw_bridge.library.chains import ChainStage
     from daw_bridge.library.manifest import ChainModel
-    from daw_bridge.separation.models import Model
+    from daw_bridge.separation.models import Model, Reread
     from daw_bridge.separation.options import Plan
 
 
@@ -40,17 +41,21 @@ class Chain:
         self.provider = join_providers(model.provider for model in models)
         self._models = models
 
-    def run(self, plan: Plan, blocks: Iterable[Block]) -> Generator[Stems, None, None]:
+    def run(
+        self, plan: Plan, blocks: Iterable[Block], reread: Reread
+    ) -> Generator[Stems, None, None]:
         """Run the stages that the stems of a plan need, and yield these."""
         with ExitStack() as cleanup:
-            outlets = self._start(plan, blocks, cleanup)
+            outlets = self._start(plan, blocks, reread, cleanup)
             names = [name for outlet in outlets for name in outlet.names]
             order = [names.index(name) for name in plan.names]
             for given, mixture in in_step(outlets, plan.channels):
                 samples = np.concatenate(given)[order]
                 yield Stems(plan.names, samples, mixture, plan.source_hz)
 
-    def _start(self, plan: Plan, blocks: Iterable[Block], cleanup: ExitStack) -> list[Outlet]:
+    def _start(
+        self, plan: Plan, blocks: Iterable[Block], reread: Reread, cleanup: ExitStack
+    ) -> list[Outlet]:
         """Return where the parts that a plan gives will come from, first that of the mixture."""
         line = self.manifest.tree.line
         needed = {part for name in plan.names for part in line(name)}
@@ -63,7 +68,9 @@ class Chain:
         split = {stage.of for stage, _ in stages}
         outlets = []
         for stage, model in stages:
-            run = _split(stage, model, _plan_of(stage, model, plan, needed), signals.pop(stage.of))
+            again = reread if stage.of == MIXTURE else partial(self._reread, plan, stage.of, reread)
+            stage_plan = _plan_of(stage, model, plan, needed)
+            run = _split(stage, model, stage_plan, signals.pop(stage.of), again)
             cleanup.enter_context(closing(run))
             given = tuple(part for part in stage.parts if part in plan.names)
             below = [part for part in stage.parts if part in split]
@@ -73,6 +80,13 @@ class Chain:
                 outlets.append(Outlet(next(copies), given))
             signals |= {part: _signal(copy, part) for part, copy in zip(below, copies, strict=True)}
         return outlets
+
+    def _reread(self, plan: Plan, part: str, reread: Reread) -> Iterator[Block]:
+        """Make a part once more, by the stages that it needs: (channels, frames) each."""
+        plan = replace(plan, given=(plan.stems.index(part),))
+        with closing(self.run(plan, reread(), reread)) as run:
+            for block in run:
+                yield block.samples[0]
 
 
 def _plan_of(stage: ChainStage, model: Model, plan: Plan, needed: Collection[str]) -> Plan:
@@ -88,12 +102,12 @@ def _plan_of(stage: ChainStage, model: Model, plan: Plan, needed: Collection[str
 
 
 def _split(
-    stage: ChainStage, model: Model, plan: Plan, blocks: Iterable[Block]
+    stage: ChainStage, model: Model, plan: Plan, blocks: Iterable[Block], reread: Reread
 ) -> Generator[Stems, None, None]:
     """Yield the parts of one stage that its plan gives."""
     taken = stage.taken(model.manifest.stems)
     stems = tuple(taken[index] for index in plan.made)
-    with closing(model.run(plan.below(model.manifest, stems), blocks)) as run:
+    with closing(model.run(plan.below(model.manifest, stems), blocks, reread)) as run:
         for block in run:
             order = [block.names.index(stem) for stem in stems]
             yield plan.complete(block.samples[order], block.mixture)

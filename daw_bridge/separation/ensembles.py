@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from daw_bridge.audio import Stems
     from daw_bridge.files.blocks import Block
     from daw_bridge.library.manifest import EnsembleModel
-    from daw_bridge.separation.models import Model
+    from daw_bridge.separation.models import Model, Reread
     from daw_bridge.separation.options import Plan
 
 
@@ -31,16 +31,19 @@ class Ensemble:
         self.provider = join_providers(model.provider for model in models)
         self._models = models
 
-    def run(self, plan: Plan, blocks: Iterable[Block]) -> Generator[Stems, None, None]:
+    def run(
+        self, plan: Plan, blocks: Iterable[Block], reread: Reread
+    ) -> Generator[Stems, None, None]:
         """Run the members that have a say in the stems of a plan, and yield what they agree on."""
         votes = [
             member.votes(plan.made_names, model.manifest.parts)
             for member, model in zip(self.manifest.members, self._models, strict=True)
         ]
         signals = iter(tee(blocks, sum(map(bool, votes))))
-        ballots = [
-            Ballot(model.run(plan.below(model.manifest, tuple(weights)), next(signals)), weights)
-            for model, weights in zip(self._models, votes, strict=True)
-            if weights
-        ]
+        ballots = []
+        for model, weights in zip(self._models, votes, strict=True):
+            if weights:
+                plan_of_member = plan.below(model.manifest, tuple(weights))
+                run = model.run(plan_of_member, next(signals), reread)
+                ballots.append(Ballot(run, weights))
         yield from combine(ballots, plan, self.manifest.consensus)

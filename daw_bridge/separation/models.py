@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import wait
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap, tee
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from daw_bridge.separation.options import Plan
     from daw_bridge.separation.synthesis import Estimate, Estimator
 
+    Reread = Callable[[], Iterable[Block]]
+
 
 class Model(Protocol):
     """A model that is ready to run: one network, or other models as one."""
@@ -49,12 +51,16 @@ class Model(Protocol):
         """Where its networks really run: a name of :mod:`~daw_bridge.separation.providers`."""
         ...
 
-    def run(self, plan: Plan, blocks: Iterable[Block]) -> Generator[Stems, None, None]:
+    def run(
+        self, plan: Plan, blocks: Iterable[Block], reread: Reread
+    ) -> Generator[Stems, None, None]:
         """Separate a signal of any length, block by block, in flat memory.
 
         Args:
             plan: the model's.
             blocks: (channels, frames) each, of as many channels as the plan says.
+            reread: gives the same blocks once more, which takes time: for networks that must know
+                something of all the signal first.
 
         Yields:
             the stems that the plan gives, together as long as the signal, which is their mixture.
@@ -71,20 +77,26 @@ class PlainModel:
         device: where its networks run.
         estimator: plan → how they are run on one signal.
         workers: the threads that they run in.
+        survey: plan, signal → the largest magnitude in it, for networks that depend on it.
     """
 
     manifest: ModelManifest
     device: Device
     estimator: Callable[[Plan], Estimator[Any]]
     workers: Executor
+    survey: Callable[[Plan, Iterable[Block]], float] | None = None
 
     @property
     def provider(self) -> str:
         """Where its networks really run."""
         return self.device.provider
 
-    def run(self, plan: Plan, blocks: Iterable[Block]) -> Generator[Stems, None, None]:
+    def run(
+        self, plan: Plan, blocks: Iterable[Block], reread: Reread
+    ) -> Generator[Stems, None, None]:
         """Separate a signal, as often as there are shifts, and yield the mean."""
+        if self.survey:
+            plan = replace(plan, loudest=self.survey(plan, reread()))
         shifts = plan.options.shifts
         if shifts == 1:
             yield from self._run(plan, blocks)

@@ -10,7 +10,7 @@ import numpy as np
 from daw_bridge.audio import Stems
 from daw_bridge.bounds import MAX_NAMES, MAX_OVERLAP, MAX_SHIFTS, MAX_WIENER_ITERATIONS
 from daw_bridge.errors import AudioError, OptionError
-from daw_bridge.library.manifest import ChainModel, SignalModel
+from daw_bridge.library.manifest import BandedModel, ChainModel, SignalModel
 
 if TYPE_CHECKING:
     from daw_bridge.audio import StemBlock
@@ -88,6 +88,7 @@ class Plan:
         source_hz: sample rate of the source and of the stems.
         model_hz: sample rate of the model.
         delay_samples: how much silence at the model's rate precedes the signal.
+        loudest: the largest magnitude of the whole signal, where the model's network depends on it.
     """
 
     options: SeparationOptions
@@ -101,6 +102,7 @@ class Plan:
     source_hz: int
     model_hz: int
     delay_samples: int = 0
+    loudest: float | None = None
 
     @property
     def made(self) -> tuple[int, ...]:
@@ -183,8 +185,10 @@ def _work_out(
         OptionError: they are not for such a model.
     """
     manifest.check_overlap(options.overlap)
-    if options.wiener_iterations and isinstance(manifest, SignalModel):
-        raise OptionError(f"Wiener refinement is for models of masks; {manifest.name} has none.")
+    if options.wiener_iterations and isinstance(manifest, (SignalModel, BandedModel)):
+        raise OptionError(
+            f"Wiener refinement is for models of masks over one spectrum; {manifest.name} has none."
+        )
     wanted = manifest.choose(options.stems)
     return Plan(
         options=options,

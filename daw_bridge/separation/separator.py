@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daw_bridge.audio import fold_down, join_stems
 from daw_bridge.files.reading import log_warnings, open_audio
-from daw_bridge.library.models import load_manifest
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.options import SeparationOptions, make_plan
 from daw_bridge.stft import fft
+from daw_bridge.weights.obtaining import ensure_model
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from daw_bridge.audio import Audio, Stems
+    from daw_bridge.files.blocks import Block
     from daw_bridge.files.reading import Reader
     from daw_bridge.separation.providers import Provider
 
@@ -45,7 +47,7 @@ class Separator:
         provider: Provider = "auto",
         threads: int | None = None,
     ) -> None:
-        self.manifest = load_manifest(model)
+        self.manifest = ensure_model(model)
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
         self._model = Loader(provider, threads, self._workers).open(self.manifest)
@@ -103,7 +105,11 @@ class Separator:
                 log_warnings(reader)
             return
         plan = make_plan(self.manifest, options or SeparationOptions(), source)
-        blocks = source.blocks(start, length)
-        if source.channels > plan.channels:
-            blocks = fold_down(blocks, source.channels)
-        yield from self._model.run(plan, blocks)
+        read = partial(_read, source, start, length, channels=plan.channels)
+        yield from self._model.run(plan, read(), read)
+
+
+def _read(source: Reader, start: int, length: int | None, *, channels: int) -> Iterable[Block]:
+    """Read a part of a source from its beginning, folded down if it has more channels."""
+    blocks = source.blocks(start, length)
+    return fold_down(blocks, source.channels) if source.channels > channels else blocks
