@@ -86,10 +86,12 @@ _FUSED = frozenset(
     ["Gelu", "MultiHeadAttention", "RotaryEmbedding", "SkipSimplifiedLayerNormalization"]
 )
 """What ONNX Runtime has beside the standard: each output is shaped like the first input."""
+_INTEGER_PRODUCTS = frozenset(["DynamicQuantizeMatMul", "MatMulIntegerToFloat"])
+"""What ONNX Runtime has for products of integers that give floats."""
 _OPERATORS = {
     "": _STANDARD,
     "ai.onnx": _STANDARD,
-    RUNTIME_OPERATORS: _FUSED,  # of our own converters' graphs
+    RUNTIME_OPERATORS: _FUSED | _INTEGER_PRODUCTS,  # of our own converters' graphs
 }
 
 
@@ -250,8 +252,20 @@ def _infer_shapes(network: onnx.ModelProto) -> Shapes:
 
 def _stand_in(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     """Yield nodes whose outputs' shapes can be told, in place of one whose cannot."""
+    if node.op_type == "DynamicQuantizeLinear":
+        integers, scale, zero = node.output
+        yield helper.make_node("Cast", node.input, [integers], to=TensorProto.UINT8)
+        yield helper.make_node("ReduceMax", node.input, [scale], keepdims=0)
+        yield helper.make_node("Cast", [scale], [zero], to=TensorProto.UINT8)
+        return
     if node.domain != RUNTIME_OPERATORS and node.op_type != "SimplifiedLayerNormalization":
         yield node
+        return
+    if node.op_type in _INTEGER_PRODUCTS:
+        floats = [f"{node.output[0]}.factor{place}" for place in range(2)]
+        for integers, factor in zip(node.input, floats, strict=False):
+            yield helper.make_node("Cast", [integers], [factor], to=TensorProto.FLOAT)
+        yield helper.make_node("MatMul", floats, node.output)
         return
     for output in filter(None, node.output):
         yield helper.make_node("Identity", node.input[:1], [output])
@@ -313,7 +327,7 @@ def _count_products(node: onnx.NodeProto, shapes: Shapes) -> int:
             each = prod(second[1:])
         case "ConvTranspose":
             count, each = prod(first), prod(second[1:])
-        case "MatMul" | "MatMulInteger" | "Gemm":
+        case "MatMul" | "MatMulInteger" | "MatMulIntegerToFloat" | "DynamicQuantizeMatMul" | "Gemm":
             each = max(first, default=1)
         case "LSTM" | "GRU" | "RNN":
             count, each = prod(first[:2]), prod(second) + prod(third)

@@ -20,7 +20,6 @@ from daw_bridge.library.stems import REMIX
 from daw_bridge.separation.options import make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from pathlib import Path
 
     from daw_bridge.jobs.job import IsCancelled, Progress
@@ -44,8 +43,8 @@ class RemixJob(RenderJob):
     kept_folder: Path | None = field(default=None, kw_only=True)
 
     @property
-    def named_stems(self) -> Collection[str]:
-        """The names of the stems that the preset names."""
+    def asked_stems(self) -> tuple[str, ...]:
+        """The stems that the preset names."""
         return self.preset.named
 
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
@@ -136,7 +135,12 @@ def run_remix(
             running.commit(kept)
             written = running.commit(remix)
     result = running.result(
-        remix, written, channels=channels, provider=provider, null_db=meter.null_db()
+        remix,
+        written,
+        channels=channels,
+        provider=provider,
+        precision=maker.precision_of(job),
+        null_db=meter.null_db(),
     )
     levels = master.levels
     return RemixResult(**vars(result), lufs=levels.lufs, true_peak_db=levels.true_peak_db)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,10 @@ import numpy as np
 from daw_bridge.errors import AudioError
 from daw_bridge.jobs.job import Job
 from daw_bridge.jobs.sources import find_stems, read_stems
+from daw_bridge.jobs.timing import separate_and_note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
     from daw_bridge.audio import Stems
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.sources import Selection
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.options import SeparationOptions
+    from daw_bridge.separation.providers import Precision
     from daw_bridge.separation.separator import Separator
 
 _MAX_FOLDER_NULL_DB = -60.0
@@ -49,11 +50,6 @@ class RenderJob(Job):
             yield self.stems_folder
             yield from find_stems(self.stems_folder, reach=self.reach).values()
 
-    @property
-    @abstractmethod
-    def named_stems(self) -> Collection[str]:
-        """The names of the stems that something of their own becomes of."""
-
     def stems(self, manifest: ModelManifest) -> tuple[str, ...]:
         """Return the names of the stems: of parts of parts, only as many as names need.
 
@@ -61,7 +57,7 @@ class RenderJob(Job):
             AudioError: there are none in their folder.
         """
         if not self.stems_folder:
-            return manifest.cut(self.named_stems)
+            return manifest.cut(self.asked_stems)
         return tuple(find_stems(self.stems_folder, reach=self.reach))
 
 
@@ -73,11 +69,17 @@ class StemMaker:
         manifest: the model.
         open_separator: gives the model itself; only called where stems must be made.
         cache: where they may be found, and are kept.
+        precision: of the model's networks.
     """
 
     manifest: ModelManifest
     open_separator: Callable[[], Separator]
     cache: StemCache | None = None
+    precision: Precision = "float"
+
+    def precision_of(self, job: RenderJob) -> Precision | None:
+        """Return in which precision a job's stems are made; None, if they lie in a folder."""
+        return None if job.stems_folder else self.precision
 
     def stems(
         self, job: RenderJob, selection: Selection, channels: int
@@ -92,7 +94,7 @@ class StemMaker:
         if self.cache and (found := self.cache.read(key, names, selection)):
             return "cache", found
         separator = self.open_separator()
-        made = separator.stream(selection.mixture, options, start=job.start, length=job.length)
+        made = separate_and_note(separator, selection, options)
         return separator.provider, self.cache.keep(key, made, selection) if self.cache else made
 
     def _key(self, job: RenderJob, options: SeparationOptions) -> str:
@@ -105,7 +107,16 @@ class StemMaker:
             model=[[each.name, each.version] for each in load_components(self.manifest)],
             selection=[job.audio_track, job.start, job.length],
             options=asdict(options),
+            **self._integers(),
         )
+
+    def _integers(self) -> dict[str, object]:
+        """Return what stems also depend on where networks are in int8; nothing in float."""
+        from daw_bridge.weights.quantised import measured_of
+
+        if self.precision == "float":
+            return {}
+        return {"int8": [each and each.sha256 for each in measured_of(self.manifest)]}
 
 
 def watch(

@@ -24,7 +24,7 @@ from daw_bridge.jobs.sources import Selection
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, load_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from daw_bridge.audio import StemBlock
@@ -58,9 +58,9 @@ class UpmixJob(RenderJob):
             )
 
     @property
-    def named_stems(self) -> Collection[str]:
-        """The names of the stems that the layout places."""
-        return self.layout.stems
+    def asked_stems(self) -> tuple[str, ...]:
+        """The stems that the layout names."""
+        return self.layout.placed_stems
 
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of each file by what it holds: a layout, stems or channels.
@@ -119,7 +119,12 @@ def run_upmix(
             written = running.commit(files)
     measured = _measure_files(job, list(running.outputs.values()), gain=written.gain)
     result = running.result(
-        files, written, channels=len(speakers), provider=provider, null_db=measured.null_db
+        files,
+        written,
+        channels=len(speakers),
+        provider=provider,
+        precision=maker.precision_of(job),
+        null_db=measured.null_db,
     )
     return UpmixResult(**vars(result), report=measured)
 

@@ -8,6 +8,7 @@ stages       what it is made of       members      or the models whose consensus
 chains       or the models that split each other's parts
 bands        how spectra of several rates are joined
 names        what these may be         limits         and how large a model may be
-figures      what was measured of its stems
+figures      what was measured of its stems            costs     what it takes on this machine
+ladder       which is best for some stems, or fast enough
 stems        names that mean something            licences     what a licence of weights allows
 """

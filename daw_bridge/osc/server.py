@@ -200,5 +200,6 @@ def _tell_workers(settings: ServerSettings, folders: Folders) -> WorkerSettings:
         job_bytes=settings.limits.job_bytes,
         reserve_bytes=settings.limits.reserve_bytes,
         provider=settings.provider,
+        precision=settings.precision,
         threads=settings.threads,
     )

@@ -96,6 +96,11 @@ class Layout(Table, frozen=True):
         """The loudspeakers."""
         return tuple(Speaker[name] for name in self.channels)
 
+    @property
+    def placed_stems(self) -> tuple[str, ...]:
+        """The stems that it names."""
+        return tuple(stem for stem in self.stems if stem != _DEFAULT_STEM)
+
     def placement(self, stem: str) -> Placement:
         """Return where a stem goes: vocals.lead where vocals do, unless it is named itself."""
         name = next(filter(self.stems.__contains__, lineage(stem)), _DEFAULT_STEM)

@@ -125,9 +125,9 @@ class Preset(Table, frozen=True):
         return self.true_peak_db
 
     @property
-    def named(self) -> set[str]:
+    def named(self) -> tuple[str, ...]:
         """The names of the stems that it needs."""
-        return {*self.stems, *self.solo}
+        return tuple(dict.fromkeys((*self.stems, *self.solo)))
 
     def settings(self, stem: str) -> StemSettings:
         """Return what becomes of a stem; what is said of vocals is also said of vocals.lead."""
@@ -141,7 +141,7 @@ class Preset(Table, frozen=True):
     def check_names(self, stems: Collection[str]) -> None:
         """Raise :class:`PresetError` if a stem that it needs is not there, nor a part of it."""
         known = {name for stem in stems for name in lineage(stem)}
-        for name in (*self.stems, *self.solo):
+        for name in self.named:
             if name not in known:
                 raise PresetError(
                     f"{self._title} needs a stem '{name}'{suggestion(name, stems)}, and there are"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from daw_bridge.audio import fold_down, join_stems
 from daw_bridge.files.reading import log_warnings, open_audio
 from daw_bridge.library.places import DEFAULT_MODEL
-from daw_bridge.separation.loading import Loader
+from daw_bridge.separation.loading import Loader, settle_precision
 from daw_bridge.separation.options import SeparationOptions, make_plan
 from daw_bridge.stft import fft
+from daw_bridge.system import usable_cpus
 from daw_bridge.weights.obtaining import ensure_model
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from daw_bridge.audio import Audio, Stems
     from daw_bridge.files.blocks import Block
     from daw_bridge.files.reading import Reader
-    from daw_bridge.separation.providers import Provider
+    from daw_bridge.separation.providers import Precision, Provider
 
 
 class Separator:
@@ -34,9 +35,12 @@ class Separator:
         provider: ``auto`` runs on a GPU where there is a usable one, else on the CPU; ``gpu``
             insists on one; docs/providers.md has all names.
         threads: CPU threads; None: as many as this process may use.
+        precision: ``int8`` is faster on CPUs, and exact to what ``stemtool models quantise``
+            measured; where networks run on something else they run in ``float``, which is logged.
+        loader: opens its networks, whatever else is said of them.
 
     Raises:
-        ModelError: the model is unknown, or its weights are not to be had.
+        ModelError: the model is unknown, or its weights are not to be had, or not in ``int8``.
         ProviderError: what is asked for cannot be used; the message says why.
     """
 
@@ -46,11 +50,16 @@ class Separator:
         *,
         provider: Provider = "auto",
         threads: int | None = None,
+        precision: Precision = "float",
+        loader: Loader | None = None,
     ) -> None:
         self.manifest = ensure_model(model)
+        self.threads = threads or usable_cpus()
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
-        self._model = Loader(provider, threads, self._workers).open(self.manifest)
+        self.precision = settle_precision(precision, provider)
+        loader = loader or Loader(provider, threads, self.precision, self._workers)
+        self._model = loader.open(self.manifest)
 
     def __enter__(self) -> Separator:
         return self

@@ -72,7 +72,7 @@ def are_intact(manifest: ModelManifest) -> bool:
     """Return whether all networks of a model are here and hash to what they should."""
     return all(
         not isinstance(each, PublishedModel)
-        and all(_is_intact(path, digest) for path, digest in _own_networks(each))
+        and all(_is_intact(path, digest) for path, digest in own_networks(each))
         for each in load_components(manifest)
     )
 
@@ -131,7 +131,7 @@ def ensure_network(manifest: ModelManifest, progress: Progress | None = None) ->
     return folder / _NETWORK
 
 
-def _own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
+def own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
     """Return the paths and the hashes of a model's own networks, not of those it is made of.
 
     Raises:

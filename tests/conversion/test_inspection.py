@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from daw_bridge.conversion import inspection
 from daw_bridge.conversion.graphs.graph import RUNTIME_OPERATORS
 from daw_bridge.conversion.inspection import inspect_network
 from daw_bridge.errors import WeightsError
@@ -269,6 +271,36 @@ def test_sequences_attend_to_themselves_alone(tmp_path: Path) -> None:
             continue
         with pytest.raises(WeightsError, match="too much time"):
             inspect(graph(nodes, arrays), tmp_path)
+
+
+@pytest.mark.parametrize("operator", ["DynamicQuantizeMatMul", "MatMulIntegerToFloat"])
+def test_products_of_integers_are_known(
+    operator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def multiplied(outputs: int) -> onnx.ModelProto:
+        arrays: dict[str, np.ndarray] = {
+            "kernel": np.zeros((SHAPE[-1], outputs), np.int8),
+            "scales": np.ones(outputs, np.float32),
+        }
+        nodes, inputs = [], ["input", "kernel", "scales"]
+        if operator == "MatMulIntegerToFloat":
+            nodes.append(
+                helper.make_node("DynamicQuantizeLinear", ["rows"], ["x", "scale", "zero"])
+            )
+            inputs = ["x", "kernel", "scale", "scales", "zero"]
+        nodes.append(node(operator, *inputs, domain="com.microsoft"))
+        network = graph(nodes, arrays)
+        network.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+        return network
+
+    inspect(multiplied(48), tmp_path)
+    broken = multiplied(48)
+    broken.graph.initializer[0].dims[:] = [48, SHAPE[-1]]
+    with pytest.raises(WeightsError, match="do not fit each other"):
+        inspect(broken, tmp_path)
+    monkeypatch.setattr(inspection, "_ALL_PRODUCTS", prod(SHAPE) * 48 - 1)
+    with pytest.raises(WeightsError, match="too much time"):
+        inspect(multiplied(48), tmp_path)
 
 
 def test_shapes_that_follow_from_the_input_are_known(tmp_path: Path) -> None:
