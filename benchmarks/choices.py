@@ -67,7 +67,7 @@ def measure_overlaps(separator: Separator, songs: list[tuple[Audio, Samples]]) -
     shape = SegmentShape(frames=4096, multiple_frames=64)
     with Separator(separator.manifest.name) as whole:
         whole.manifest = msgspec.structs.replace(separator.manifest, segment=shape)
-        whole._models = [Loader().open(whole.manifest)]
+        whole._model = Loader().open(whole.manifest)
         seamless = [vocals(whole, mixture, overlap=0) for mixture, _ in songs]
     print("overlap   network   SDR at seams   SDR there without seams   loss")
     for overlap in OVERLAPS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +34,7 @@ class EvaluateJob:
 
     Attributes:
         songs: at least one.
-        options: how to separate; all stems.
+        options: how to separate; stems are those that songs have.
     """
 
     songs: tuple[Song, ...]
@@ -46,7 +46,8 @@ class EvaluateJob:
         Raises:
             AudioError: model and songs have no stem in common.
         """
-        return match_stems(manifest.stems, {stem for song in self.songs for stem in song.stems})
+        known = {stem for song in self.songs for stem in song.stems}
+        return match_stems(manifest.cut(known), known)
 
 
 def run_evaluate(
@@ -125,7 +126,8 @@ def _separate(
     mixture = song.read_mixture()
     manifest = separator.manifest
     stft = Stft(manifest.transform.window_samples, manifest.transform.hop_samples)
-    stems = separator.separate(Audio(mixture, song.sample_rate_hz), options)
+    wanted = tuple(stem for target in targets for stem in target.model_stems)
+    stems = separator.separate(Audio(mixture, song.sample_rate_hz), replace(options, stems=wanted))
     return {
         MIXTURE: np.broadcast_to(mixture, references.shape),
         manifest.name: np.stack([_sum(stems, target) for target in targets]),

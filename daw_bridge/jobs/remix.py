@@ -45,7 +45,7 @@ class RemixJob(RenderJob):
     @property
     def asked_stems(self) -> tuple[str, ...]:
         """The stems that the preset names."""
-        return tuple(dict.fromkeys((*self.preset.stems, *self.preset.solo)))
+        return self.preset.named
 
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of the remix, and of each stem that is kept.
@@ -56,6 +56,8 @@ class RemixJob(RenderJob):
             OptionError: a stem has the name of the remix.
             OutputError: a stem's name leads out of the folder where they are kept.
         """
+        if not self.stems_folder:
+            self.preset.check_names(manifest.parts)
         self.preset.check(self.stems(manifest))
         kept = self.kept_stems(manifest)
         if REMIX in kept:

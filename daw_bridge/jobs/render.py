@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.cache import StemCache
     from daw_bridge.jobs.sources import Selection
     from daw_bridge.library.manifest import ModelManifest
+    from daw_bridge.separation.options import SeparationOptions
     from daw_bridge.separation.providers import Precision
     from daw_bridge.separation.separator import Separator
 
@@ -50,13 +51,13 @@ class RenderJob(Job):
             yield from find_stems(self.stems_folder, reach=self.reach).values()
 
     def stems(self, manifest: ModelManifest) -> tuple[str, ...]:
-        """Return the names of the stems.
+        """Return the names of the stems: of parts of parts, only as many as names need.
 
         Raises:
             AudioError: there are none in their folder.
         """
         if not self.stems_folder:
-            return manifest.stems
+            return manifest.cut(self.asked_stems)
         return tuple(find_stems(self.stems_folder, reach=self.reach))
 
 
@@ -86,14 +87,17 @@ class StemMaker:
         """Return where a job's stems are from, and the stems, block by block."""
         if job.stems_folder:
             return "folder", read_stems(job.stems_folder, selection, channels, reach=job.reach)
-        key = self._key(job) if self.cache else ""
-        if self.cache and (found := self.cache.read(key, self.manifest.stems, selection)):
+        names = job.stems(self.manifest)
+        # All stems are asked for by no names, so that what was kept of plain models stays of use.
+        options = replace(job.options, stems=() if names == self.manifest.stems else names)
+        key = self._key(job, options) if self.cache else ""
+        if self.cache and (found := self.cache.read(key, names, selection)):
             return "cache", found
         separator = self.open_separator()
-        made = separate_and_note(separator, selection, job.options)
+        made = separate_and_note(separator, selection, options)
         return separator.provider, self.cache.keep(key, made, selection) if self.cache else made
 
-    def _key(self, job: RenderJob) -> str:
+    def _key(self, job: RenderJob, options: SeparationOptions) -> str:
         from daw_bridge.jobs.cache import cache_key
         from daw_bridge.library.models import load_components
 
@@ -102,7 +106,7 @@ class StemMaker:
             job.reach,
             model=[[each.name, each.version] for each in load_components(self.manifest)],
             selection=[job.audio_track, job.start, job.length],
-            options=asdict(job.options),
+            options=asdict(options),
             **self._integers(),
         )
 

@@ -16,7 +16,7 @@ from daw_bridge.jobs.timing import separate_and_note
 from daw_bridge.library.stems import RESIDUAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from daw_bridge.audio import StemBlock
@@ -51,13 +51,14 @@ class SeparateJob(Job):
         """Return the path of each stem's file.
 
         Raises:
-            OptionError: a stem is unknown, or the name is not one file a stem in the folder.
+            OptionError: a stem is unknown, or the name is not one file a stem in the folder; or
+                what stems leave is asked for, and some of them are parts of others.
             OutputError: with what its fields stand for, it leads out of the folder.
         """
         manifest.check_stems(self.options.stems)
-        wanted = self.options.stems or manifest.stems
-        stems = [stem for stem in manifest.stems if stem in wanted]
+        stems = list(manifest.choose(self.options.stems))
         if self.residual:
+            _check_apart(stems, manifest)
             stems.append(RESIDUAL)
         _check_name(self.name)
         return {stem: self.place(self.output_folder, self._name(stem, manifest)) for stem in stems}
@@ -94,7 +95,8 @@ def run_separate(
                 files.write(samples)
                 running.report(files.frames)
             written = running.commit(files)
-    is_complete = job.residual or len(running.outputs) == len(separator.manifest.stems)
+    times_given = separator.manifest.times_given(running.outputs)
+    is_complete = job.residual or all(times == 1 for times in times_given)
     null_db = meter.null_db(gain=written.gain, rounding_energy=written.rounding_energy)
     return running.result(
         files,
@@ -117,6 +119,15 @@ def _measured_blocks(
         # In double precision: single would round the error away with the sum.
         meter.add(stems.mixture, stems.mixture - samples.sum(axis=0, dtype=np.float64))
         yield samples
+
+
+def _check_apart(stems: Collection[str], manifest: ModelManifest) -> None:
+    """Raise :class:`OptionError` if a stem is a part of another."""
+    if max(manifest.times_given(stems)) > 1:
+        raise OptionError(
+            f"What {', '.join(stems)} leave of the mixture means nothing, as some are parts of"
+            " others; leave these out, or the residual."
+        )
 
 
 def _check_name(name: str) -> None:

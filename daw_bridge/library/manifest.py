@@ -9,6 +9,7 @@ import msgspec
 from daw_bridge.bounds import MAX_CROSS_FADE, MAX_OVERLAP
 from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.library.bands import MAX_BANDS, Band, RollOff, Sharpening, Slope, check_bands
+from daw_bridge.library.chains import ChainStage, PartTree, check_chain
 from daw_bridge.library.figures import Quality, check_figures
 from daw_bridge.library.limits import (
     MAX_OVERLAPS,
@@ -25,7 +26,7 @@ from daw_bridge.library.limits import (
     Samples,
     Window,
 )
-from daw_bridge.library.members import Member, Rule, check_members
+from daw_bridge.library.members import Member, Rule
 from daw_bridge.library.names import (
     BandwidthName,
     Line,
@@ -41,7 +42,7 @@ from daw_bridge.library.stems import check_names
 from daw_bridge.stft import WindowShape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from daw_bridge.library.stages import Splitter
@@ -154,20 +155,37 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
         if bandwidth is not None:
             raise OptionError(f"{self.name} has no bandwidth '{bandwidth}'; it has one only.")
 
+    @property
+    def parts(self) -> Sequence[str]:
+        """All that it can give: its stems, and for a chain what these are parts of."""
+        return self.stems
+
     def check_stems(self, stems: tuple[str, ...]) -> None:
         """Raise :class:`OptionError` unless the model makes each of these stems."""
         for stem in stems:
-            if stem not in self.stems:
+            if stem not in self.parts:
                 raise OptionError(
-                    f"{self.name} makes no stem '{stem}'{suggestion(stem, self.stems)};"
-                    f" it makes {', '.join(self.stems)}."
+                    f"{self.name} makes no stem '{stem}'{suggestion(stem, self.parts)};"
+                    f" it makes {', '.join(self.parts)}."
                 )
+
+    def choose(self, stems: Collection[str]) -> tuple[str, ...]:
+        """Return the stems that are asked for in the model's order; where none are, its stems."""
+        return tuple(part for part in self.parts if part in (stems or self.stems))
+
+    def cut(self, named: Collection[str]) -> tuple[str, ...]:  # noqa: ARG002 - chains ask
+        """Return stems that sum to the mixture and are split as finely as names need them."""
+        return self.stems
+
+    def times_given(self, stems: Collection[str]) -> list[int]:
+        """Return how many of the stems that are asked for each of the model's stems is in."""
+        return [int(stem in stems) for stem in self.stems]
 
     def check(self, folder: Path) -> None:
         """Raise :class:`ValueError` unless its tables fit each other and its folder."""
         if self.name != folder.name:
             raise ValueError(f"name '{self.name}' is not the name of its folder")
-        check_names(self.stems)
+        check_names(self.parts)
         check_figures(self.quality, self.stems)
         self.transform.check()
         if self.overlap > self.max_overlap:
@@ -378,20 +396,31 @@ class BandedModel(NetworkModel, frozen=True, kw_only=True, tag="banded"):
         super().check(folder)
 
 
-class EnsembleModel(_Model, frozen=True, kw_only=True, tag="ensemble"):
-    """The consensus of other models; it has no network.
+class CompositeModel(_Model, frozen=True, kw_only=True):
+    """What is made of other models, and has no network of its own."""
+
+    network: ClassVar[Origin | None] = None
+    sources: ClassVar[tuple[Source, ...]] = ()
+    committed: ClassVar[tuple[CommittedNetwork, ...]] = ()
+
+    @property
+    def max_overlap(self) -> float:
+        """The largest overlap that any model may be asked for: those that it is made of tell."""
+        return MAX_OVERLAP
+
+
+class EnsembleModel(CompositeModel, frozen=True, kw_only=True, tag="ensemble"):
+    """The consensus of other models.
 
     Attributes:
         consensus: what the members' stems become.
+        last_is_rest: no member need give the last stem, which is what the others leave.
     """
 
     members: Annotated[tuple[Member, ...], msgspec.Meta(min_length=1, max_length=_MAX_MEMBERS)]
     consensus: Rule = "mean"
-    network: ClassVar[Origin | None] = None
-    sources: ClassVar[tuple[Source, ...]] = ()
+    last_is_rest: bool = False
     stages: ClassVar[tuple[Stage, ...]] = ()
-    committed: ClassVar[tuple[CommittedNetwork, ...]] = ()
-    last_is_rest: ClassVar[bool] = False
 
     @property
     def components(self) -> Iterator[str]:
@@ -401,7 +430,44 @@ class EnsembleModel(_Model, frozen=True, kw_only=True, tag="ensemble"):
     def check(self, folder: Path) -> None:
         """Raise :class:`ValueError` unless its tables fit each other and its folder."""
         super().check(folder)
-        check_members(self.members, self.stems, self.consensus)
+        for member in self.members:
+            member.check(self.stems, self.consensus)
+
+
+class ChainModel(CompositeModel, frozen=True, kw_only=True, tag="chain"):
+    """Other models, each of which splits the mixture, or a part of it that an earlier one gave."""
+
+    stages: Annotated[tuple[ChainStage, ...], msgspec.Meta(min_length=1, max_length=MAX_STEMS)]
+    last_is_rest: ClassVar[bool] = False
+
+    @property
+    def tree(self) -> PartTree:
+        """Its parts, and what they are parts of."""
+        return PartTree(self.stages)
+
+    @property
+    def parts(self) -> Sequence[str]:
+        """All that it can give: its stems, and what these are parts of."""
+        return self.tree.parts
+
+    @property
+    def components(self) -> Iterator[str]:
+        """The names of the models of its stages."""
+        return (stage.model for stage in self.stages)
+
+    def cut(self, named: Collection[str]) -> tuple[str, ...]:
+        """Return parts that sum to the mixture and are split as finely as names need them."""
+        return self.choose(self.tree.cut(named))
+
+    def times_given(self, stems: Collection[str]) -> list[int]:
+        """Return how many of the stems that are asked for each of the model's stems is in."""
+        tree = self.tree
+        return [len(set(stems).intersection(tree.line(stem))) for stem in self.stems]
+
+    def check(self, folder: Path) -> None:
+        """Raise :class:`ValueError` unless its tables fit each other and its folder."""
+        check_chain(self.stages, self.stems)
+        super().check(folder)
 
 
 class PublishedModel(_Model, frozen=True, kw_only=True, tag="published"):
@@ -471,6 +537,7 @@ ModelManifest: TypeAlias = (
     | HybridModel
     | BandedModel
     | EnsembleModel
+    | ChainModel
     | PublishedModel
 )
 """A model of any kind; its type is what the key ``kind`` says."""

@@ -13,13 +13,20 @@ from daw_bridge.files.flaws import to_struct
 from daw_bridge.files.tables import open_toml, to_toml
 from daw_bridge.library.catalogue import load_catalogue
 from daw_bridge.library.limits import MAX_COMPONENTS, MAX_LEVELS
-from daw_bridge.library.manifest import EnsembleModel, MagnitudeModel, ModelManifest, PublishedModel
+from daw_bridge.library.manifest import (
+    ChainModel,
+    EnsembleModel,
+    MagnitudeModel,
+    ModelManifest,
+    PublishedModel,
+)
 from daw_bridge.library.places import find_model, find_models, load_all, replaces_shipped, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from daw_bridge.library.chains import ChainStage
     from daw_bridge.library.stages import ManifestTable, Stage
 
 _log = logging.getLogger(__name__)
@@ -150,8 +157,10 @@ def _check_components(manifest: ModelManifest, kin: _Kin) -> None:
     """Raise :class:`ValueError` unless the models that one is made of do what it asks of them."""
     match manifest:
         case EnsembleModel():
-            for name in manifest.components:
-                _check_member(manifest, kin.find(name))
+            _check_members(manifest, [kin.find(name) for name in manifest.components])
+        case ChainModel():
+            for link in manifest.stages:
+                _check_link(manifest, link, kin.find(link.model))
         case MagnitudeModel():
             for stage in manifest.stages:
                 for name in stage.models:
@@ -171,14 +180,49 @@ def _check_part(manifest: MagnitudeModel, stage: Stage, model: ModelManifest) ->
         )
 
 
-def _check_member(manifest: EnsembleModel, model: ModelManifest) -> None:
-    """Raise :class:`ValueError` unless a model makes an ensemble's stems."""
-    if model.kind == manifest.kind:
-        raise ValueError(f"{model.name} is an ensemble: name its members instead")
-    if (set(model.stems), model.channels) != (set(manifest.stems), manifest.channels):
+def _check_members(manifest: EnsembleModel, models: list[ModelManifest]) -> None:
+    """Raise :class:`ValueError` unless models make an ensemble's stems."""
+    voted: set[str] = set()
+    for member, model in zip(manifest.members, models, strict=True):
+        if model.kind == manifest.kind:
+            raise ValueError(f"{model.name} is an ensemble: name its members instead")
+        _check_channels(manifest, model)
+        votes = member.votes(manifest.stems, model.parts)
+        named = member.weight if isinstance(member.weight, dict) else {}
+        if not votes or not set(named) <= set(model.parts):
+            raise ValueError(
+                f"{model.name} makes {', '.join(model.parts)}, and is to have a say in"
+                f" {', '.join(named or manifest.stems)}"
+            )
+        voted |= set(votes)
+    for stem in manifest.stems[: len(manifest.stems) - manifest.last_is_rest]:
+        if stem not in voted:
+            raise ValueError(f"no member makes '{stem}' and has a weight for it")
+
+
+def _check_link(manifest: ChainModel, stage: ChainStage, model: ModelManifest) -> None:
+    """Raise :class:`ValueError` unless a model can split what a stage of a chain splits."""
+    _check_channels(manifest, model)
+    if unknown := [stem for stem in stage.takes if stem not in model.parts]:
         raise ValueError(
-            f"{model.name} makes {', '.join(model.stems)} of {model.channels} channels, not"
-            f" {', '.join(manifest.stems)} of {manifest.channels}"
+            f"the stage that splits '{stage.of}' takes '{unknown[0]}' of {model.name}, which makes"
+            f" {', '.join(model.parts)}"
+        )
+    if stage.takes:
+        return
+    if len(model.stems) != len(stage.parts) or _is_disordered(stage.parts, model.stems):
+        raise ValueError(
+            f"{model.name} makes {', '.join(model.stems)}, which the stage names"
+            f" {', '.join(stage.parts)}: as many, in the same order, unless 'takes' tells which"
+        )
+
+
+def _check_channels(manifest: ModelManifest, model: ModelManifest) -> None:
+    """Raise :class:`ValueError` unless a model has as many channels as one that is made of it."""
+    if model.channels != manifest.channels:
+        raise ValueError(
+            f"{model.name} is for {model.channels} channels, and {manifest.name} for"
+            f" {manifest.channels}"
         )
 
 

@@ -22,7 +22,8 @@ _NO_DOT_AT_THE_END = r"(?<![. ])\Z"
 _MAX_MODEL_NAME = 100
 _MAX_FILE_NAME = 200
 _MODEL = rf"^{_DEVICES}\w[\w.+-]*{_NO_DOT_AT_THE_END}"
-_STEM = rf"^{_DEVICES}(?![. -])[^{_UNFIT_FOR_FILES},=]+{_NO_DOT_AT_THE_END}"
+_PART = rf"{_DEVICES}(?![ -])[^{_UNFIT_FOR_FILES},=.]+(?<! )"
+_STEM = rf"^{_PART}(?:\.{_PART})*\Z"
 _FILE = rf"^{_DEVICES}(?![. -])[^{_UNFIT_FOR_FILES}]+{_NO_DOT_AT_THE_END}"
 _PACKAGE = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?==[0-9][0-9A-Za-z.!+]*\Z"
 
@@ -51,7 +52,10 @@ StemName = Annotated[
         extra={RULE: 'is the name of a stem, and so of a file: without / \\ : * ? " < > | , ='},
     ),
 ]
-"""Of a stem or a part; commas and ``=`` separate them where people name several."""
+"""Of a stem or a part; commas and ``=`` separate them where people name several.
+
+What dots separate is the name of a stem each.
+"""
 BandwidthName = Annotated[
     str,
     msgspec.Meta(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 REST = "other"
 RESTS = (REST, "accompaniment")
@@ -15,6 +15,9 @@ RESIDUAL = "residual"
 REMIX = "remix"
 RESULTS = (RESIDUAL, REMIX)
 """What jobs write beside stems, so that no stem has these names."""
+
+_BELOW = "."
+"""Between the name of a part and that of a part of it, as in ``vocals.lead``."""
 
 _RANKS = {"vocals": 0, "drums": 1, "bass": 2, REST: 4}
 _WITHOUT = "no "
@@ -27,6 +30,18 @@ def check_names(stems: Sequence[str]) -> None:
         raise ValueError("two stems share a name, or would where upper case is lower case")
     if taken := [stem for stem in stems if stem.casefold() in RESULTS]:
         raise ValueError(f"no stem can be called '{taken[0]}', as a result of another kind is")
+
+
+def whole_of(stem: str) -> str:
+    """Return the name of what a stem is a part of, by its own name; empty: it tells nothing."""
+    return stem.rpartition(_BELOW)[0]
+
+
+def lineage(stem: str) -> Iterator[str]:
+    """Yield the name of a stem, of what it is a part of, and so on: vocals.lead, then vocals."""
+    while stem:
+        yield stem
+        stem = whole_of(stem)
 
 
 def in_usual_order(stems: Iterable[str]) -> list[str]:

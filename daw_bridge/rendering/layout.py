@@ -14,6 +14,7 @@ from daw_bridge.files.tables import Share, Table, open_toml
 from daw_bridge.library.limits import MAX_STEMS
 from daw_bridge.library.names import Line
 from daw_bridge.library.places import find_layout, find_layouts, load_all, warn
+from daw_bridge.library.stems import lineage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,8 +102,9 @@ class Layout(Table, frozen=True):
         return tuple(stem for stem in self.stems if stem != _DEFAULT_STEM)
 
     def placement(self, stem: str) -> Placement:
-        """Return where a stem goes."""
-        return self.stems.get(stem, self.stems[_DEFAULT_STEM])
+        """Return where a stem goes: vocals.lead where vocals do, unless it is named itself."""
+        name = next(filter(self.stems.__contains__, lineage(stem)), _DEFAULT_STEM)
+        return self.stems[name]
 
 
 def load_layout(name: str) -> Layout:

@@ -30,10 +30,11 @@ from daw_bridge.files.tables import Table, open_toml
 from daw_bridge.library.limits import MAX_STEMS
 from daw_bridge.library.names import Line
 from daw_bridge.library.places import find_preset, find_presets, load_all, warn
+from daw_bridge.library.stems import lineage
 from daw_bridge.rendering.effects import Effect, take_effects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 _TEMPI = (0.25, 4.0)
 _SEMITONES = 24.0
@@ -123,21 +124,38 @@ class Preset(Table, frozen=True):
             return _WITH_LOUDNESS_DB
         return self.true_peak_db
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names of the stems that it needs."""
+        return tuple(dict.fromkeys((*self.stems, *self.solo)))
+
     def settings(self, stem: str) -> StemSettings:
-        """Return what becomes of a stem."""
-        found = self.stems.get(stem, self.rest)
-        is_left_out = self.solo and stem not in self.solo
+        """Return what becomes of a stem; what is said of vocals is also said of vocals.lead."""
+        found = self._said_of(stem)
+        is_left_out = self.solo and not any(name in self.solo for name in lineage(stem))
         return msgspec.structs.replace(found, mute=True) if is_left_out else found
+
+    def _said_of(self, stem: str) -> StemSettings:
+        return next((self.stems[name] for name in lineage(stem) if name in self.stems), self.rest)
+
+    def check_names(self, stems: Collection[str]) -> None:
+        """Raise :class:`PresetError` if a stem that it needs is not there, nor a part of it."""
+        known = {name for stem in stems for name in lineage(stem)}
+        for name in self.named:
+            if name not in known:
+                raise PresetError(
+                    f"{self._title} needs a stem '{name}'{suggestion(name, stems)}, and there are"
+                    f" {', '.join(stems)}; choose another model, or give --stems."
+                )
+
+    @property
+    def _title(self) -> str:
+        return f"Preset {self.name}" if self.name else "The remix"
 
     def check(self, stems: Sequence[str], channels: int = 2) -> None:
         """Raise :class:`PresetError` if it does not fit such stems."""
-        who = f"Preset {self.name}" if self.name else "The remix"
-        for name in (*self.stems, *self.solo):
-            if name not in stems:
-                raise PresetError(
-                    f"{who} needs a stem '{name}'{suggestion(name, stems)}, and there are"
-                    f" {', '.join(stems)}; choose another model, or give --stems."
-                )
+        self.check_names(stems)
+        who = self._title
         if not (_TEMPI[0] <= self.tempo <= _TEMPI[1] and abs(self.pitch_semitones) <= _SEMITONES):
             raise PresetError(
                 f"{who} changes the tempo by {self.tempo:g} and the pitch by"
@@ -156,10 +174,7 @@ class Preset(Table, frozen=True):
         return Preset(
             name=" + ".join(filter(None, (self.name, other.name))),
             summary=" ".join(filter(None, (self.summary, other.summary))),
-            stems={
-                name: self.stems.get(name, self.rest).then(other.stems.get(name, other.rest))
-                for name in names
-            },
+            stems={name: self._said_of(name).then(other._said_of(name)) for name in names},
             rest=self.rest.then(other.rest),
             solo=other.solo or self.solo,
             bus=self.bus + other.bus,

@@ -1,7 +1,11 @@
 """Mixture → stems: the pipeline, told in the order in which the signal flows.
 
-options      what the user wants              loading      manifest and weights → networks
-separator    the pipeline, block by block     framing      blocks → segments, at the model's rate
+options      what the user wants              loading      manifest and weights → models
+separator    mixture → stems, block by block
+
+models       one network over a signal        framing      blocks → segments, at the model's rate
+chains       a model on another's stems       ensembles    several models on one signal
+alignment    several runs in step             voting       what they agree on
 
 network      what is asked of networks        runtime      graphs in ONNX Runtime
 providers    what these run on
@@ -16,5 +20,5 @@ bands        signals → spectra of several rates, joined, and back
 banded       whose masks a network gives
 quantising   networks → the same in int8, as far as a song allows
 
-synthesis    all of these → blocks of stems   ensembles    what several separations agree on
+synthesis    all of these → blocks of stems
 """

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable  # noqa: TC003 - NamedTuple reads annotations
-from dataclasses import dataclass, replace
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from daw_bridge.errors import ManifestError, OptionError
 from daw_bridge.library.manifest import (
     BandedModel,
+    ChainModel,
     ComplexModel,
     EnsembleModel,
     HybridModel,
@@ -23,9 +24,12 @@ from daw_bridge.library.models import load_manifest
 from daw_bridge.library.stages import LowPassFilter
 from daw_bridge.separation import filters
 from daw_bridge.separation.banded import Banded, find_loudest
+from daw_bridge.separation.chains import Chain
 from daw_bridge.separation.composition import Blend, Cascade, Split
+from daw_bridge.separation.ensembles import Ensemble
 from daw_bridge.separation.hybrid import HybridNetwork
 from daw_bridge.separation.masking import Masking
+from daw_bridge.separation.models import PlainModel
 from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.providers import CPU, PRECISIONS
 from daw_bridge.separation.runtime import OnnxGraph, choose_provider
@@ -38,44 +42,15 @@ from daw_bridge.weights.quantised import locate_quantised
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daw_bridge.files.blocks import Block
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.library.stages import CommittedNetwork, Filter, Splitter, Stage
-    from daw_bridge.separation.network import Device, Graph, MaskNetwork, SignalNetwork
-    from daw_bridge.separation.options import Plan
+    from daw_bridge.separation.models import Model
+    from daw_bridge.separation.network import Graph, MaskNetwork, SignalNetwork
     from daw_bridge.separation.providers import Precision, Provider
-    from daw_bridge.separation.synthesis import Estimator
 
 _LARGE_BYTES = 1 << 27
 """Of a network: MDX-Net's, which is fastest side by side, has half of it."""
 _log = logging.getLogger(__name__)
-
-
-class Model(NamedTuple):
-    """A model that is ready to run.
-
-    Attributes:
-        manifest: what is known of it.
-        device: where its networks run.
-        estimator: plan → how they are run on one signal.
-        survey: plan, signal → the largest magnitude in it, for networks that depend on it.
-    """
-
-    manifest: ModelManifest
-    device: Device
-    estimator: Callable[[Plan], Estimator[Any]]
-    survey: Callable[[Plan, Iterable[Block]], float] | None = None
-
-    def prepare(self, plan: Plan, read: Callable[[], Iterable[Block]]) -> Plan:
-        """Return a plan that knows what the networks must know of the whole signal.
-
-        Args:
-            plan: what is asked for.
-            read: reads the signal once more, which takes time: it is done where it is needed.
-        """
-        if self.survey is None:
-            return plan
-        return replace(plan, loudest=self.survey(plan, read()))
 
 
 @dataclass(frozen=True)
@@ -86,31 +61,43 @@ class Loader:
         provider: ``auto`` takes a GPU where there is a usable one.
         threads: CPU threads; None: as many as this process may use.
         precision: of products, where networks run on the CPU.
+        workers: what models run in.
     """
 
     provider: Provider = "auto"
     threads: int | None = None
     precision: Precision = "float"
+    workers: Executor = field(default_factory=ThreadPoolExecutor)
 
     def open(self, manifest: ModelManifest) -> Model:
-        """Load a model of any kind but ensembles, fetching what is not on this machine.
+        """Load a model of any kind, fetching what is not on this machine.
 
         Raises:
-            ModelError: it is one; or weights are not to be had, or are not what the manifest says.
+            ModelError: weights are not to be had, or are not what the manifest says.
             ProviderError: the GPU was asked for and cannot be used.
         """
         match manifest:
             case MagnitudeModel():
                 masks = self.load(manifest)
-                return Model(manifest, masks, partial(Masking, network=masks, manifest=manifest))
+                masking = partial(Masking, network=masks, manifest=manifest)
+                return PlainModel(manifest, masks, masking, self.workers)
             case BandedModel():
                 return self._open_banded(manifest)
             case EnsembleModel():
-                raise ManifestError(f"{manifest.name} is an ensemble: open its members instead.")
+                return Ensemble(manifest, self._open_components(manifest))
+            case ChainModel():
+                return Chain(manifest, self._open_components(manifest))
             case PublishedModel():
                 raise ManifestError(f"{manifest.name} is not here yet: fetch it first.")
         signals = self._load_signals(manifest)
-        return Model(manifest, signals, partial(Overlapping, network=signals, manifest=manifest))
+        overlapping = partial(Overlapping, network=signals, manifest=manifest)
+        return PlainModel(manifest, signals, overlapping, self.workers)
+
+    def _open_components(self, manifest: EnsembleModel | ChainModel) -> list[Model]:
+        """Load the models that one is made of, each once."""
+        names = list(manifest.components)
+        models = {name: self.open(load_manifest(name)) for name in dict.fromkeys(names)}
+        return [models[name] for name in names]
 
     def _open_banded(self, manifest: BandedModel) -> Model:
         (path,) = ensure_networks(manifest)
@@ -120,10 +107,11 @@ class Loader:
                 f"{path} gives {network.stems} masks of {network.channels} channels, but"
                 f" {manifest.name} needs one of {manifest.channels}."
             )
-        return Model(
+        return PlainModel(
             manifest,
             network,
-            estimator=partial(Banded, network=network, manifest=manifest),
+            partial(Banded, network=network, manifest=manifest),
+            self.workers,
             survey=partial(find_loudest, manifest=manifest),
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from daw_bridge.audio import Stems
 from daw_bridge.bounds import MAX_NAMES, MAX_OVERLAP, MAX_SHIFTS, MAX_WIENER_ITERATIONS
 from daw_bridge.errors import AudioError, OptionError
-from daw_bridge.library.manifest import BandedModel, SignalModel
+from daw_bridge.library.manifest import BandedModel, ChainModel, SignalModel
 
 if TYPE_CHECKING:
     from daw_bridge.audio import StemBlock
@@ -77,9 +77,9 @@ class Plan:
 
     Attributes:
         options: the user's choices.
-        stems: the model's stems.
+        stems: all that the model can give.
         given: indices of the stems that are given.
-        made: indices of the stems that are made by inverse transforms.
+        is_exact: stems are to sum to the mixture, whatever models make of the last one.
         last_is_rest: the last stem is what the others leave of the mixture, so that nothing that
             resampling, framing or rounding lose is ever missing.
         channels: channels of the stems.
@@ -94,7 +94,7 @@ class Plan:
     options: SeparationOptions
     stems: tuple[str, ...]
     given: tuple[int, ...]
-    made: tuple[int, ...]
+    is_exact: bool
     last_is_rest: bool
     channels: int
     shown_channels: int
@@ -104,10 +104,40 @@ class Plan:
     delay_samples: int = 0
     loudest: float | None = None
 
+    @property
+    def made(self) -> tuple[int, ...]:
+        """Indices of the stems that are made by inverse transforms, or by other models."""
+        last = len(self.stems) - 1
+        return tuple(range(last)) if self.last_is_rest and last in self.given else self.given
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the stems that are given."""
+        return tuple(self.stems[index] for index in self.given)
+
+    @property
+    def made_names(self) -> tuple[str, ...]:
+        """The names of the stems that are made."""
+        return tuple(self.stems[index] for index in self.made)
+
     def delayed(self, turn: int) -> Plan:
-        """Return the plan of one of the separations that are averaged, from 0 on."""
+        """Return the plan of one of the separations whose average the stems that are made are."""
         delay_s = MAX_SHIFT_S * turn / self.options.shifts
-        return replace(self, delay_samples=round(delay_s * self.model_hz))
+        return replace(self, given=self.made, delay_samples=round(delay_s * self.model_hz))
+
+    def below(self, manifest: ModelManifest, stems: tuple[str, ...]) -> Plan:
+        """Return the plan of a model that the model is made of, and that gives some stems to it.
+
+        Raises:
+            OptionError: it cannot be run so.
+        """
+        return _work_out(
+            manifest,
+            replace(self.options, stems=stems),
+            channels=self.channels,
+            source_hz=self.source_hz,
+            is_exact=self.is_exact,
+        )
 
     def complete(self, made: StemBlock, mixture: Block) -> Stems:
         """Return the stems that are given: those made, and what they leave of the mixture."""
@@ -115,8 +145,7 @@ class Plan:
         if self.last_is_rest and self.given != self.made:
             rest = mixture - made.sum(axis=0)
             samples = np.concatenate([made, rest[np.newaxis]])[list(self.given)]
-        names = tuple(self.stems[index] for index in self.given)
-        return Stems(names, samples, mixture, self.source_hz)
+        return Stems(self.names, samples, mixture, self.source_hz)
 
 
 def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reader) -> Plan:
@@ -128,29 +157,48 @@ def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reade
     """
     manifest.check_stems(options.stems)
     manifest.check_bandwidth(options.bandwidth)
-    manifest.check_overlap(options.overlap)
-    if options.wiener_iterations and isinstance(manifest, (SignalModel, BandedModel)):
-        raise OptionError(
-            f"Wiener refinement is for models of masks over one spectrum; {manifest.name} has none."
-        )
     if source.channels > manifest.channels and not options.downmix:
         raise AudioError(
             f"{source.name} has {source.channels} channels and {manifest.name} takes at most"
             f" {manifest.channels}; --downmix folds them down to stereo."
         )
-    last = len(manifest.stems) - 1
-    wanted = options.stems or manifest.stems
-    given = tuple(i for i, stem in enumerate(manifest.stems) if stem in wanted)
-    last_is_rest = manifest.last_is_rest or options.extension == "ratio"
+    return _work_out(
+        manifest,
+        options,
+        channels=min(source.channels, manifest.channels),
+        source_hz=source.sample_rate_hz,
+        is_exact=options.extension == "ratio",
+    )
+
+
+def _work_out(
+    manifest: ModelManifest,
+    options: SeparationOptions,
+    *,
+    channels: int,
+    source_hz: int,
+    is_exact: bool,
+) -> Plan:
+    """Work options out for one model and a signal.
+
+    Raises:
+        OptionError: they are not for such a model.
+    """
+    manifest.check_overlap(options.overlap)
+    if options.wiener_iterations and isinstance(manifest, (SignalModel, BandedModel)):
+        raise OptionError(
+            f"Wiener refinement is for models of masks over one spectrum; {manifest.name} has none."
+        )
+    wanted = manifest.choose(options.stems)
     return Plan(
         options=options,
-        stems=manifest.stems,
-        given=given,
-        made=tuple(range(last)) if last_is_rest and last in given else given,
-        last_is_rest=last_is_rest,
-        channels=min(source.channels, manifest.channels),
+        stems=tuple(manifest.parts),
+        given=tuple(i for i, part in enumerate(manifest.parts) if part in wanted),
+        is_exact=is_exact,
+        last_is_rest=manifest.last_is_rest or (is_exact and not isinstance(manifest, ChainModel)),
+        channels=channels,
         shown_channels=manifest.channels,
         overlap=manifest.overlap if options.overlap is None else options.overlap,
-        source_hz=source.sample_rate_hz,
+        source_hz=source_hz,
         model_hz=manifest.sample_rate_hz,
     )

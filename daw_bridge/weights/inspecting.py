@@ -15,7 +15,7 @@ from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.manifest import (
     BandedModel,
     ComplexModel,
-    EnsembleModel,
+    CompositeModel,
     HybridModel,
     MagnitudeModel,
     PublishedModel,
@@ -67,7 +67,7 @@ def inspect_once(manifest: ModelManifest, network: Path, digest: str) -> None:
 
 def _shown_shapes(manifest: ModelManifest) -> tuple[tuple[int, ...], ...]:
     """Return the shapes of what a network is shown at most; 0 is a length that it tells itself."""
-    if isinstance(manifest, (EnsembleModel, PublishedModel)):
+    if isinstance(manifest, (CompositeModel, PublishedModel)):
         return ()  # it has no network
     if isinstance(manifest, MagnitudeModel):
         segment = manifest.segment

@@ -242,6 +242,7 @@ def test_stages_are_read(home: Path) -> None:
     voices += "[stages.blend.filter]\nkind = 'harmonic-percussive'\n"
     voices += "frames = 31\nbins = 17\nexponent = 2\n"
     manifest = read_staged(home, VOICES + BAND + voices)
+    assert isinstance(manifest, MagnitudeModel)
     voice, band = manifest.stages
     assert (voice.of, voice.model, voice.parts) == (
         "mixture",

