@@ -322,7 +322,7 @@ class _Meter:
         self._lock = threading.Lock()
 
     def add(self, gauges: NDArray[np.float32]) -> None:
-        """Add what a run tells: (3 · products,)."""
+        """Add what a run tells: (elements,), three of each product."""
         with self._lock:
             self._sums += gauges.reshape(-1, 3)
 
