@@ -1,12 +1,15 @@
 """What networks of other families cost beside their references.
 
 python -m benchmarks.families [FAMILY ...] [--song SONG] [--seconds 60] [--rounds 3]
-                              [--workspace FOLDER] [--nnabla PYTHON]
+                              [--workspace FOLDER] [--nnabla PYTHON] [--audio-separator PYTHON]
+                              [--training CHECKOUT]
 
 Networks of real size with random weights, written by the reference and imported by ``stemtool``;
 the same song, whole processes, in alternation. The references are installed below the workspace;
-torch is the one of this environment. nnabla needs an environment of its own, as
-tests/golden/README.md says: ``--nnabla`` names its Python, and without, its families are left out.
+torch is the one of this environment. nnabla and audio-separator need environments of their own, as
+tests/golden/README.md says: options name their Pythons, and without, their families are left out.
+So are MDX23C and SCNet without ``--training``, a checkout of
+github.com/ZFTurbo/Music-Source-Separation-Training.
 Prints ratios; times alone say more about the machine.
 """
 
@@ -29,11 +32,14 @@ from benchmarks.separate import make_song
 PACKAGES = (
     "openunmix==1.3.0", "demucs==4.0.1", "dora-search==0.1.13", "einops==0.8.2", "julius==0.2.8",
     "omegaconf==2.4.0", "antlr4-python3-runtime==4.9.3", "retrying==1.4.2", "submitit==1.5.4",
-    "cloudpickle==3.1.2", "treetable==0.2.6",
+    "cloudpickle==3.1.2", "treetable==0.2.6", "ml_collections==1.1.0", "absl-py==2.3.1",
+    "tqdm==4.67.1",
 )  # fmt: skip
 
 
 NNABLA = "nnabla_references.py"
+SPECTRAL = "spectral_references.py"
+VR = "vr_references.py"
 
 
 class Family(NamedTuple):
@@ -62,6 +68,12 @@ FAMILIES = {
     "hybrid demucs": Family("net.th"),
     "ht demucs": Family("net.th"),
     "mdx": Family("net.onnx", "net.json", ()),
+    "mdx23c": Family("net.ckpt", "net.yaml", references=SPECTRAL),
+    "scnet": Family("net.ckpt", "net.yaml", references=SPECTRAL),
+    "scnet xl": Family("net.ckpt", "net.yaml", references=SPECTRAL),
+    "scnet masked": Family("net.ckpt", "net.yaml", references=SPECTRAL),
+    "vr 5": Family("net.pth", "net.json", references=VR),
+    "vr 5.1": Family("net.pth", "net.json", references=VR),
 }
 
 
@@ -110,11 +122,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workspace", type=Path, default=Path(tempfile.gettempdir()) / "families")
     parser.add_argument("--nnabla", default="", metavar="PYTHON")
+    parser.add_argument("--training", default="", metavar="CHECKOUT")
+    parser.add_argument("--audio-separator", default="", metavar="PYTHON")
     arguments = parser.parse_args()
+    pythons = {
+        NNABLA: arguments.nnabla,
+        VR: arguments.audio_separator,
+        SPECTRAL: arguments.training and sys.executable,
+    }
     environment = install_references(arguments.workspace)
+    environment["TRAINING"] = arguments.training
     print(f"{'':24}{'reference':>20}{'stemtool':>20}   times faster, less cpu, less memory")
     for name in arguments.families or FAMILIES:
-        python = arguments.nnabla if FAMILIES[name].references == NNABLA else sys.executable
+        python = pythons.get(FAMILIES[name].references, sys.executable)
         if not python:
             continue
         with tempfile.TemporaryDirectory() as temporary:

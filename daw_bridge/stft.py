@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -23,16 +23,19 @@ Signal: TypeAlias = NDArray[np.float32]
 """(channels, samples)"""
 Spectra: TypeAlias = NDArray[np.complex64]
 """(channels, time_frames, bins)"""
+WindowShape: TypeAlias = Literal["hann", "rectangular"]
+"""Of a window: a periodic Hann window, or one that leaves all samples as they are."""
 
 _FRAMES_AT_A_TIME = 16
 
 
 @dataclass(frozen=True)
 class Stft:
-    """A transform with a periodic Hann window, analysis and synthesis alike."""
+    """A transform with one window, analysis and synthesis alike."""
 
     window_samples: int
     hop_samples: int
+    window_shape: WindowShape = "hann"
 
     @property
     def bins(self) -> int:
@@ -52,6 +55,8 @@ class Stft:
     @cached_property
     def window(self) -> NDArray[np.float32]:
         """The window: float32 (window_samples,)."""
+        if self.window_shape == "rectangular":
+            return np.ones(self.window_samples, np.float32)
         phase = 2 * np.pi * np.arange(self.window_samples) / self.window_samples
         return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
 

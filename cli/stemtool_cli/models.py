@@ -43,9 +43,10 @@ def list_models(*, available: bool, as_json: bool) -> None:
 
     The rest is fetched when it is used first, or by `stemtool models pull`.
     """
+    from daw_bridge.library.catalogue import load_published
     from daw_bridge.library.models import load_manifests
 
-    every = [_describe(manifest) for manifest in load_manifests()]
+    every = [_describe(manifest) for manifest in (*load_manifests(), *load_published())]
     rows = [row for row in every if available or row["weights"] != "not fetched yet"]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -78,15 +79,16 @@ def show_model(name: str) -> None:
 @models.command("pull")
 @click.argument("name")
 def pull_model(name: str) -> None:
-    """Fetch and convert the weights of the model NAME, unless they are here and intact.
+    """Fetch and convert the model NAME, or its weights, unless they are here and intact.
 
     What a cut connection leaves is continued by the next pull. Prints the path of each network
     that the model is made of.
     """
     from daw_bridge.weights.installing import ensure_networks
+    from daw_bridge.weights.obtaining import mend_model
 
     with show_progress(f"Fetching {name}", quiet=False) as progress:
-        paths = ensure_networks(_manifest(name), progress)
+        paths = ensure_networks(mend_model(name, progress), progress)
     for path in paths:
         show(path)
 
@@ -131,14 +133,15 @@ def quantise_model(
 
 
 @models.command("verify")
-def verify_models() -> None:
-    """Verify the weights on this machine; exit with an error if any are corrupt."""
-    from daw_bridge.library.models import load_manifests
+@click.option("--urls", is_flag=True, help="Ask the addresses of models instead.")
+def verify_models(*, urls: bool) -> None:
+    """Verify the weights on this machine; exit with an error if any are corrupt.
 
-    states = [(manifest.name, _verify(manifest)) for manifest in load_manifests()]
-    for name, state in states:
-        show(f"{name}: {state}")
-    if any(state not in _SOUND for _, state in states):
+    With --urls, ask each address of the catalogue and of the manifests whether its file is there,
+    and fetch nothing; exit with an error if any is not.
+    """
+    is_sound = _verify_addresses() if urls else _verify_weights()
+    if not is_sound:
         raise click.exceptions.Exit(1)
 
 
@@ -233,18 +236,21 @@ _HEADINGS = ("model", "family", "stems", "licence", "commercial use", "weights",
 def _describe(manifest: ModelManifest) -> dict[str, Any]:
     """Return a model's row of the list, for JSON."""
     from daw_bridge.library.licences import is_free_for_commercial_use
+    from daw_bridge.library.manifest import PublishedModel
+    from daw_bridge.weights.obtaining import locate_model
 
-    source = manifest.sources[0] if manifest.network else None
+    origin = manifest if isinstance(manifest, PublishedModel) else manifest.network
+    source = manifest.sources[0] if origin else None
     return {
         "name": manifest.name,
         "kind": manifest.kind,
-        "family": manifest.network.family if manifest.network else None,
+        "family": origin.family if origin else None,
         "stems": list(manifest.stems),
         "licence": manifest.licence,
         "commercial_use": is_free_for_commercial_use(manifest.licence),
         "size_bytes": source.size_bytes if source else None,
         "origin": source.origin if source else None,
-        "weights": _whereabouts(manifest),
+        "weights": locate_model(manifest),
     }
 
 
@@ -277,14 +283,27 @@ def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(map(str.ljust, row, widths)).rstrip()
 
 
-def _whereabouts(manifest: ModelManifest) -> str:
-    from daw_bridge.library.models import load_components
-    from daw_bridge.library.places import data_folder
-    from daw_bridge.weights.installing import are_fetched, weights_folder
+def _verify_weights() -> bool:
+    """Say of each model's weights what state they are in; return whether that is sound."""
+    from daw_bridge.library.models import load_manifests
 
-    if any(each.network for each in load_components(manifest)):
-        return "here" if are_fetched(manifest) else "not fetched yet"
-    return "here" if weights_folder(manifest).is_relative_to(data_folder()) else "shipped"
+    states = [(manifest.name, _verify(manifest)) for manifest in load_manifests()]
+    for name, state in states:
+        show(f"{name}: {state}")
+    return all(state in _SOUND for _, state in states)
+
+
+def _verify_addresses() -> bool:
+    """Say which addresses do not answer with their files; return whether all do."""
+    from daw_bridge.weights.addresses import find_dead, known_addresses
+
+    addresses = known_addresses()
+    with show_progress("Asking", quiet=False) as progress:
+        dead = find_dead(addresses, progress)
+    for url, reason in dead.items():
+        show(f"{url}: {reason} ({', '.join(addresses[url])})")
+    show(f"{len(addresses) - len(dead)} of {len(addresses)} addresses answer.")
+    return not dead
 
 
 def _verify(manifest: ModelManifest) -> str:

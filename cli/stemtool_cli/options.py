@@ -92,11 +92,11 @@ class Engine:
         """Return what makes stems, or finds them in the cache."""
         from daw_bridge.jobs.cache import StemCache
         from daw_bridge.jobs.render import StemMaker
-        from daw_bridge.library.models import load_manifest
+        from daw_bridge.weights.obtaining import ensure_model
 
         limit_bytes = round(self.cache_limit * 1e9)
         cache = StemCache(limit_bytes=limit_bytes) if limit_bytes else None
-        return StemMaker(load_manifest(self.model), self.open, cache, self._settled_precision())
+        return StemMaker(ensure_model(self.model), self.open, cache, self._settled_precision())
 
     @property
     def _provider(self) -> Provider:

@@ -18,7 +18,13 @@ import msgspec
 
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.errors import DawBridgeError, OptionError
-from daw_bridge.library.manifest import ComplexModel, HybridModel, MagnitudeModel, WaveformModel
+from daw_bridge.library.manifest import (
+    BandedModel,
+    ComplexModel,
+    HybridModel,
+    MagnitudeModel,
+    WaveformModel,
+)
 from daw_bridge.system import Allowance, restrict
 
 NETWORK = "network.onnx"
@@ -26,7 +32,7 @@ Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 """Of a graph's inputs, in its own order; 0 is any length, which the graph tells."""
 
 
-Described: TypeAlias = MagnitudeModel | ComplexModel | WaveformModel | HybridModel
+Described: TypeAlias = MagnitudeModel | ComplexModel | WaveformModel | HybridModel | BandedModel
 """What the manifest of a converted checkpoint is to say."""
 
 

@@ -15,7 +15,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import onnx
-from onnx import AttributeProto, TensorProto, helper, shape_inference
+from onnx import AttributeProto, TensorProto, helper, numpy_helper, shape_inference
 
 from daw_bridge.conversion.graphs.graph import RUNTIME_OPERATORS
 from daw_bridge.errors import WeightsError
@@ -139,6 +139,7 @@ def check_graph(network: onnx.ModelProto, shapes: Sequence[Sequence[int]], name:
     try:
         _check_content(network)
         _check_weights(network.graph)
+        _check_positions(network.graph)
         _set_inputs(network.graph, shapes)
         shapes_given = _infer_shapes(network)
         _check_size(network.graph, shapes_given)
@@ -161,6 +162,21 @@ def _check_content(network: onnx.ModelProto) -> None:
             raise ValueError(f"it has the operator {operator[:80]}, which no network here needs")
         if any(attribute.type not in _ATTRIBUTES for attribute in node.attribute):
             raise ValueError(f"{_called(node)} holds a graph")
+
+
+def _check_positions(graph: onnx.GraphProto) -> None:
+    """Raise :class:`ValueError` if a table of rotations may be read where it has nothing.
+
+    Older runtimes look wherever the node's positions say.
+    """
+    zeros = {
+        tensor.name
+        for tensor in graph.initializer
+        if list(tensor.dims) == [1] and not numpy_helper.to_array(tensor).any()
+    }
+    for node in graph.node:
+        if node.op_type == "RotaryEmbedding" and not zeros.issuperset(node.input[1:2]):
+            raise ValueError(f"{_called(node)} does not start at the place 0")
 
 
 def _check_weights(graph: onnx.GraphProto) -> None:
@@ -316,7 +332,7 @@ def _count_products(node: onnx.NodeProto, shapes: Shapes) -> int:
         case "LSTM" | "GRU" | "RNN":
             count, each = prod(first[:2]), prod(second) + prod(third)
         case "MultiHeadAttention":
-            each = prod(second[:-1])
+            each = prod((second or first)[1:-1])  # each sequence attends to itself alone
         case "AveragePool" | "MaxPool" | "LpPool":
             each = prod(prod(attribute.ints) for attribute in node.attribute if attribute.ints)
         case "QLinearConv" | "QLinearMatMul":

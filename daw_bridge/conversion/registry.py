@@ -23,9 +23,12 @@ def families() -> dict[str, Family]:
         demucs,
         hdemucs,
         mdx,
+        mdx23c,
         openunmix,
         roformer,
+        scnet,
         spleeter,
+        vr,
         waveunet,
         xumx,
     )
@@ -40,6 +43,9 @@ def families() -> dict[str, Family]:
         "waveunet": waveunet,
         "mdx": mdx,
         "roformer": roformer,
+        "mdx23c": mdx23c,
+        "scnet": scnet,
+        "vr": vr,
     }
 
 

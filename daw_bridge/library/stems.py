@@ -17,6 +17,7 @@ RESULTS = (RESIDUAL, REMIX)
 """What jobs write beside stems, so that no stem has these names."""
 
 _RANKS = {"vocals": 0, "drums": 1, "bass": 2, REST: 4}
+_WITHOUT = "no "
 _COMPLEMENTS = {"vocals": "instrumental", "instrumental": "vocals"}
 
 
@@ -39,5 +40,7 @@ def rest_last(stems: Sequence[str]) -> list[int]:
 
 
 def complement(stem: str) -> str:
-    """Return what to call all but one stem."""
+    """Return what to call all but one stem; that of ``no piano`` is ``piano``."""
+    if stem.startswith(_WITHOUT):
+        return stem.removeprefix(_WITHOUT)
     return _COMPLEMENTS.get(stem, "rest")

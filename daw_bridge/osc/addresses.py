@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Argument: TypeAlias = "str | int | float | bytes"
 
-MAJOR, MINOR = 1, 2
+MAJOR, MINOR = 1, 3
 """The version of the protocol; only another major one is refused."""
 
 _NUMBERS = "ihfd"
@@ -167,8 +167,8 @@ HELLO = _asking(
 )
 MODELS = _listing(
     "models",
-    "s:name i:sample_rate s:stems_csv s:licence",
-    "Which models there are; the first is the default.",
+    "s:name i:sample_rate s:stems_csv s:licence s:whereabouts d:download_bytes",
+    "Which models there are, here or not; the first is the default.",
 )
 PRESETS = _listing("presets", "s:name s:summary", "Which presets there are.")
 JOBS: Mapping[str, Method] = {

@@ -26,6 +26,8 @@ from daw_bridge.errors import (
     UnknownJobError,
     VersionError,
 )
+from daw_bridge.library.catalogue import load_published
+from daw_bridge.library.models import load_manifests
 from daw_bridge.library.places import find_presets, read_summary
 from daw_bridge.osc.addresses import (
     CANCEL,
@@ -52,13 +54,13 @@ from daw_bridge.osc.transfer import TRANSFER_PREFIX, open_outgoing
 from daw_bridge.printing import CONTROLS, is_printable
 from daw_bridge.serving.store import Record
 from daw_bridge.serving.uploads import Upload
+from daw_bridge.weights.obtaining import locate_model
 from daw_bridge.workers.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from daw_bridge.library.manifest import ModelManifest
-    from daw_bridge.osc.addresses import Method
+    from daw_bridge.osc.addresses import Argument, Method
     from daw_bridge.osc.audience import Audience
     from daw_bridge.osc.datagrams import Datagrams
     from daw_bridge.osc.messages import Message
@@ -71,7 +73,7 @@ if TYPE_CHECKING:
 FEATURES = ":udp:tcp:cancel:progress:transfer:"
 
 _LISTED = 100
-_SECONDS_PRESETS_ARE_KEPT = 2.0
+_SECONDS_LISTS_ARE_KEPT = 2.0
 _ID = re.compile(rf"[^{CONTROLS}/]{{1,128}}")
 _ADDRESS = re.compile(r"(?!/stems/)/[!-~]{1,255}")
 
@@ -81,7 +83,6 @@ class Methods:
 
     Args:
         settings: how to serve.
-        manifests: the models, the default first.
         folders: where jobs read and write.
         uploads: what clients sent.
         dispatcher: has the jobs run.
@@ -96,7 +97,6 @@ class Methods:
         self,
         settings: ServerSettings,
         *,
-        manifests: Sequence[ModelManifest],
         folders: Folders,
         uploads: Uploads,
         dispatcher: Dispatcher,
@@ -104,14 +104,14 @@ class Methods:
         datagrams: Datagrams,
     ) -> None:
         self._settings = settings
-        self._manifests = manifests
         self._folders = folders
         self._uploads = uploads
         self._dispatcher = dispatcher
         self._audience = audience
         self._datagrams = datagrams
         self._token = Token(settings.token)
-        self._presets_listed = _PresetList()
+        self._models_listed = _Listing(partial(_read_models, settings.models[0]))
+        self._presets_listed = _Listing(_read_presets)
         self.release = version("daw-bridge")
         self._handlers: Mapping[Method, Callable[..., Any]] = {
             **{method: partial(self._submit, kind) for kind, method in JOBS.items()},
@@ -166,12 +166,8 @@ class Methods:
             self._token.note(peer)
         raise UnauthorisedError(HELLO_FIRST)
 
-    def _models(self, peer: Peer, first: int = 0) -> None:
-        rows = [
-            (each.name, each.sample_rate_hz, ",".join(each.stems), each.licence)
-            for each in self._manifests
-        ]
-        peer.reply_page(MODELS, rows, first)
+    async def _models(self, peer: Peer, first: int = 0) -> None:
+        peer.reply_page(MODELS, await self._models_listed.rows(), first)
 
     async def _presets(self, peer: Peer, first: int = 0) -> None:
         peer.reply_page(PRESETS, await self._presets_listed.rows(), first)
@@ -287,25 +283,47 @@ class Methods:
         return str(self._folders.find(Path(folder)) if folder else own)
 
 
-class _PresetList:
-    """Names and summaries of the presets, read in a thread and kept for a moment."""
+class _Listing:
+    """The rows of a list, read in a thread and kept for a moment."""
 
-    def __init__(self) -> None:
-        self._rows: list[tuple[str, str]] = []
+    def __init__(self, read: Callable[[], Sequence[tuple[Argument, ...]]]) -> None:
+        self._read = read
+        self._rows: Sequence[tuple[Argument, ...]] = ()
         self._are_fresh_until = 0.0
         self._reading = asyncio.Lock()
 
-    async def rows(self) -> list[tuple[str, str]]:
-        """Return a row for each preset."""
+    async def rows(self) -> Sequence[tuple[Argument, ...]]:
+        """Return all rows."""
         async with self._reading:
             now = asyncio.get_running_loop().time()
             if now >= self._are_fresh_until:
-                self._rows = await asyncio.to_thread(_read_presets)
-                self._are_fresh_until = now + _SECONDS_PRESETS_ARE_KEPT
+                self._rows = await asyncio.to_thread(self._read)
+                self._are_fresh_until = now + _SECONDS_LISTS_ARE_KEPT
             return self._rows
 
 
-def _read_presets() -> list[tuple[str, str]]:
+def _read_models(default: str) -> list[tuple[Argument, ...]]:
+    """Return a row for each model, the default first."""
+    models = [*load_manifests(_say_nothing), *load_published(_say_nothing)]
+    models.sort(key=lambda each: each.name != default)
+    return [
+        (
+            each.name,
+            each.sample_rate_hz,
+            ",".join(each.stems),
+            each.licence,
+            locate_model(each),
+            float(sum(source.size_bytes or 0 for source in each.sources[:1])),
+        )
+        for each in models
+    ]
+
+
+def _say_nothing(_: Exception) -> None:
+    """Leave it at what the log was told when the server was started."""
+
+
+def _read_presets() -> list[tuple[Argument, ...]]:
     return [(name, read_summary(path)) for name, path in find_presets().items()]
 
 

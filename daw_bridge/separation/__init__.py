@@ -11,6 +11,8 @@ masks        masks → spectra of stems         wiener       their refinement
 
 signals      segments → signals, by a network
 spectral     that sees complex spectra        hybrid       or these and samples
+bands        signals → spectra of several rates, joined, and back
+banded       whose masks a network gives
 
 quantising   networks → the same in int8, as far as a song allows
 

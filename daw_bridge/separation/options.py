@@ -10,7 +10,7 @@ import numpy as np
 from daw_bridge.audio import Stems
 from daw_bridge.bounds import MAX_NAMES, MAX_OVERLAP, MAX_SHIFTS, MAX_WIENER_ITERATIONS
 from daw_bridge.errors import AudioError, OptionError
-from daw_bridge.library.manifest import SignalModel
+from daw_bridge.library.manifest import BandedModel, SignalModel
 
 if TYPE_CHECKING:
     from daw_bridge.audio import StemBlock
@@ -88,6 +88,7 @@ class Plan:
         source_hz: sample rate of the source and of the stems.
         model_hz: sample rate of the model.
         delay_samples: how much silence at the model's rate precedes the signal.
+        loudest: the largest magnitude of the whole signal, where the model's network depends on it.
     """
 
     options: SeparationOptions
@@ -101,6 +102,7 @@ class Plan:
     source_hz: int
     model_hz: int
     delay_samples: int = 0
+    loudest: float | None = None
 
     def delayed(self, turn: int) -> Plan:
         """Return the plan of one of the separations that are averaged, from 0 on."""
@@ -127,8 +129,10 @@ def make_plan(manifest: ModelManifest, options: SeparationOptions, source: Reade
     manifest.check_stems(options.stems)
     manifest.check_bandwidth(options.bandwidth)
     manifest.check_overlap(options.overlap)
-    if options.wiener_iterations and isinstance(manifest, SignalModel):
-        raise OptionError(f"Wiener refinement is for models of masks; {manifest.name} has none.")
+    if options.wiener_iterations and isinstance(manifest, (SignalModel, BandedModel)):
+        raise OptionError(
+            f"Wiener refinement is for models of masks over one spectrum; {manifest.name} has none."
+        )
     if source.channels > manifest.channels and not options.downmix:
         raise AudioError(
             f"{source.name} has {source.channels} channels and {manifest.name} takes at most"

@@ -17,6 +17,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from itertools import starmap, tee
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,9 +37,10 @@ from daw_bridge.separation.options import SeparationOptions, make_plan
 from daw_bridge.separation.providers import join_providers
 from daw_bridge.separation.synthesis import Synthesis
 from daw_bridge.stft import fft
+from daw_bridge.weights.obtaining import ensure_model
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from concurrent.futures import Future
 
     from daw_bridge.audio import Audio, Stems
@@ -79,7 +81,7 @@ class Separator:
         precision: Precision = "float",
         loader: Loader | None = None,
     ) -> None:
-        self.manifest = load_manifest(model)
+        self.manifest = ensure_model(model)
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
         self.precision = settle_precision(precision, provider)
@@ -145,16 +147,15 @@ class Separator:
                 log_warnings(reader)
             return
         plan = make_plan(self.manifest, options or SeparationOptions(), source)
-        blocks = source.blocks(start, length)
-        if source.channels > plan.channels:
-            blocks = fold_down(blocks, source.channels)
+        read = partial(_read, source, start, length, channels=plan.channels)
         if isinstance(self.manifest, EnsembleModel) or plan.options.shifts > 1:
-            yield from self._vote(plan, source, blocks)
+            yield from self._vote(plan, source, read)
         else:
-            yield from self._run(self._models[0], plan, blocks)
+            model = self._models[0]
+            yield from self._run(model, model.prepare(plan, read), read())
 
     def _vote(
-        self, plan: Plan, source: Reader, blocks: Iterable[Block]
+        self, plan: Plan, source: Reader, read: Callable[[], Iterable[Block]]
     ) -> Generator[Stems, None, None]:
         """Run all members, as often as there are shifts, and yield what they agree on."""
         stems = tuple(plan.stems[index] for index in plan.made)
@@ -162,11 +163,14 @@ class Separator:
         plans, models, weights = [], [], []
         for model, member in zip(self._models, self._members, strict=True):
             counts = [member.weight_of(stem) for stem in stems]
-            for turn in range(options.shifts if any(counts) else 0):
-                plans.append(make_plan(model.manifest, options, source).delayed(turn))
+            if not any(counts):
+                continue
+            prepared = model.prepare(make_plan(model.manifest, options, source), read)
+            for turn in range(options.shifts):
+                plans.append(prepared.delayed(turn))
                 models.append(model)
                 weights.append(counts)
-        runs = list(map(self._run, models, plans, tee(blocks, len(plans))))
+        runs = list(map(self._run, models, plans, tee(read(), len(plans))))
         yield from combine(runs, plan, self._rule, np.array(weights, np.float32))
 
     def _run(
@@ -198,6 +202,12 @@ class Separator:
             for future in futures:
                 future.cancel()
             wait(futures)
+
+
+def _read(source: Reader, start: int, length: int | None, *, channels: int) -> Iterable[Block]:
+    """Read a part of a source from its beginning, folded down if it has more channels."""
+    blocks = source.blocks(start, length)
+    return fold_down(blocks, source.channels) if source.channels > channels else blocks
 
 
 def _result(segment: Segment, future: Future[Estimate]) -> tuple[Segment, Estimate]:

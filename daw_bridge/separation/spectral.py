@@ -41,7 +41,7 @@ class Planes:
     def __init__(
         self, transform: Transform, margins: tuple[int, int], bins: int, zeros: int = 0
     ) -> None:
-        self._stft = Stft(transform.window_samples, transform.hop_samples)
+        self._stft = Stft(transform.window_samples, transform.hop_samples, transform.window)
         self._margins = margins
         self._bins = bins
         self._zeros = zeros

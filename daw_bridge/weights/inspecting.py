@@ -12,7 +12,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from daw_bridge.files.hashing import sha256_of
-from daw_bridge.library.manifest import ComplexModel, EnsembleModel, HybridModel, MagnitudeModel
+from daw_bridge.library.manifest import (
+    BandedModel,
+    ComplexModel,
+    EnsembleModel,
+    HybridModel,
+    MagnitudeModel,
+    PublishedModel,
+)
 from daw_bridge.library.places import cache_folder, data_folder, find_model
 from daw_bridge.weights.installing import weights_folder
 
@@ -60,12 +67,14 @@ def inspect_once(manifest: ModelManifest, network: Path, digest: str) -> None:
 
 def _shown_shapes(manifest: ModelManifest) -> tuple[tuple[int, ...], ...]:
     """Return the shapes of what a network is shown at most; 0 is a length that it tells itself."""
-    if isinstance(manifest, EnsembleModel):
+    if isinstance(manifest, (EnsembleModel, PublishedModel)):
         return ()  # it has no network
     if isinstance(manifest, MagnitudeModel):
         segment = manifest.segment
         frames = -(-segment.frames // segment.multiple_frames) * segment.multiple_frames
         return ((1, manifest.planes, frames, max(manifest.bandwidths.values())),)
+    if isinstance(manifest, BandedModel):
+        return ((1, manifest.channels, manifest.bins, manifest.segment.frames),)
     samples, hop_samples = manifest.passage.samples, manifest.transform.hop_samples
     signal = (1, manifest.channels, samples)
     if isinstance(manifest, ComplexModel):

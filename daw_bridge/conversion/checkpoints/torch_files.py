@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from daw_bridge.conversion.checkpoints.archives import open_zip
+from daw_bridge.conversion.checkpoints.archives import open_zip, read_unpacked
 from daw_bridge.conversion.checkpoints.numpy_pickles import NUMPY, check_shape, is_count
 from daw_bridge.conversion.checkpoints.pickles import Refusal, load_pickle, refuse
 from daw_bridge.errors import WeightsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from daw_bridge.conversion.checkpoints.archives import ZipMembers
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _COUNT_BYTES = 8
+_HEAD_BYTES = 1 << 16
+_STATES = ("best_state", "state", "state_dict", "model_state_dict")
+"""What trainings call the arrays of a network where they save more than these."""
 _TOLD_CHARACTERS = 200
 _PICKLED = re.compile(r"([^/]*/)?data\.pkl")
 _BFLOAT16 = "bfloat16"
@@ -72,6 +77,29 @@ def read_torch_file(content: bytes, name: str, *, trust: bool = False) -> dict[s
     if not isinstance(held, dict):
         raise WeightsError(f"{name} holds no dict of arrays.")
     return held
+
+
+def mentions(path: Path, *names: str) -> bool:
+    """Return whether a file begins as one that holds arrays of such names."""
+    head = read_unpacked(path, _HEAD_BYTES) if path.is_file() else b""
+    return all(name.encode() in head for name in names)
+
+
+def read_state(path: Path, *, trust: bool = False) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a network that a training saved, of any shape, by their names.
+
+    They may lie beside other states of the training; of several the best counts.
+
+    Raises:
+        WeightsError: there are none, or other things among them.
+    """
+    held = read_torch_file(read_unpacked(path), str(path), trust=trust)
+    inside = (held[name] for name in _STATES if isinstance(held.get(name), dict))
+    state = next(inside, held)
+    arrays = {str(name).removeprefix("module."): array for name, array in state.items()}
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise WeightsError(f"{path} holds other things among the arrays of its network.")
+    return arrays
 
 
 def read_torch_object(content: bytes, name: str, known: Known, *, trust: bool = False) -> Any:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from daw_bridge.conversion.graphs.graph import GraphBuilder
 
 _NORM_EPSILON = 1e-5
+_KERNEL_AND_BIAS = ("weight", "bias")
+_SEEN = ("mean", "var")
 
 
 class Value(NamedTuple):
@@ -67,7 +69,13 @@ class Layers:
         return Value(name, np.broadcast_shapes(*(value.shape for value in values)))
 
     def matmul(self, left: Value, right: Value) -> Value:
-        """Multiply matrices, which may be stacked: (…, rows, n) · (…, n, m) → (…, rows, m)."""
+        """Multiply matrices, which may be stacked: (…, rows, n) · (…, n, m) → (…, rows, m).
+
+        Raises:
+            ValueError: they do not fit.
+        """
+        if left.shape[-1] != right.shape[-2]:
+            raise ValueError(f"what is of shape {left.shape} does not multiply {right.shape}")
         stack = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
         name = self.graph.add("MatMul", [left.name, right.name])
         return Value(name, (*stack, left.shape[-2], right.shape[-1]))
@@ -116,12 +124,15 @@ class Layers:
             for name, length in zip(names, lengths, strict=True)
         ]
 
-    def convolve(self, x: Value, layer: str, *, dilation: int = 1) -> Value:
+    def convolve(self, x: Value, layer: str, *, dilation: int = 1, has_bias: bool = True) -> Value:
         """Add a convolution: (b, channels, frames or bins, …) → (b, filters, the same, …)."""
-        outputs, _, *sizes = self.array(f"{layer}.weight").shape
+        outputs, inputs, *sizes = self.graph.array(f"{self.scope}{layer}.weight").shape
+        check_width(layer, inputs, x)
         pads = [dilation * (size // 2) for size in sizes]
         attributes: dict[str, Any] = {"pads": [*pads, *pads], "dilations": [dilation] * len(sizes)}
-        name = self.graph.add("Conv", [x.name, *self._weights(layer)], **attributes)
+        arrays = _KERNEL_AND_BIAS[: 1 + has_bias]
+        weights = self.graph.weights(self.scope + layer, *arrays)
+        name = self.graph.add("Conv", [x.name, *weights], **attributes)
         return Value(name, (x.shape[0], outputs, *x.shape[2:]))
 
     def downsample(self, x: Value, layer: str, stride: int, pads: tuple[int, int]) -> Value:
@@ -129,7 +140,8 @@ class Layers:
 
         (b, channels, frames or bins, …) → (b, filters, about 1 / stride as many, …).
         """
-        outputs, _, size, *others = self.array(f"{layer}.weight").shape
+        outputs, inputs, size, *others = self.array(f"{layer}.weight").shape
+        check_width(layer, inputs, x)
         attributes = _strided(stride, pads, len(others))
         name = self.graph.add("Conv", [x.name, *self._weights(layer)], **attributes)
         length = (x.shape[2] + sum(pads) - size) // stride + 1
@@ -140,7 +152,8 @@ class Layers:
 
         (b, channels, frames or bins, …) → (b, filters, about stride times as many, …).
         """
-        _, outputs, size, *others = self.array(f"{layer}.weight").shape
+        inputs, outputs, size, *others = self.array(f"{layer}.weight").shape
+        check_width(layer, inputs, x)
         attributes = _strided(stride, crop, len(others))
         name = self.graph.add("ConvTranspose", [x.name, *self._weights(layer)], **attributes)
         length = (x.shape[2] - 1) * stride + size - sum(crop)
@@ -160,6 +173,21 @@ class Layers:
         flat = self.reshape(x, (x.shape[0], groups, -1, x.shape[-1]))
         even = self.reshape(self.normalise(flat), x.shape)
         return self.scale(even, layer, (-1, *[1] * (len(x.shape) - 2)))
+
+    def instance_norm(self, x: Value, layer: str) -> Value:
+        """Normalise each channel, then scale it: (1, channels, …) → the same shape."""
+        name = self.graph.add(
+            "InstanceNormalization", [x.name, *self._norm(layer)], epsilon=_NORM_EPSILON
+        )
+        return Value(name, x.shape)
+
+    def batch_norm(self, x: Value, layer: str) -> Value:
+        """Scale each channel by what was seen in training: (b, channels, …) → the same shape."""
+        seen = (self.constant(self.array(f"{layer}.running_{name}")).name for name in _SEEN)
+        name = self.graph.add(
+            "BatchNormalization", [x.name, *self._norm(layer), *seen], epsilon=_NORM_EPSILON
+        )
+        return Value(name, x.shape)
 
     def normalise(self, x: Value) -> Value:
         """Bring the last two axes of (…) to a mean of 0 and a variance of 1.
@@ -201,7 +229,17 @@ class Layers:
         return self.apply("Mul", signal, self.apply("Sigmoid", gate))
 
     def _weights(self, layer: str) -> list[str]:
-        return self.graph.weights(self.scope + layer, "weight", "bias")
+        return self.graph.weights(self.scope + layer, *_KERNEL_AND_BIAS)
+
+    def _norm(self, layer: str) -> list[str]:
+        """Add the gains and shifts of a normalisation, in single precision."""
+        return [self.constant(self.array(f"{layer}.{name}")).name for name in _KERNEL_AND_BIAS]
+
+
+def check_width(layer: str, channels: int, x: Value) -> None:
+    """Raise :class:`ValueError` unless a layer takes the channels of a value (b, channels, …)."""
+    if x.shape[1] != channels:
+        raise ValueError(f"{layer} takes {channels} channels, not {x.shape[1]}")
 
 
 def _strided(stride: int, pads: tuple[int, int], others: int) -> dict[str, Any]:

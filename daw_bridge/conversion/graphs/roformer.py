@@ -166,7 +166,7 @@ def _add_blocks(layers: Layers, settings: Roformer, x: Value) -> Value:
     times, bands = _Axis(settings.heads), _Axis(settings.heads)
     earlier: list[Value] = []
     for block in _numbered(layers, "layers."):
-        *over_all, over_time, over_bands = _numbered(block)
+        *over_all, over_time, over_bands = _transformers_of(block)
         for transformer in over_all:
             x = _transform_linearly(transformer, x, settings.heads)
         for given in earlier:
@@ -175,6 +175,13 @@ def _add_blocks(layers: Layers, settings: Roformer, x: Value) -> Value:
         x = layers.transpose(bands.transform(over_bands, x), 1, 0, 2)
         earlier += [x] * settings.sums_blocks
     return x
+
+
+def _transformers_of(block: Layers) -> list[Layers]:
+    transformers = list(_numbered(block))
+    if len(transformers) not in (2, 3):
+        raise WeightsError(f"{block.scope} has {len(transformers)} transformers, not two or three.")
+    return transformers
 
 
 @dataclass
@@ -219,6 +226,8 @@ class _Axis:
         mixed = _mix_values(layers, seen, values, self.first_values.setdefault(group, values))
         attended = attend(layers, queries, keys, mixed, heads=self.heads)
         gates = layers.apply("Sigmoid", dense(layers, seen, "to_gates"))
+        if gates.shape[2] != self.heads:
+            raise WeightsError(f"{layers.scope} has {gates.shape[2]} heads, not {self.heads}.")
         return project(layers, weigh_heads(layers, attended, gates), "to_out.0")
 
 
