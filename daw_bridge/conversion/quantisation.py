@@ -177,11 +177,11 @@ _CONSTANT: Mapping[str, Callable[[Sequence[NDArray[Any]], Mapping[str, Any]], ND
     "Mul": lambda arrays, _: arrays[0] * arrays[1],
     "Transpose": lambda arrays, told: arrays[0].transpose(told.get("perm")),
 }
-"""What makes a kernel of arrays that are stored, in the graphs of converters."""
+"""What makes a kernel of arrays of any shape that are stored, in the graphs of converters."""
 
 
 class _Target:
-    """The nodes and arrays that a graph gets."""
+    """The nodes, and the arrays of any shape, that a graph gets."""
 
     def __init__(self, source: _Source) -> None:
         self.nodes: list[onnx.NodeProto] = []
