@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
-from daw_bridge.errors import OptionError
+from daw_bridge.errors import DawBridgeError, OptionError
 from daw_bridge.library.places import DEFAULT_MODEL
-from stemtool_cli.options import show_progress, to_json
-from stemtool_cli.streams import show
+from stemtool_cli.options import (
+    Engine,
+    gathered,
+    json_option,
+    provider_options,
+    show_progress,
+    to_json,
+)
+from stemtool_cli.streams import complain, show
 from stemtool_cli.train import missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from daw_bridge.library.costs import Cost
     from daw_bridge.library.manifest import ModelManifest
 
 
@@ -29,6 +38,7 @@ def models() -> None:
     Examples:
       stemtool models list --available
       stemtool models pull spleeter-2stems
+      stemtool models time                      how fast those that are here are on this machine
       stemtool models quantise htdemucs song.flac  for --precision int8
       stemtool models import 4stems.tar.gz      a checkpoint that you have, for -m
       stemtool models export run/best.ckpt      what you trained yourself, likewise
@@ -41,12 +51,17 @@ def models() -> None:
 def list_models(*, available: bool, as_json: bool) -> None:
     """List the models that are on this machine.
 
-    The rest is fetched when it is used first, or by `stemtool models pull`.
+    The rest is fetched when it is used first, or by `stemtool models pull`. Figures of stems are
+    published ones; on which data, and by whom, is in --json. How fast a model is here is known once
+    it was used, or by `stemtool models time`.
     """
     from daw_bridge.library.catalogue import load_published
+    from daw_bridge.library.costs import read_costs
     from daw_bridge.library.models import load_manifests
 
-    every = [_describe(manifest) for manifest in (*load_manifests(), *load_published())]
+    costs = read_costs()
+    manifests = (*load_manifests(), *load_published())
+    every = [_describe(manifest, costs) for manifest in manifests]
     rows = [row for row in every if available or row["weights"] != "not fetched yet"]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -145,6 +160,54 @@ def verify_models(*, urls: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+@models.command("time")
+@click.argument("names", nargs=-1, metavar="[NAMES...]")
+@provider_options
+@json_option
+@gathered(engine=Engine)
+def time_models(names: tuple[str, ...], *, engine: Engine, as_json: bool) -> None:
+    """Measure how long models take on this machine: those called NAMES, or all that are here.
+
+    Each separates noise for some seconds or, if it is slow, for minutes. What was measured is kept
+    for `stemtool models list`, for --quality, and to say how long a song will take; songs that are
+    separated update it.
+    """
+    from daw_bridge.jobs.choosing import find_here
+    from daw_bridge.library.ladder import describe_cost
+
+    costs, failures = [], 0
+    for name in find_here(names):
+        try:
+            cost = _time(replace(engine, model=name))
+        except DawBridgeError as error:
+            complain(error)
+            failures += 1
+            continue
+        costs.append(cost)
+        if not as_json:
+            place = f"on {cost.provider} in {cost.precision}, {cost.threads} threads"
+            show(f"{name}: {describe_cost(cost.seconds)} {place}")
+    if as_json:
+        click.echo(json.dumps([_describe_cost(cost) for cost in costs], indent=2))
+    if failures:
+        raise click.exceptions.Exit(1)
+
+
+def _describe_cost(cost: Cost) -> dict[str, Any]:
+    """Return what was measured, for JSON."""
+    import msgspec
+
+    return {**msgspec.to_builtins(cost), "times_real_time": 1 / cost.seconds}
+
+
+def _time(engine: Engine) -> Cost:
+    """Load a model and measure what it costs."""
+    from daw_bridge.jobs.timing import time_model
+
+    with engine.open() as separator:
+        return time_model(separator)
+
+
 @models.command("import")
 @click.argument("place", metavar="PATH|URL")
 @click.option("--family", help="What wrote the checkpoint; by default its content tells.")
@@ -230,11 +293,16 @@ def model_path(name: str) -> None:
 
 
 _SOUND = ("intact", "not fetched yet")
-_HEADINGS = ("model", "family", "stems", "licence", "commercial use", "weights", "download")
+_HEADINGS = (
+    "model", "family", "stems, SDR in dB", "speed here", "licence", "commercial use", "weights",
+    "download",
+)  # fmt: skip
 
 
-def _describe(manifest: ModelManifest) -> dict[str, Any]:
+def _describe(manifest: ModelManifest, costs: Sequence[Cost]) -> dict[str, Any]:
     """Return a model's row of the list, for JSON."""
+    import msgspec
+
     from daw_bridge.library.licences import is_free_for_commercial_use
     from daw_bridge.library.manifest import PublishedModel
     from daw_bridge.weights.obtaining import locate_model
@@ -251,20 +319,42 @@ def _describe(manifest: ModelManifest) -> dict[str, Any]:
         "size_bytes": source.size_bytes if source else None,
         "origin": source.origin if source else None,
         "weights": locate_model(manifest),
+        "quality": msgspec.to_builtins(manifest.quality),
+        "times_real_time": _speed(manifest, costs),
     }
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     """Return a row as people read it."""
+    from daw_bridge.library.ladder import describe_cost
+
     return (
         row["name"],
         row["family"] or row["kind"],
-        ", ".join(row["stems"]),
+        ", ".join(_scored(row)),
+        describe_cost(1 / row["times_real_time"]) if row["times_real_time"] else "?",
         row["licence"],
         "yes" if row["commercial_use"] else "no",
         row["weights"],
         _download(row),
     )
+
+
+def _scored(row: dict[str, Any]) -> Iterator[str]:
+    """Yield each stem with its figure on the data that most of them have figures of."""
+    data = [figure["data"] for figure in row["quality"]]
+    most = max(data, key=data.count, default="")
+    scores = {each["stem"]: each["sdr_db"] for each in row["quality"] if each["data"] == most}
+    for stem in row["stems"]:
+        yield f"{stem} {scores[stem]:.1f}" if stem in scores else stem
+
+
+def _speed(manifest: ModelManifest, costs: Sequence[Cost]) -> float | None:
+    """Return how many seconds of audio a second makes here; None where that was not measured."""
+    from daw_bridge.library.costs import Conditions, find_cost
+
+    cost = find_cost(costs, manifest, Conditions())
+    return 1 / cost if cost else None
 
 
 def _download(row: dict[str, Any]) -> str:

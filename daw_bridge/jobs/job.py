@@ -80,6 +80,11 @@ class Job(ABC):
         """All that it reads, a folder before what is in it."""
         return self.sources
 
+    @property
+    def asked_stems(self) -> tuple[str, ...]:
+        """The stems that a model must make for it; empty: whichever it makes."""
+        return self.options.stems
+
     @abstractmethod
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the file of each result.

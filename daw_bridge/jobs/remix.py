@@ -42,6 +42,11 @@ class RemixJob(RenderJob):
     preset: Preset
     kept_folder: Path | None = field(default=None, kw_only=True)
 
+    @property
+    def asked_stems(self) -> tuple[str, ...]:
+        """The stems that the preset names."""
+        return tuple(dict.fromkeys((*self.preset.stems, *self.preset.solo)))
+
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of the remix, and of each stem that is kept.
 

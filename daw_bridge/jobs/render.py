@@ -10,6 +10,7 @@ import numpy as np
 from daw_bridge.errors import AudioError
 from daw_bridge.jobs.job import Job
 from daw_bridge.jobs.sources import find_stems, read_stems
+from daw_bridge.jobs.timing import separate_and_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -89,7 +90,7 @@ class StemMaker:
         if self.cache and (found := self.cache.read(key, self.manifest.stems, selection)):
             return "cache", found
         separator = self.open_separator()
-        made = separator.stream(selection.mixture, job.options, start=job.start, length=job.length)
+        made = separate_and_note(separator, selection, job.options)
         return separator.provider, self.cache.keep(key, made, selection) if self.cache else made
 
     def _key(self, job: RenderJob) -> str:

@@ -57,6 +57,11 @@ class UpmixJob(RenderJob):
                 f"Surround is written as wav or flac, not {self.output_format.container}."
             )
 
+    @property
+    def asked_stems(self) -> tuple[str, ...]:
+        """The stems that the layout names."""
+        return self.layout.placed_stems
+
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of each file by what it holds: a layout, stems or channels.
 

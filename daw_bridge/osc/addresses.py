@@ -170,6 +170,12 @@ MODELS = _listing(
     "s:name i:sample_rate s:stems_csv s:licence s:whereabouts d:download_bytes",
     "Which models there are, here or not; the first is the default.",
 )
+CHOOSE = _asking(
+    "choose",
+    "s:quality s:stems_csv [s:options]",
+    "Which model a job of a quality, fast, good or best, would take for some stems.",
+    "s:model s:stems_csv i:is_here h:fetched_bytes f:times_real_time s:reason",
+)
 PRESETS = _listing("presets", "s:name s:summary", "Which presets there are.")
 JOBS: Mapping[str, Method] = {
     name: _asking(
@@ -231,7 +237,8 @@ GET = _asking(
 METHODS: Mapping[str, Method] = {
     method.address: method
     for method in (
-        HELLO, MODELS, PRESETS, *JOBS.values(), STATUS, LIST, CANCEL, SYNC, PUT, DATA, DROP, GET,
+        HELLO, MODELS, CHOOSE, PRESETS, *JOBS.values(), STATUS, LIST, CANCEL, SYNC,
+        PUT, DATA, DROP, GET,
     )
 }  # fmt: skip
 

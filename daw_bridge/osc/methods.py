@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
+import structlog
 
 from daw_bridge.bounds import (
     MAX_NAME_LENGTH,
@@ -26,11 +27,15 @@ from daw_bridge.errors import (
     UnknownJobError,
     VersionError,
 )
+from daw_bridge.jobs.choosing import choose_model
+from daw_bridge.jobs.requests import SeparateChoices
 from daw_bridge.library.catalogue import load_published
+from daw_bridge.library.costs import Conditions
 from daw_bridge.library.models import load_manifests
 from daw_bridge.library.places import find_presets, read_summary
 from daw_bridge.osc.addresses import (
     CANCEL,
+    CHOOSE,
     DATA,
     DROP,
     GET,
@@ -55,7 +60,7 @@ from daw_bridge.printing import CONTROLS, is_printable
 from daw_bridge.serving.store import Record
 from daw_bridge.serving.uploads import Upload
 from daw_bridge.weights.obtaining import locate_model
-from daw_bridge.workers.task import Task
+from daw_bridge.workers.task import KINDS, Task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -76,6 +81,9 @@ _LISTED = 100
 _SECONDS_LISTS_ARE_KEPT = 2.0
 _ID = re.compile(rf"[^{CONTROLS}/]{{1,128}}")
 _ADDRESS = re.compile(r"(?!/stems/)/[!-~]{1,255}")
+
+
+log = structlog.get_logger()
 
 
 class Methods:
@@ -109,6 +117,7 @@ class Methods:
         self._dispatcher = dispatcher
         self._audience = audience
         self._datagrams = datagrams
+        self._conditions = Conditions(settings.provider, settings.threads, settings.precision)
         self._token = Token(settings.token)
         self._models_listed = _Listing(partial(_read_models, settings.models[0]))
         self._presets_listed = _Listing(_read_presets)
@@ -117,6 +126,7 @@ class Methods:
             **{method: partial(self._submit, kind) for kind, method in JOBS.items()},
             HELLO: self._hello,
             MODELS: self._models,
+            CHOOSE: self._choose,
             PRESETS: self._presets,
             STATUS: self._status,
             LIST: self._list,
@@ -183,7 +193,7 @@ class Methods:
         task = Task(
             job=job,
             kind=kind,
-            model=model or self._settings.models[0],
+            model=model,
             sources=tuple(paths),
             folder=await asyncio.to_thread(self._folder, job, folder),
             start=int(start),
@@ -200,11 +210,48 @@ class Methods:
     async def _queue(self, record: Record, peer: Peer) -> None:
         """Queue a job, or find it where it was asked for before."""
         sources = await asyncio.to_thread(self._locate_all, record.task.sources)
-        record.task = msgspec.structs.replace(record.task, sources=sources)
+        model = await self._model(record.task)
+        record.task = msgspec.structs.replace(record.task, sources=sources, model=model)
         record = await self._dispatcher.accept(record)
         self._audience.admit(record, peer)
         peer.reply(JOBS[record.task.kind], record.task.job, record.state)
         announce(record, peer)
+
+    async def _model(self, task: Task) -> str:
+        """Return the model of a task: as named, by its quality, or the default.
+
+        A job that is asked for again keeps the model that was chosen for it.
+        """
+        wishes = await asyncio.to_thread(KINDS[task.kind].wishes, task)
+        if not wishes:
+            return task.model or self._settings.models[0]
+        if task.model:
+            raise OptionError(f"{task.model} is a model; quality is in place of one.")
+        known = self._dispatcher.find(task.job)
+        if known and known.task.options == task.options:
+            return known.task.model
+        choice = await asyncio.to_thread(choose_model, wishes, self._conditions)
+        log.info("chosen", job=task.job, model=choice.model.name, reason=str(choice))
+        return choice.model.name
+
+    async def _choose(self, peer: Peer, quality: str, stems: str, options: str = "") -> None:
+        said = {**_parse_options(options), "quality": quality, "stems": stems}
+        choices = SeparateChoices.parse(said)
+        wishes = choices.wishes(choices.stems)
+        if not wishes:
+            raise OptionError("A model is chosen by a quality: fast, good or best.")
+        choice = await asyncio.to_thread(choose_model, wishes, self._conditions)
+        model = choice.model
+        speed = 1 / model.cost if model.cost else 0.0
+        peer.reply(
+            CHOOSE,
+            model.name,
+            ",".join(model.stems),
+            int(model.is_here),
+            model.size_bytes or 0,
+            speed,
+            str(choice),
+        )
 
     def _status(self, peer: Peer, job: str) -> None:
         record = self._find(job)

@@ -93,7 +93,7 @@ def find_loudest(plan: Plan, blocks: Iterable[Block], manifest: BandedModel) -> 
 
 
 def _powers(manifest: BandedModel) -> NDArray[np.float32]:
-    """Return what the masks of all bins are raised to."""
+    """Return what masks (…, bins) are raised to."""
     powers = np.ones(manifest.bins, np.float32)
     if sharpening := manifest.sharpening:
         powers[: sharpening.split_bin] = sharpening.below

@@ -277,7 +277,7 @@ def resample(samples: Signal, ratio: Fraction, way: Resampling) -> Signal:
 
 @cache
 def _sinc(taps: int) -> NDArray[np.float32]:
-    """Return a low-pass of so many taps for each sample at the lower rate."""
+    """Return a low-pass (elements,) of so many for each sample at the lower rate."""
     half = int(_SINC_HALF_SAMPLES * taps)
     places = np.arange(-half, half + 1) / taps
     window = np.i0(_SINC_BETA * np.sqrt(1 - np.square(places / _SINC_HALF_SAMPLES)))

@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from daw_bridge.separation.providers import Precision, Provider
     from daw_bridge.separation.synthesis import Estimator
 
-_log = logging.getLogger(__name__)
 _LARGE_BYTES = 1 << 27
 """Of a network: MDX-Net's, which is fastest side by side, has half of it."""
+_log = logging.getLogger(__name__)
 
 
 class Model(NamedTuple):

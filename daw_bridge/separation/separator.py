@@ -37,6 +37,7 @@ from daw_bridge.separation.options import SeparationOptions, make_plan
 from daw_bridge.separation.providers import join_providers
 from daw_bridge.separation.synthesis import Synthesis
 from daw_bridge.stft import fft
+from daw_bridge.system import usable_cpus
 from daw_bridge.weights.obtaining import ensure_model
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Separator:
         loader: Loader | None = None,
     ) -> None:
         self.manifest = ensure_model(model)
+        self.threads = threads or usable_cpus()
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
         self.precision = settle_precision(precision, provider)

@@ -253,6 +253,26 @@ def test_products_take_too_much_time_together(tmp_path: Path) -> None:
         inspect(graph(nodes, arrays), tmp_path)
 
 
+def test_sequences_attend_to_themselves_alone(tmp_path: Path) -> None:
+    inspect(attending(), tmp_path)
+    nodes = [
+        node("Reshape", "input", "flat", output="rows"),
+        node("Tile", "rows", "often", output="long"),
+        *(
+            fused("MultiHeadAttention", "long", "long", "long", output=f"x{number}", num_heads=1)
+            for number in range(8)
+        ),
+        node("Neg", "input"),
+    ]
+    for shape, times in (([256, 1, 32], [1, 1 << 14, 1]), ([1, 256, 32], [1, 1 << 14, 1])):
+        arrays = {"flat": np.array(shape), "often": np.array(times)}
+        if shape[0] > 1:
+            inspect(graph(nodes, arrays), tmp_path)
+            continue
+        with pytest.raises(WeightsError, match="too much time"):
+            inspect(graph(nodes, arrays), tmp_path)
+
+
 @pytest.mark.parametrize("operator", ["DynamicQuantizeMatMul", "MatMulIntegerToFloat"])
 def test_products_of_integers_are_known(
     operator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -281,26 +301,6 @@ def test_products_of_integers_are_known(
     monkeypatch.setattr(inspection, "_ALL_PRODUCTS", prod(SHAPE) * 48 - 1)
     with pytest.raises(WeightsError, match="too much time"):
         inspect(multiplied(48), tmp_path)
-
-
-def test_sequences_attend_to_themselves_alone(tmp_path: Path) -> None:
-    inspect(attending(), tmp_path)
-    nodes = [
-        node("Reshape", "input", "flat", output="rows"),
-        node("Tile", "rows", "often", output="long"),
-        *(
-            fused("MultiHeadAttention", "long", "long", "long", output=f"x{number}", num_heads=1)
-            for number in range(8)
-        ),
-        node("Neg", "input"),
-    ]
-    for shape, times in (([256, 1, 32], [1, 1 << 14, 1]), ([1, 256, 32], [1, 1 << 14, 1])):
-        arrays = {"flat": np.array(shape), "often": np.array(times)}
-        if shape[0] > 1:
-            inspect(graph(nodes, arrays), tmp_path)
-            continue
-        with pytest.raises(WeightsError, match="too much time"):
-            inspect(graph(nodes, arrays), tmp_path)
 
 
 def test_shapes_that_follow_from_the_input_are_known(tmp_path: Path) -> None:

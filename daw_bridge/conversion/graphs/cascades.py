@@ -7,7 +7,7 @@ and in ``nets_new.py``, of 5.1. Arrays tell how wide and how deep a network is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.conversion.graphs.layers import Layers
+
+Spectrum: TypeAlias = Value
+"""(1, channels, bins, frames)"""
 
 _NORM_EPSILON = 1e-5
 _LEAK = 0.01
@@ -45,11 +48,11 @@ class CascadeLayers:
 
     layers: Layers
 
-    def join(self, *values: Value) -> Value:
+    def join(self, *values: Spectrum) -> Spectrum:
         """Join the channels of spectra."""
         return self.layers.join(*values, axis=1)
 
-    def unit(self, x: Value, scope: str, *, leaks: bool = False, **shape: Any) -> Value:
+    def unit(self, x: Spectrum, scope: str, *, leaks: bool = False, **shape: Any) -> Spectrum:
         """Add a convolution, which may be a depthwise and a pointwise one, its norm and a ReLU.
 
         Args:
@@ -70,7 +73,7 @@ class CascadeLayers:
             return self.layers.apply("LeakyRelu", convolved, alpha=_LEAK)
         return self.layers.apply("Relu", convolved)
 
-    def pyramid(self, x: Value, scope: str, dilations: dict[int, tuple[int, int]]) -> Value:
+    def pyramid(self, x: Spectrum, scope: str, dilations: dict[int, tuple[int, int]]) -> Spectrum:
         """Add convolutions of several dilations side by side, and one over what they give."""
         mean = self.unit(self.layers.mean(x, 2), f"{scope}.conv1.1")
         size = self.layers.stored(np.array((*mean.shape[:2], *x.shape[2:])))
@@ -87,7 +90,7 @@ class CascadeLayers:
         is_sequence = self.layers.has(f"{scope}.bottleneck.0.conv.0.weight")
         return self.unit(self.join(*parts), f"{scope}.bottleneck" + ".0" * is_sequence)
 
-    def widen(self, x: Value, skip: Value) -> Value:
+    def widen(self, x: Spectrum, skip: Spectrum) -> Spectrum:
         """Stretch a spectrum to the size of another, linearly from corner to corner, and join it.
 
         Raises:
@@ -104,7 +107,7 @@ class CascadeLayers:
         )
         return self.join(Value(name, shape), skip)
 
-    def recur(self, x: Value, scope: str) -> Value:
+    def recur(self, x: Spectrum, scope: str) -> Spectrum:
         """Add an LSTM over frames of what becomes one channel: (1, 1, bins, frames)."""
         layers = self.layers
         plane = self.unit(x, f"{scope}.conv")
@@ -117,7 +120,7 @@ class CascadeLayers:
         dense = layers.apply("Relu", layers.apply("Add", layers.matmul(flat, kernel), bias))
         return layers.reshape(layers.transpose(dense, 1, 0), (1, 1, bins, frames))
 
-    def mask(self, x: Value, output: str) -> Value:
+    def mask(self, x: Spectrum, output: str) -> Spectrum:
         """Add the last convolution and the sigmoid, by the name of the graph's output."""
         out = self._convolve(x, Folded(self.layers.array("out.weight"), _NOTHING))
         stem = self.layers.reshape(out, (1, *out.shape))
@@ -139,13 +142,13 @@ class CascadeLayers:
 
     def _convolve(
         self,
-        x: Value,
+        x: Spectrum,
         folded: Folded,
         *,
         stride: int = 1,
         dilation: tuple[int, int] = (1, 1),
         groups: int = 1,
-    ) -> Value:
+    ) -> Spectrum:
         """Add a convolution with as much around it as keeps the size, but for a stride.
 
         Raises:
@@ -170,7 +173,7 @@ class CascadeLayers:
 _NOTHING = np.zeros(0, np.float32)
 
 
-def add_cascade(layers: Layers, magnitudes: Value, output: str) -> Value:
+def add_cascade(layers: Layers, magnitudes: Spectrum, output: str) -> Spectrum:
     """Add a whole network of either generation.
 
     Args:
@@ -191,7 +194,7 @@ def is_recurrent(layers: Layers) -> bool:
     return layers.has("stg3_full_band_net.lstm_dec2.dense.0.weight")
 
 
-def _add_plain_cascade(add: CascadeLayers, x: Value, output: str) -> Value:
+def _add_plain_cascade(add: CascadeLayers, x: Spectrum, output: str) -> Spectrum:
     halves = _halve(add.layers, x)
     bands = [
         _add_plain_net(add, half, f"stg1_{side}_band_net")
@@ -204,7 +207,7 @@ def _add_plain_cascade(add: CascadeLayers, x: Value, output: str) -> Value:
     return add.mask(seen[-1], output)
 
 
-def _add_plain_net(add: CascadeLayers, x: Value, scope: str) -> Value:
+def _add_plain_net(add: CascadeLayers, x: Spectrum, scope: str) -> Spectrum:
     """Add a U-Net of version 5, whose levels are halved after they are passed on."""
     depth = 4 + add.layers.has(f"{scope}.enc5.conv1.conv.0.weight")
     skips = []
@@ -217,7 +220,7 @@ def _add_plain_net(add: CascadeLayers, x: Value, scope: str) -> Value:
     return x
 
 
-def _add_recurrent_cascade(add: CascadeLayers, x: Value, output: str) -> Value:
+def _add_recurrent_cascade(add: CascadeLayers, x: Spectrum, output: str) -> Spectrum:
     halves = _halve(add.layers, x)
     seen = [[half] for half in halves]
     for stage in ("stg1", "stg2"):
@@ -227,7 +230,7 @@ def _add_recurrent_cascade(add: CascadeLayers, x: Value, output: str) -> Value:
     return add.mask(_add_recurrent_net(add, add.join(*full), "stg3_full_band_net"), output)
 
 
-def _add_side(add: CascadeLayers, x: Value, side: str) -> Value:
+def _add_side(add: CascadeLayers, x: Spectrum, side: str) -> Spectrum:
     """Add what sees one half of the bins; that of the lower half ends with a narrower layer."""
     scope = f"{side}_band_net"
     if add.layers.has(f"{scope}.1.conv.0.weight"):
@@ -235,7 +238,7 @@ def _add_side(add: CascadeLayers, x: Value, side: str) -> Value:
     return _add_recurrent_net(add, x, scope)
 
 
-def _add_recurrent_net(add: CascadeLayers, x: Value, scope: str) -> Value:
+def _add_recurrent_net(add: CascadeLayers, x: Spectrum, scope: str) -> Spectrum:
     """Add a U-Net of version 5.1, with an LSTM beside the last but one level."""
     levels = [add.unit(x, f"{scope}.enc1")]
     for level in range(2, 6):
@@ -249,13 +252,13 @@ def _add_recurrent_net(add: CascadeLayers, x: Value, scope: str) -> Value:
     return x
 
 
-def _halve(layers: Layers, x: Value) -> tuple[Value, Value]:
+def _halve(layers: Layers, x: Spectrum) -> tuple[Spectrum, Spectrum]:
     """Cut a spectrum into the lower and the upper half of its bins."""
     half = x.shape[2] // 2
     low, high = (layers.crop(x, 2, start, half) for start in (0, half))
     return low, high
 
 
-def _first_and_last(parts: Sequence[Value]) -> list[Value]:
+def _first_and_last(parts: Sequence[Spectrum]) -> list[Spectrum]:
     """Return what a stage sees of a half: itself, and what the stage before made of it."""
     return list(dict.fromkeys((parts[0], parts[-1])))

@@ -135,6 +135,22 @@ class Layers:
         name = self.graph.add("Conv", [x.name, *weights], **attributes)
         return Value(name, (x.shape[0], outputs, *x.shape[2:]))
 
+    def convolve_parts(self, x: Value, layer: str, parts: Sequence[slice]) -> list[Value]:
+        """Add a convolution for each of some parts of a layer's filters.
+
+        (b, channels, frames or bins, …) → (b, filters of the part, the same, …) each.
+        """
+        arrays = [self.graph.array(f"{self.scope}{layer}.{name}") for name in ("weight", "bias")]
+        _, inputs, *sizes = arrays[0].shape
+        check_width(layer, inputs, x)
+        pads = [size // 2 for size in sizes]
+        made = []
+        for part in parts:
+            kernel, bias = (self.stored(array[part]) for array in arrays)
+            name = self.graph.add("Conv", [x.name, kernel.name, bias.name], pads=[*pads, *pads])
+            made.append(Value(name, (x.shape[0], kernel.shape[0], *x.shape[2:])))
+        return made
+
     def downsample(self, x: Value, layer: str, stride: int, pads: tuple[int, int]) -> Value:
         """Add a convolution with a stride over the first axis behind the channels.
 

@@ -15,6 +15,8 @@ import yaml
 from daw_bridge import SeparationOptions, Separator
 from daw_bridge.conversion.families import roformer
 from daw_bridge.conversion.family import ImportWishes
+from daw_bridge.conversion.graphs import roformer as graphs
+from daw_bridge.errors import DawBridgeError, OptionError, WeightsError
 from daw_bridge.library.models import load_manifest
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
