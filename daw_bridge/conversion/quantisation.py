@@ -1,6 +1,6 @@
 """The matrix products of a network in eight bits, which processors sum up several times as fast.
 
-A product of rows (…, inputs) and a kernel (inputs, outputs) that does not change becomes one of
+A product of rows (…, features) and a kernel (features, filters) that does not change becomes one of
 integers: each column of the kernel has a scale of its own, and what comes in has one scale, found
 anew each time. Nodes that take the same rows share what these become. A bias that is added is added
 in the same node.
@@ -35,7 +35,7 @@ _UINT8_OUTPUTS = ("bytes", "scale", "zero")
 
 
 class Kernel(NamedTuple):
-    """A kernel in eight bits: ``integers`` (inputs, outputs), times ``scales`` (outputs,)."""
+    """A kernel in eight bits: ``integers`` (features, filters), times ``scales`` (filters,)."""
 
     integers: NDArray[np.int8]
     scales: NDArray[np.float32]
@@ -60,7 +60,7 @@ class Product(NamedTuple):
 
 
 def quantise_kernel(kernel: NDArray[Any]) -> Kernel:
-    """Return a kernel of floats (inputs, outputs) in eight bits; rounding is to even."""
+    """Return a kernel of floats (features, filters) in eight bits; rounding is to even."""
     largest = np.abs(kernel).max(axis=0).astype(np.float32)
     scales = np.where(largest > 0, largest / np.float32(_LARGEST), np.float32(1))
     integers = np.clip(np.rint(kernel / scales), -_LARGEST, _LARGEST).astype(np.int8)
@@ -177,11 +177,11 @@ _CONSTANT: Mapping[str, Callable[[Sequence[NDArray[Any]], Mapping[str, Any]], ND
     "Mul": lambda arrays, _: arrays[0] * arrays[1],
     "Transpose": lambda arrays, told: arrays[0].transpose(told.get("perm")),
 }
-"""What makes a kernel of arrays that are stored, in the graphs of converters."""
+"""What makes a kernel of arrays of any shape that are stored, in the graphs of converters."""
 
 
 class _Target:
-    """The nodes and arrays that a graph gets."""
+    """The nodes, and the arrays of any shape, that a graph gets."""
 
     def __init__(self, source: _Source) -> None:
         self.nodes: list[onnx.NodeProto] = []

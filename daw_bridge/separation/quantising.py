@@ -27,7 +27,7 @@ from daw_bridge.conversion.process import quantise_apart
 from daw_bridge.errors import ModelError, OptionError, OutputError
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.files.reading import count_frames, open_audio
-from daw_bridge.library.models import load_components, load_manifest
+from daw_bridge.library.models import load_components
 from daw_bridge.library.places import cache_folder
 from daw_bridge.separation.loading import Loader
 from daw_bridge.separation.options import SeparationOptions
@@ -36,6 +36,7 @@ from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.separation.separator import Separator
 from daw_bridge.weights.inspecting import ensure_harmless
 from daw_bridge.weights.installing import ensure_networks, own_networks, weights_folder
+from daw_bridge.weights.obtaining import ensure_model
 from daw_bridge.weights.quantised import Measured, keep_quantised
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def quantise_model(
         AudioError: the song cannot be read.
         ModelError: the model is unknown, or would not be faster, or loses too much.
     """
-    manifest = load_manifest(name)
+    manifest = ensure_model(name)
     ensure_networks(manifest)
     song = song or find_example(manifest)
     with _workplace() as folder:
@@ -322,7 +323,7 @@ class _Meter:
         self._lock = threading.Lock()
 
     def add(self, gauges: NDArray[np.float32]) -> None:
-        """Add what a run tells: (3 · products,)."""
+        """Add what a run tells: (elements,), three of each product."""
         with self._lock:
             self._sums += gauges.reshape(-1, 3)
 

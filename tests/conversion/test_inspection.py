@@ -285,7 +285,7 @@ def test_products_of_integers_are_known(
         nodes, inputs = [], ["input", "kernel", "scales"]
         if operator == "MatMulIntegerToFloat":
             nodes.append(
-                helper.make_node("DynamicQuantizeLinear", ["rows"], ["x", "scale", "zero"])
+                helper.make_node("DynamicQuantizeLinear", ["input"], ["x", "scale", "zero"])
             )
             inputs = ["x", "kernel", "scale", "scales", "zero"]
         nodes.append(node(operator, *inputs, domain="com.microsoft"))
