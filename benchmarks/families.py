@@ -1,8 +1,8 @@
 """What networks of other families cost beside their references.
 
 python -m benchmarks.families [FAMILY ...] [--song SONG] [--seconds 60] [--rounds 3]
-                              [--workspace FOLDER] [--nnabla PYTHON] [--training CHECKOUT]
-                              [--audio-separator PYTHON]
+                              [--workspace FOLDER] [--nnabla PYTHON] [--audio-separator PYTHON]
+                              [--training CHECKOUT]
 
 Networks of real size with random weights, written by the reference and imported by ``stemtool``;
 the same song, whole processes, in alternation. The references are installed below the workspace;
@@ -125,13 +125,13 @@ def main() -> None:
     parser.add_argument("--training", default="", metavar="CHECKOUT")
     parser.add_argument("--audio-separator", default="", metavar="PYTHON")
     arguments = parser.parse_args()
-    environment = install_references(arguments.workspace)
-    environment["TRAINING"] = arguments.training
     pythons = {
         NNABLA: arguments.nnabla,
-        SPECTRAL: arguments.training and sys.executable,
         VR: arguments.audio_separator,
+        SPECTRAL: arguments.training and sys.executable,
     }
+    environment = install_references(arguments.workspace)
+    environment["TRAINING"] = arguments.training
     print(f"{'':24}{'reference':>20}{'stemtool':>20}   times faster, less cpu, less memory")
     for name in arguments.families or FAMILIES:
         python = pythons.get(FAMILIES[name].references, sys.executable)

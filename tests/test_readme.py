@@ -14,6 +14,7 @@ import click
 import pytest
 import soundfile
 
+from daw_bridge.library.catalogue import read_catalogue
 from daw_bridge.library.models import read_manifest
 from daw_bridge.rendering.layout import read_layout
 from daw_bridge.rendering.preset import read_preset
@@ -177,6 +178,8 @@ def test_every_toml_file_is_read(page: str, text: str, tmp_path: Path) -> None:
     path.write_text(text, "utf-8")
     if "\n[optimiser]" in text:
         assert read_config(path).name == name[0]
+    elif "[[models]]" in text:
+        assert read_catalogue(path).models[0].name == name[0]
     elif "\nkind = " in text:
         assert read_manifest(path).name == name[0]
     elif "\nlike = " in text:

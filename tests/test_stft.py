@@ -17,6 +17,16 @@ def test_forward_is_the_transform_of_windowed_frames() -> None:
     assert level_db(np.abs(spectra[1, 37] - expected), np.abs(expected)) < -110
 
 
+def test_a_rectangular_window_leaves_samples_as_they_are() -> None:
+    stft = Stft(4096, 1024, "rectangular")
+    samples = np.random.default_rng(0).standard_normal((2, stft.count_samples(40)))
+    spectra = stft.forward(samples.astype(np.float32))
+    expected = np.fft.rfft(samples[1, 37 * 1024 : 37 * 1024 + 4096])
+    assert level_db(np.abs(spectra[1, 37] - expected), np.abs(expected)) < -110
+    restored = stft.inverse(spectra)[:, 4096:-4096]
+    assert level_db(restored - samples[:, 4096:-4096], restored) < -120
+
+
 @pytest.mark.parametrize("pieces", [[50], [1, 2, 47], [17, 33]])
 @pytest.mark.parametrize(("window", "hop"), [(4096, 1024), (2048, 512), (4096, 512)])
 def test_inverse_in_pieces_gives_the_signal_back(pieces: list[int], window: int, hop: int) -> None:

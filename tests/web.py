@@ -34,6 +34,7 @@ class Site:
     redirects: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     """Path and Range of each."""
+    answers_head: bool = True
 
 
 @contextmanager
@@ -60,6 +61,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+    def do_HEAD(self) -> None:
+        if self._site.answers_head:
+            self.do_GET()
+        else:
+            self.send_error(405)
 
     def do_GET(self) -> None:
         site = self._site
@@ -105,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
         if site.tells_length:
             self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
+        if self.command == "HEAD":
+            return
         with suppress(ConnectionError):  # who has seen enough hangs up
             self.wfile.write(content[start : None if cut is None else start + cut])
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from daw_bridge.errors import OptionError
+from daw_bridge.library.ladder import RUNGS
 from stemtool_cli.streams import show
 
 _INTO = click.option(
@@ -86,8 +88,11 @@ def uninstall_daw(name: str, into: Path | None) -> None:
 @click.argument("session", type=click.Path(path_type=Path))
 @click.argument("tracks", nargs=-1, required=True, metavar="TRACKS...")
 @click.option("-m", "--model", default="", help="See: stemtool models list.")
+@click.option("--quality", type=click.Choice(RUNGS), help="In place of -m; see docs/models.md.")
 @click.option("--stems", default="", metavar="NAMES", help="Which stems to make. Default: all.")
-def separate_tracks(session: Path, tracks: tuple[str, ...], model: str, stems: str) -> None:
+def separate_tracks(
+    session: Path, tracks: tuple[str, ...], model: str, quality: str | None, stems: str
+) -> None:
     """Separate TRACKS of a saved Ardour SESSION (a folder, or a file in it), without a window.
 
     The stems come to new tracks of the session. Close it in Ardour first; `stemtool serve` must
@@ -95,6 +100,9 @@ def separate_tracks(session: Path, tracks: tuple[str, ...], model: str, stems: s
     """
     from daw_bridge.daw.ardour.session import separate_track
 
+    if quality and model:
+        raise OptionError(f"-m {model} is a model; --quality is in place of one.")
+    model = f"quality:{quality}" if quality else model
     for track in tracks:
         for name in separate_track(session, track, model=model, stems=stems):
             show(name)

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from daw_bridge.bounds import MAX_OVERLAP, MAX_SHIFTS, MAX_TRACK, MAX_WIENER_ITERATIONS
+from daw_bridge.errors import OptionError
 from daw_bridge.files.containers import BITS, CONTAINERS
+from daw_bridge.library.ladder import RUNGS
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.printing import printable
-from daw_bridge.separation.providers import PROVIDER_NAMES, Provider
+from daw_bridge.separation.providers import PRECISIONS, PROVIDER_NAMES, Precision, Provider
 from stemtool_cli.streams import complain, show
 
 if TYPE_CHECKING:
@@ -35,11 +37,13 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.job import Progress, Result
     from daw_bridge.jobs.render import StemMaker
     from daw_bridge.jobs.requests import Excerpt
+    from daw_bridge.library.ladder import Choice, Rung
     from daw_bridge.separation.separator import Separator
 
     Command: TypeAlias = Callable[..., None]
     Decorator: TypeAlias = Callable[[Command], Command]
 
+_QUALITY = f"--quality {'|'.join(RUNGS)}"
 
 # --- objects, filled from options
 
@@ -47,8 +51,9 @@ if TYPE_CHECKING:
 def gathered(**kinds: Callable[..., object] | str) -> Decorator:
     """Have a command take options as objects, each made of those that its arguments are named as.
 
-    What was not said is left to the object. A class that is slow to load is named, module:class,
-    and loaded when the command runs, so that --help is quick.
+    What was not said is left to the object, and what two could take goes to the first. A class that
+    is slow to load is named, module:class, and loaded when the command runs, so that --help is
+    quick.
     """
 
     def decorate(command: Command) -> Command:
@@ -68,30 +73,75 @@ def gathered(**kinds: Callable[..., object] | str) -> Decorator:
 
 @dataclass(frozen=True)
 class Engine:
-    """What makes stems: a model, what it runs on, and how much is kept of what it makes."""
+    """What makes stems: a model, what it runs on, how exactly, and how much is kept of them.
 
-    model: str = DEFAULT_MODEL
+    In place of a model, a rung of the ladder may be said; ``commercial`` and ``offline`` go with
+    it.
+    """
+
+    model: str = ""
+    quality: Rung | None = None
+    commercial: bool = False
+    offline: bool = False
     provider: Provider = "auto"
     require_gpu: bool = False
     threads: int | None = None
+    precision: Precision = "float"
     cache_limit: float = 0
+
+    @property
+    def device(self) -> Provider:
+        """What it is to run on."""
+        return "gpu" if self.require_gpu else self.provider
+
+    def choose(self, stems: tuple[str, ...]) -> Choice | None:
+        """Return the model that a rung stands for, for some stems; None where none was said.
+
+        Raises:
+            OptionError: options do not go together.
+            ModelError: no model makes the stems, or none that does is allowed.
+        """
+        if not self.quality:
+            if self.commercial or self.offline:
+                raise OptionError(f"--commercial and --offline go with {_QUALITY}.")
+            return None
+        if self.model:
+            raise OptionError(f"-m {self.model} is a model; {_QUALITY} is in place of one.")
+        from daw_bridge.jobs.choosing import choose_model
+        from daw_bridge.library.costs import Conditions
+        from daw_bridge.library.ladder import Wishes
+
+        wishes = Wishes(self.quality, stems, self.commercial, self.offline)
+        return choose_model(wishes, Conditions(self.device, self.threads, self.precision))
 
     def open(self) -> Separator:
         """Load the model."""
         from daw_bridge.separation.separator import Separator
 
-        provider: Provider = "gpu" if self.require_gpu else self.provider
-        return Separator(self.model, provider=provider, threads=self.threads)
+        return Separator(
+            self.model or DEFAULT_MODEL,
+            provider=self.device,
+            threads=self.threads,
+            precision=self.precision,
+        )
 
-    def maker(self) -> StemMaker:
+    def maker(self, open_separator: Callable[[], Separator]) -> StemMaker:
         """Return what makes stems, or finds them in the cache."""
         from daw_bridge.jobs.cache import StemCache
         from daw_bridge.jobs.render import StemMaker
-        from daw_bridge.library.models import load_manifest
+        from daw_bridge.weights.obtaining import ensure_model
 
         limit_bytes = round(self.cache_limit * 1e9)
         cache = StemCache(limit_bytes=limit_bytes) if limit_bytes else None
-        return StemMaker(load_manifest(self.model), self.open, cache)
+        manifest = ensure_model(self.model or DEFAULT_MODEL)
+        return StemMaker(manifest, open_separator, cache, self._settled_precision())
+
+    def _settled_precision(self) -> Precision:
+        if self.precision == "float":
+            return "float"
+        from daw_bridge.separation.loading import settle_precision  # slow to load
+
+        return settle_precision(self.precision, self.device)
 
 
 @dataclass(frozen=True)
@@ -215,9 +265,26 @@ def _together(*options: Decorator) -> Decorator:
     return add
 
 
-model_option = click.option(
-    "-m", "--model", default=DEFAULT_MODEL, show_default=True, help="See: stemtool models list."
-)
+quality_options = _together(
+    click.option(
+        "--quality", type=click.Choice(RUNGS),
+        help="In place of -m: the best model for the stems, the best that keeps up with real time"
+        " on this machine, or the fastest. docs/models.md has the rules.",
+    ),
+    click.option(
+        "--commercial", is_flag=True,
+        help="With --quality: only weights known to be free for commercial use.",
+    ),
+    click.option(
+        "--offline", is_flag=True, help="With --quality: only models that are on this machine."
+    ),
+)  # fmt: skip
+model_options = _together(
+    click.option(
+        "-m", "--model", show_default=DEFAULT_MODEL, help="See: stemtool models list."
+    ),
+    quality_options,
+)  # fmt: skip
 bits_option = click.option("--bits", type=click.Choice(BITS), help="For wav and flac. Default: 24.")
 cache_limit_option = click.option(
     "--cache-limit", type=click.FloatRange(0), default=4.0, show_default=True, metavar="GB",
@@ -238,6 +305,10 @@ provider_options = _together(
     click.option(
         "--provider", type=click.Choice(PROVIDER_NAMES), default="auto", show_default=True,
         help="What to run networks on.",
+    ),
+    click.option(
+        "--precision", type=click.Choice(PRECISIONS), default="float", show_default=True,
+        help="int8 is faster on CPUs, once stemtool models quantise was run.",
     ),
     click.option(
         "--threads", type=click.IntRange(1), metavar="N", help="CPU threads. Default: all."
@@ -333,7 +404,8 @@ def describe_files(result: Result, origin: str) -> list[str]:
         f"{result.source}",
         *(f"  {name:<14} {path}" for name, path in result.outputs.items()),
         f"  {seconds:.1f} s of audio, {result.frames} frames, in {result.elapsed_s:.1f} s:"
-        f" {result.times_real_time:.0f} x real time{origin} {result.provider}",
+        f" {result.times_real_time:.0f} x real time{origin} {result.provider}"
+        f"{' in int8' if result.precision == 'int8' else ''}",
         *_describe_length(result),
     ]
 

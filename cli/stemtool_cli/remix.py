@@ -21,7 +21,7 @@ from stemtool_cli.options import (
     describe_files,
     describe_result,
     gathered,
-    model_option,
+    model_options,
     running_options,
     set_up,
     span_options,
@@ -30,6 +30,7 @@ from stemtool_cli.options import (
     track_option,
     warn_of,
 )
+from stemtool_cli.outlook import Outlook
 
 if TYPE_CHECKING:
     from daw_bridge.files.containers import Container
@@ -107,7 +108,7 @@ def _split_pair(text: str) -> tuple[str, str]:
     help="Take the stems from here, as stemtool separate wrote them.",
 )  # fmt: skip
 @click.option("--keep-stems", is_flag=True, help="Also write the stems, to OUT's name + .stems.")
-@model_option
+@model_options
 @span_options
 @click.option("--format", "container", type=click.Choice(CONTAINERS), help="Default: as in OUT.")
 @bits_option
@@ -117,9 +118,9 @@ def _split_pair(text: str) -> tuple[str, str]:
 @strict_option
 @track_option
 @gathered(
+    engine=Engine,
     choices="daw_bridge.jobs.requests:RemixChoices",
     named=Files,
-    engine=Engine,
     span=Span,
     display=Display,
 )
@@ -160,11 +161,12 @@ def remix(
     with to_file(output, container) as path, display.progress(file.name) as progress:
         excerpt = span.of(file, track=choices.track)
         job = replace(choices.job(excerpt, folder, named.read()), output=path)
-        result = run_remix(job, engine.maker(), progress=progress)
+        outlook = Outlook.of(engine, display, job)
+        result = run_remix(job, outlook.maker(job), progress=outlook.watch(progress))
     if path != output:  # it was printed
         display = Display(quiet=True)
     display.say(*_describe(result, job.preset))
-    display.report(describe_result(result))
+    display.report(describe_result(result) | outlook.describe())
     if warn_of(result.warnings):
         raise click.exceptions.Exit(1)
 

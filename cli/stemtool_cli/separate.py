@@ -22,7 +22,7 @@ from stemtool_cli.options import (
     describe_result,
     gathered,
     method_options,
-    model_option,
+    model_options,
     read_names,
     running_options,
     set_up,
@@ -31,6 +31,7 @@ from stemtool_cli.options import (
     track_option,
     warn_of,
 )
+from stemtool_cli.outlook import Outlook
 from stemtool_cli.streams import complain
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.requests import Excerpt, SeparateChoices
     from daw_bridge.jobs.separate import SeparateJob
     from daw_bridge.library.manifest import ModelManifest
-    from daw_bridge.separation.separator import Separator
 
 
 class Failure(NamedTuple):
@@ -62,7 +62,7 @@ class Failure(NamedTuple):
     "-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path),
     help="Folder for the stems; it is made if need be.",
 )  # fmt: skip
-@model_option
+@model_options
 @click.option(
     "--stems", metavar="NAMES", type=read_names,
     help="Which stems to write, separated by commas. Default: all.",
@@ -85,7 +85,7 @@ class Failure(NamedTuple):
 @strict_option
 @track_option
 @gathered(
-    choices="daw_bridge.jobs.requests:SeparateChoices", engine=Engine, span=Span, display=Display
+    engine=Engine, choices="daw_bridge.jobs.requests:SeparateChoices", span=Span, display=Display
 )
 def separate(
     files: tuple[Path, ...],
@@ -116,25 +116,31 @@ def separate(
           tell files of the same name apart by their folders
     """
     from daw_bridge.jobs.job import check_outputs  # here, to keep --help quick
+    from daw_bridge.jobs.separate import run_separate
 
     set_up(display)
     results: list[Result] = []
     sources = _distinct(files)
-    with engine.open() as separator:
+    outlook = Outlook(engine, display, choices.stems)
+    with outlook.engine.open() as separator:
         excerpts, failures = _open(sources, span, choices.track)
         jobs = [replace(choices.job(each, output), name=name) for each in excerpts]
         jobs = _keep_writable(jobs, separator.manifest, failures)
         check_outputs(jobs, separator.manifest)
+        outlook.expect(separator, jobs)
         for job in jobs:
             try:
-                results.append(_run(job, separator, display))
+                with display.progress(job.source.name) as progress:
+                    done = run_separate(job, separator, progress=outlook.watch(progress))
             except DawBridgeError as error:
                 failures.append(Failure(job.source, error))
                 continue
-            display.say(*_describe(results[-1]))
+            results.append(done)
+            display.say(*_describe(done))
     damaged = [result for result in results if warn_of(result.warnings)]
     failed = [{"source": each.source, "error": str(each.error)} for each in failures]
-    display.report({"separated": list(map(describe_result, results)), "failed": failed})
+    separated = list(map(describe_result, results))
+    display.report({"separated": separated, "failed": failed, **outlook.describe()})
     _report(failures, len(sources))
     if failures or damaged:
         raise click.exceptions.Exit(1)
@@ -172,13 +178,6 @@ def _keep_writable(
             continue
         kept.append(job)
     return kept
-
-
-def _run(job: SeparateJob, separator: Separator, display: Display) -> Result:
-    from daw_bridge.jobs.separate import run_separate
-
-    with display.progress(job.source.name) as progress:
-        return run_separate(job, separator, progress=progress)
 
 
 def _describe(result: Result) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings, Traffic
 from daw_bridge.printing import printable
 from daw_bridge.serving.limits import Limits
-from stemtool_cli.options import gathered, provider_options
+from stemtool_cli.options import Engine, gathered, provider_options, quality_options
+from stemtool_cli.streams import complain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -40,10 +42,11 @@ _FIRST = ("timestamp", "level", "event")
     help="File with a token that clients must know; needed where others can reach the address.",
 )  # fmt: skip
 @click.option(
-    "-m", "--model", "models", multiple=True, default=[DEFAULT_MODEL], show_default=True,
+    "-m", "--model", "models", multiple=True, show_default=DEFAULT_MODEL,
     help="Model to load before the port opens; more than one may be given, the first is the"
     " default of clients.",
 )  # fmt: skip
+@quality_options
 @click.option(
     "--jobs", type=click.IntRange(1), default=2, show_default=True,
     help="Jobs that run at a time; of several workers one is kept for selections of up to a"
@@ -113,8 +116,8 @@ _FIRST = ("timestamp", "level", "event")
 )  # fmt: skip
 @click.option("--log-json", is_flag=True, help="Log JSON instead of key=value, a line an event.")
 @click.option("-v", "--verbose", is_flag=True, help="Also log what is refused.")
-@gathered(limits=Limits, traffic=Traffic, settings=ServerSettings)
-def serve(*, settings: ServerSettings, log_json: bool, verbose: bool) -> None:
+@gathered(limits=Limits, traffic=Traffic, settings=ServerSettings, engine=Engine)
+def serve(*, settings: ServerSettings, engine: Engine, log_json: bool, verbose: bool) -> None:
     """Serve separation to DAWs and other programs, over OSC.
 
     Models are loaded before the port opens; the log then says "ready", and the file "server" in the
@@ -125,13 +128,32 @@ def serve(*, settings: ServerSettings, log_json: bool, verbose: bool) -> None:
     Examples:
       stemtool serve                                for programs of this machine
       stemtool serve --root ~/Music --root /mnt/sessions
+      stemtool serve --quality good                 the best model that keeps up with real time
       stemtool serve --host 0.0.0.0 --token-file token.txt --root /srv/stems
           for other machines too; clients must know the token
     """
     from daw_bridge.osc.server import serve as serve_osc
 
     _log_to_stderr(as_json=log_json, verbose=verbose)
-    serve_osc(settings)
+    serve_osc(_with_choice(settings, engine))
+
+
+def _with_choice(settings: ServerSettings, engine: Engine) -> ServerSettings:
+    """Return settings whose default model is the one that a rung of the ladder stands for."""
+    source = click.get_current_context().get_parameter_source("models")
+    is_named = source is not click.core.ParameterSource.DEFAULT
+    engine = replace(
+        engine,
+        model=settings.models[0] if is_named else "",
+        provider=settings.provider,
+        threads=settings.threads,
+        precision=settings.precision,
+    )
+    choice = engine.choose(())
+    if not choice:
+        return settings
+    complain(choice)
+    return replace(settings, models=(choice.model.name,))
 
 
 def read_token(path: Path | None) -> str:

@@ -19,7 +19,7 @@ from stemtool_cli.options import (
     describe_null,
     describe_result,
     gathered,
-    model_option,
+    model_options,
     running_options,
     set_up,
     strict_option,
@@ -27,6 +27,7 @@ from stemtool_cli.options import (
     track_option,
     warn_of,
 )
+from stemtool_cli.outlook import Outlook
 
 if TYPE_CHECKING:
     from daw_bridge.evaluation.surround import SurroundReport
@@ -96,7 +97,7 @@ class Check(NamedTuple):
 @click.option(
     "--lfe", metavar="none|HZ@dB", help="Crossover and gain, such as 80@-10. Default: the layout's."
 )
-@model_option
+@model_options
 @click.option(
     "--stems", metavar="DIR", type=click.Path(),
     help="Folder of FILE's stems; nothing is separated then.",
@@ -116,7 +117,7 @@ class Check(NamedTuple):
 @strict_option
 @track_option
 @gathered(
-    choices="daw_bridge.jobs.requests:UpmixChoices", check=Check, engine=Engine, display=Display
+    engine=Engine, choices="daw_bridge.jobs.requests:UpmixChoices", check=Check, display=Display
 )
 def upmix(
     file: Path | None,
@@ -152,13 +153,13 @@ def upmix(
     if str(target) == "-" and choices.output != "mix":
         raise click.UsageError(f"Standard output takes one file, and {choices.output} are several.")
     with to_file(target, container or "wav") as path, display.progress(file.name) as progress:
-        result = run_upmix(
-            _make_job(file, path, container, choices), engine.maker(), progress=progress
-        )
+        job = _make_job(file, path, container, choices)
+        outlook = Outlook.of(engine, display, job)
+        result = run_upmix(job, outlook.maker(job), progress=outlook.watch(progress))
     if path != target:  # it was printed
         display = Display(quiet=True)
     display.say(*_describe(result))
-    display.report(describe_result(result))
+    display.report(describe_result(result) | outlook.describe())
     if warn_of(result.warnings):
         raise click.exceptions.Exit(1)
 

@@ -7,6 +7,7 @@ passages     what YAML files of trainings tell of stems, and of how songs are cu
 families     one module each: its checkpoint's names, its network, the manifest's tables
 checkpoints  the containers that weights come in, opened without what wrote them
 graphs       the layers that networks are built of
+quantisation  products of floats → products of integers
 inspection   whether a graph of a stranger's is harmless to run
 examples     the song that a package of weights may carry
 """

@@ -63,7 +63,22 @@ class Inspect(msgspec.Struct, frozen=True, tag="inspect", kw_only=True):
     shapes: Shapes
 
 
-Order: TypeAlias = Convert | Inspect
+class Quantise(msgspec.Struct, frozen=True, tag="quantise", kw_only=True):
+    """Make the products of a network ones of integers, or, first, find what they would lose.
+
+    Attributes:
+        network: the path of an ONNX file.
+        folder: where what is made of it goes.
+        left: the products that stay as they are; None: all do, and tell what they would lose.
+    """
+
+    allowance: Allowance
+    network: Path
+    folder: Path
+    left: tuple[str, ...] | None
+
+
+Order: TypeAlias = Convert | Inspect | Quantise
 
 
 class Converted(msgspec.Struct, frozen=True, tag="converted"):
@@ -76,6 +91,12 @@ class Inspected(msgspec.Struct, frozen=True, tag="inspected"):
     """The network is harmless."""
 
 
+class Quantised(msgspec.Struct, frozen=True, tag="quantised"):
+    """The network is there, if it has such products; these are their names."""
+
+    products: tuple[str, ...]
+
+
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
     """What is wrong, and whether it is with an option, not with the file."""
 
@@ -83,7 +104,7 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
     is_option: bool = False
 
 
-Report: TypeAlias = Converted | Inspected | Failure
+Report: TypeAlias = Converted | Inspected | Quantised | Failure
 
 
 def encode(message: Order | Report) -> bytes:
@@ -112,7 +133,7 @@ def main() -> None:
 
 def _answer(order: Order) -> Report:
     try:
-        return _convert(order) if isinstance(order, Convert) else _inspect(order)
+        return _do(order)
     except DawBridgeError as error:
         return _fail(str(error), is_option=isinstance(error, OptionError))
     except MemoryError:
@@ -121,6 +142,16 @@ def _answer(order: Order) -> Report:
     except Exception as error:  # noqa: BLE001 - a stranger's file fails in many ways
         reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         return _fail(f"{_place(order)} is damaged, or nothing that can be read: {reason}.")
+
+
+def _do(order: Order) -> Report:
+    match order:
+        case Convert():
+            return _convert(order)
+        case Inspect():
+            return _inspect(order)
+        case Quantise():
+            return _quantise(order)
 
 
 def _place(order: Order) -> Path:
@@ -148,6 +179,22 @@ def _inspect(order: Inspect) -> Inspected:
 
     inspect_network(order.network, order.shapes)
     return Inspected()
+
+
+def _quantise(order: Quantise) -> Quantised:
+    from daw_bridge.conversion.inspection import read_network
+    from daw_bridge.conversion.quantisation import find_products, gauge, quantise
+
+    network = read_network(order.network)
+    products = find_products(network)
+    if order.left is None:
+        gauge(network)
+    else:
+        quantise(network, order.left)
+    if products:
+        serialised = network.SerializeToString(deterministic=True)
+        (order.folder / NETWORK).write_bytes(serialised)
+    return Quantised(tuple(products))
 
 
 def _path_to_json(path: Path) -> str:

@@ -15,7 +15,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import onnx
-from onnx import AttributeProto, TensorProto, helper, shape_inference
+from onnx import AttributeProto, TensorProto, helper, numpy_helper, shape_inference
 
 from daw_bridge.conversion.graphs.graph import RUNTIME_OPERATORS
 from daw_bridge.errors import WeightsError
@@ -64,7 +64,7 @@ Softmax Softplus Softsign Swish Tanh ThresholdedRelu
 _LAYERS = """
 AveragePool BatchNormalization Conv ConvTranspose Dropout GRU Gemm GlobalAveragePool GlobalLpPool
 GlobalMaxPool GroupNormalization InstanceNormalization LRN LSTM LayerNormalization LpNormalization
-LpPool MatMul MaxPool MeanVarianceNormalization RMSNormalization RNN
+LpPool MatMul MaxPool MeanVarianceNormalization RMSNormalization RNN SimplifiedLayerNormalization
 """
 _REDUCTIONS = """
 ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin
@@ -82,10 +82,16 @@ SpaceToDepth Split Squeeze Tile Transpose Trilu Unsqueeze Upsample
 _STANDARD = frozenset(
     " ".join((_ARITHMETIC, _ACTIVATIONS, _LAYERS, _REDUCTIONS, _QUANTISED, _PLACES)).split()
 )
+_FUSED = frozenset(
+    ["Gelu", "MultiHeadAttention", "RotaryEmbedding", "SkipSimplifiedLayerNormalization"]
+)
+"""What ONNX Runtime has beside the standard: each output is shaped like the first input."""
+_INTEGER_PRODUCTS = frozenset(["DynamicQuantizeMatMul", "MatMulIntegerToFloat"])
+"""What ONNX Runtime has for products of integers that give floats."""
 _OPERATORS = {
     "": _STANDARD,
     "ai.onnx": _STANDARD,
-    RUNTIME_OPERATORS: frozenset({"MultiHeadAttention"}),  # of our own converters' graphs
+    RUNTIME_OPERATORS: _FUSED | _INTEGER_PRODUCTS,  # of our own converters' graphs
 }
 
 
@@ -133,6 +139,7 @@ def check_graph(network: onnx.ModelProto, shapes: Sequence[Sequence[int]], name:
     try:
         _check_content(network)
         _check_weights(network.graph)
+        _check_positions(network.graph)
         _set_inputs(network.graph, shapes)
         shapes_given = _infer_shapes(network)
         _check_size(network.graph, shapes_given)
@@ -155,6 +162,21 @@ def _check_content(network: onnx.ModelProto) -> None:
             raise ValueError(f"it has the operator {operator[:80]}, which no network here needs")
         if any(attribute.type not in _ATTRIBUTES for attribute in node.attribute):
             raise ValueError(f"{_called(node)} holds a graph")
+
+
+def _check_positions(graph: onnx.GraphProto) -> None:
+    """Raise :class:`ValueError` if a table of rotations may be read where it has nothing.
+
+    Older runtimes look wherever the node's positions say.
+    """
+    zeros = {
+        tensor.name
+        for tensor in graph.initializer
+        if list(tensor.dims) == [1] and not numpy_helper.to_array(tensor).any()
+    }
+    for node in graph.node:
+        if node.op_type == "RotaryEmbedding" and not zeros.issuperset(node.input[1:2]):
+            raise ValueError(f"{_called(node)} does not start at the place 0")
 
 
 def _check_weights(graph: onnx.GraphProto) -> None:
@@ -210,9 +232,9 @@ def _infer_shapes(network: onnx.ModelProto) -> Shapes:
     """Return the shapes of all arrays that nodes give, as far as they can be told."""
     sketch = onnx.ModelProto()
     sketch.CopyFrom(network)
-    for node in sketch.graph.node:
-        if node.domain == RUNTIME_OPERATORS:  # gives what is shaped like its queries
-            node.CopyFrom(helper.make_node("Identity", node.input[:1], node.output[:1]))
+    stand_ins = list(chain.from_iterable(map(_stand_in, sketch.graph.node)))
+    sketch.graph.ClearField("node")
+    sketch.graph.node.extend(stand_ins)
     try:
         told = shape_inference.infer_shapes(sketch, strict_mode=True, data_prop=True).graph
     except (RuntimeError, shape_inference.InferenceError) as error:
@@ -226,6 +248,27 @@ def _infer_shapes(network: onnx.ModelProto) -> Shapes:
         for value in chain(told.input, told.value_info, told.output)
         if (kind := value.type.tensor_type).HasField("shape")
     }
+
+
+def _stand_in(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+    """Yield nodes whose outputs' shapes can be told, in place of one whose cannot."""
+    if node.op_type == "DynamicQuantizeLinear":
+        integers, scale, zero = node.output
+        yield helper.make_node("Cast", node.input, [integers], to=TensorProto.UINT8)
+        yield helper.make_node("ReduceMax", node.input, [scale], keepdims=0)
+        yield helper.make_node("Cast", [scale], [zero], to=TensorProto.UINT8)
+        return
+    if node.domain != RUNTIME_OPERATORS and node.op_type != "SimplifiedLayerNormalization":
+        yield node
+        return
+    if node.op_type in _INTEGER_PRODUCTS:
+        floats = [f"{node.output[0]}.factor{place}" for place in range(2)]
+        for integers, factor in zip(node.input, floats, strict=False):
+            yield helper.make_node("Cast", [integers], [factor], to=TensorProto.FLOAT)
+        yield helper.make_node("MatMul", floats, node.output)
+        return
+    for output in filter(None, node.output):
+        yield helper.make_node("Identity", node.input[:1], [output])
 
 
 def _check_size(graph: onnx.GraphProto, shapes: Shapes) -> None:
@@ -284,12 +327,12 @@ def _count_products(node: onnx.NodeProto, shapes: Shapes) -> int:
             each = prod(second[1:])
         case "ConvTranspose":
             count, each = prod(first), prod(second[1:])
-        case "MatMul" | "MatMulInteger" | "Gemm":
+        case "MatMul" | "MatMulInteger" | "MatMulIntegerToFloat" | "DynamicQuantizeMatMul" | "Gemm":
             each = max(first, default=1)
         case "LSTM" | "GRU" | "RNN":
             count, each = prod(first[:2]), prod(second) + prod(third)
         case "MultiHeadAttention":
-            each = prod(second[:-1])
+            each = prod((second or first)[1:-1])  # each sequence attends to itself alone
         case "AveragePool" | "MaxPool" | "LpPool":
             each = prod(prod(attribute.ints) for attribute in node.attribute if attribute.ints)
         case "QLinearConv" | "QLinearMatMul":

@@ -22,6 +22,8 @@ from daw_bridge.conversion.child import (
     Converted,
     Failure,
     Inspect,
+    Quantise,
+    Quantised,
     Report,
     encode,
 )
@@ -30,6 +32,7 @@ from daw_bridge.files.flaws import FlawError, spell, to_struct
 from daw_bridge.system import Allowance, module_command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from daw_bridge.conversion.child import Described, Order, Shapes
@@ -97,6 +100,34 @@ def inspect_apart(network: Path, shapes: Shapes) -> None:
     """
     order = Inspect(allowance=_allow(network), network=network, shapes=shapes)
     _ask(order, network, shows_output=False)
+
+
+def quantise_apart(network: Path, *, folder: Path, left: Sequence[str] | None) -> tuple[str, ...]:
+    """Make the products of a network ones of integers, in a process of its own.
+
+    Args:
+        network: an ONNX file.
+        folder: an empty one, which gets the file :data:`~daw_bridge.conversion.child.NETWORK`,
+            unless there are no such products.
+        left: the names of the products that stay as they are; None: all do, and the network tells
+            what they would lose, as :func:`~daw_bridge.conversion.quantisation.gauge` says.
+
+    Returns:
+        the names of all such products.
+
+    Raises:
+        WeightsError: it is no network, or cannot be read within the limits.
+    """
+    order = Quantise(
+        allowance=_allow(network),
+        network=network,
+        folder=folder,
+        left=None if left is None else tuple(left),
+    )
+    report = _ask(order, network, shows_output=False)
+    if not isinstance(report, Quantised):
+        raise WeightsError(f"{network} cannot be made one of integers.")
+    return report.products
 
 
 def _allow(path: Path) -> Allowance:

@@ -68,7 +68,6 @@ _MOST_REDIRECTS = 9
 _BLOCK_BYTES = 1 << 18
 _KEY_DIGITS = 16
 _SHA256_DIGITS = 64
-_TOO_LARGE = f"it is larger than {LIMIT_BYTES >> 30} GiB"
 _NAME_BYTES = 200
 _TOLD_CHARACTERS = 120
 _VERSION_BYTES = 258
@@ -86,6 +85,7 @@ _PASSING = {
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +100,12 @@ class UnreachableError(InterruptedDownloadError):
 
 @contextmanager
 def downloaded(
-    url: str, folder: Path, *, sha256: str | None = None, progress: Progress | None = None
+    url: str,
+    folder: Path,
+    *,
+    sha256: str | None = None,
+    progress: Progress | None = None,
+    limit_bytes: int | None = None,
 ) -> Iterator[Path]:
     """Give a file of the web, under its own name; it is removed when the block ends.
 
@@ -110,14 +115,15 @@ def downloaded(
         sha256: what the file must hash to, or the first digits of that; None: anything. A redirect
             may leave https for http only where all 64 digits are given.
         progress: is told how many bytes are here, and of how many, where the server says that.
+        limit_bytes: how large the file may be; by default as large as any.
 
     Raises:
-        OSError: there is no such file, its hash is wrong, or the disk is full. The message is a
-            sentence without its stop.
+        OSError: there is no such file, it is too large, its hash is wrong, or the disk is full.
+            The message is a sentence without its stop.
     """
     place = folder / hashlib.sha256(url.encode()).hexdigest()[:_KEY_DIGITS]
     with locked(place, folder):
-        part = _Part(place, _name_of(url), sha256 or "")
+        part = _Part(place, _name_of(url), sha256 or "", limit_bytes or LIMIT_BYTES)
         is_done = False
         try:
             yield part.finish(url, progress)
@@ -130,14 +136,33 @@ def downloaded(
                 shutil.rmtree(place, ignore_errors=True)
 
 
+def check_url(url: str) -> None:
+    """Find out whether a file of the web is there, without fetching it.
+
+    Servers that answer no HEAD are asked for the first byte.
+
+    Raises:
+        OSError: it is not, or nobody answers. The message is a sentence without its stop.
+    """
+    _name_of(url)
+    for method in ("HEAD", "GET"):
+        redirects = _Redirects(is_pinned=False)
+        with _open(url, {"Range": "bytes=0-0"}, redirects, method) as response:
+            if response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+                return
+            if method == "GET" or response.status in _GONE:
+                raise OSError(_refusal(response))
+
+
 class _Part:
     """The part of a file that has come."""
 
-    def __init__(self, folder: Path, name: str, sha256: str) -> None:
+    def __init__(self, folder: Path, name: str, sha256: str, limit_bytes: int) -> None:
         self._path = folder / f"{name}.part"
         self._version = folder / ".version"  # the name of no file: they begin with no dot
         self._whole = folder / name
         self._sha256 = sha256
+        self._limit_bytes = limit_bytes
 
     @property
     def is_resumable(self) -> bool:
@@ -198,7 +223,7 @@ class _Part:
             self._drop()
             raise InterruptedDownloadError("the server has not the rest of what is here")
         kind = InterruptedDownloadError if status in _PASSING else OSError
-        raise kind(f"the server answers {status} {_printable(str(response.msg))}".rstrip())
+        raise kind(_refusal(response))
 
     def _append(self, file: IO[bytes], block: bytes) -> None:
         try:
@@ -207,8 +232,8 @@ class _Part:
             raise OSError(f"{self._path} cannot be written: {error.strerror}") from error
 
     def _check_room(self, total: int) -> None:
-        if total > LIMIT_BYTES:
-            raise OSError(_TOO_LARGE)
+        if total > self._limit_bytes:
+            raise OSError(f"it is larger than {self._limit_bytes:,} bytes")
         missing, free = total - self._size(), shutil.disk_usage(self._path.parent).free
         if missing > free:
             raise OSError(
@@ -348,18 +373,22 @@ def leaves_https(url: str, target: str) -> bool:
     return urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https"
 
 
-def _open(url: str, headers: Mapping[str, str], redirects: _Redirects) -> addinfourl:
+def _open(
+    url: str, headers: Mapping[str, str], redirects: _Redirects, method: str = "GET"
+) -> addinfourl:
     """Send a request; an answer that is an error is returned like any other.
 
     Args:
         url: of http or https; redirects cannot lead to other schemes, which have no handlers.
         headers: those that ask for the rest; none: ask for the whole file.
         redirects: follows them.
+        method: GET or HEAD; what a redirect leads to may be asked by GET all the same.
     """
     opener = OpenerDirector()
     for handler in (*(kind() for kind in _HANDLERS), redirects):
         opener.add_handler(handler)
-    request = Request(url, headers={"Accept-Encoding": "identity", **headers})  # noqa: S310
+    told = {"Accept-Encoding": "identity", **headers}
+    request = Request(url, headers=told, method=method)  # noqa: S310 - as above
     try:
         return opener.open(request, timeout=_TIMEOUT_S)
     except HTTPError as error:
@@ -372,6 +401,10 @@ def _open(url: str, headers: Mapping[str, str], redirects: _Redirects) -> addinf
         raise OSError(f"the answer is no HTTP: {_printable(repr(error))}") from error
     except ValueError as error:  # of a host's name, here or where a redirect leads
         raise OSError(f"{url} or where it leads is no address: {_printable(str(error))}") from error
+
+
+def _refusal(response: addinfourl) -> str:
+    return f"the server answers {response.status} {_printable(str(response.msg))}".rstrip()
 
 
 def _blocks(response: addinfourl) -> Iterator[bytes]:

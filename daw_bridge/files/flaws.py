@@ -170,7 +170,7 @@ def _say_what_is_expected(reason: str, key: Key, kind: Any) -> str:
 def _keys(key: Key, table: Any, kind: Any) -> Iterator[str]:
     """Yield the keys that a table at a key may have; in a tagged union, those of its tag."""
     for each in _types_at(key, inspect.type_info(kind)):
-        if isinstance(each, inspect.StructType) and each.tag in (None, table.get(each.tag_field)):
+        if isinstance(each, inspect.StructType) and each.tag == table.get(each.tag_field, each.tag):
             yield from (field.name for field in each.fields)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -106,18 +107,23 @@ def to_toml(content: Mapping[str, Any]) -> str:
         ):
             arrays += [f"\n[[{key}]]\n{_lines(table)}" for table in value]
         else:
-            lines.append(f"{key} = {_value(value)}\n")
+            lines.append(f"{_key(key)} = {_value(value)}\n")
     return "".join(lines + tables + arrays)
 
 
 def _lines(table: Mapping[str, Any]) -> str:
-    return "".join(f"{key} = {_value(value)}\n" for key, value in table.items())
+    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in table.items())
+
+
+def _key(name: str) -> str:
+    """Return a key, in quotes unless it may do without."""
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def _value(value: Any) -> str:
     """Return one value; texts and numbers are written as JSON's."""
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{key} = {_value(each)}' for key, each in value.items())} }}"
+        return f"{{ {', '.join(f'{_key(key)} = {_value(each)}' for key, each in value.items())} }}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_value, value))}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -2,6 +2,8 @@
 
 job         what all jobs have in common, and what they come to
 running     what they do alike when they run
+choosing    which model makes the stems, and how long that will take
+timing      how long it took
 separate    a mixture becomes its stems
 render      what jobs have in common that make something of stems
 lengths     how long that is which a job is about

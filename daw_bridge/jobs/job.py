@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from daw_bridge.files.reach import Reach
     from daw_bridge.files.room import Room
     from daw_bridge.library.manifest import ModelManifest
+    from daw_bridge.separation.providers import Precision
 
     Progress: TypeAlias = Callable[[int, int], None]
     """Is told how many frames are done, of how many."""
@@ -79,6 +80,11 @@ class Job(ABC):
         """All that it reads, a folder before what is in it."""
         return self.sources
 
+    @property
+    def asked_stems(self) -> tuple[str, ...]:
+        """The stems that a model must make for it; empty: whichever it makes."""
+        return self.options.stems
+
     @abstractmethod
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the file of each result.
@@ -112,6 +118,7 @@ class Result:
         channels: of each result.
         frames: length of the results.
         provider: where the stems are from: a provider such as ``cpu``, ``cache`` or ``folder``.
+        precision: of the networks that made them; None where they lay in a folder.
         elapsed_s: seconds from opening the source to the end.
         gain_db: what all results were turned down by to keep integers from clipping, 0 or less.
         null_db: how far below the mixture lies what is lost of it; None where that means nothing.
@@ -126,6 +133,7 @@ class Result:
     channels: int
     frames: int
     provider: str
+    precision: Precision | None
     elapsed_s: float
     gain_db: float
     null_db: float | None

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.job import Job
 
 
+def claimed_seconds(job: Job) -> float:
+    """Return how many seconds of its source a job is about, as far as the source says.
+
+    Raises:
+        AudioError: the source cannot be read.
+    """
+    with open_channels(job.sources, track=job.audio_track, reach=job.reach) as mixture:
+        return Selection(mixture, job.start, job.length).frames / mixture.sample_rate_hz
+
+
 def measure_seconds(job: Job, *, at_most: float) -> float:
     """Return how many seconds of its source a job is about.
 

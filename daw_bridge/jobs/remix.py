@@ -42,6 +42,11 @@ class RemixJob(RenderJob):
     preset: Preset
     kept_folder: Path | None = field(default=None, kw_only=True)
 
+    @property
+    def asked_stems(self) -> tuple[str, ...]:
+        """The stems that the preset names."""
+        return tuple(dict.fromkeys((*self.preset.stems, *self.preset.solo)))
+
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of the remix, and of each stem that is kept.
 
@@ -128,7 +133,12 @@ def run_remix(
             running.commit(kept)
             written = running.commit(remix)
     result = running.result(
-        remix, written, channels=channels, provider=provider, null_db=meter.null_db()
+        remix,
+        written,
+        channels=channels,
+        provider=provider,
+        precision=maker.precision_of(job),
+        null_db=meter.null_db(),
     )
     levels = master.levels
     return RemixResult(**vars(result), lufs=levels.lufs, true_peak_db=levels.true_peak_db)

@@ -10,6 +10,7 @@ import numpy as np
 from daw_bridge.errors import AudioError
 from daw_bridge.jobs.job import Job
 from daw_bridge.jobs.sources import find_stems, read_stems
+from daw_bridge.jobs.timing import separate_and_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.cache import StemCache
     from daw_bridge.jobs.sources import Selection
     from daw_bridge.library.manifest import ModelManifest
+    from daw_bridge.separation.providers import Precision
     from daw_bridge.separation.separator import Separator
 
 _MAX_FOLDER_NULL_DB = -60.0
@@ -66,11 +68,17 @@ class StemMaker:
         manifest: the model.
         open_separator: gives the model itself; only called where stems must be made.
         cache: where they may be found, and are kept.
+        precision: of the model's networks.
     """
 
     manifest: ModelManifest
     open_separator: Callable[[], Separator]
     cache: StemCache | None = None
+    precision: Precision = "float"
+
+    def precision_of(self, job: RenderJob) -> Precision | None:
+        """Return in which precision a job's stems are made; None, if they lie in a folder."""
+        return None if job.stems_folder else self.precision
 
     def stems(
         self, job: RenderJob, selection: Selection, channels: int
@@ -82,7 +90,7 @@ class StemMaker:
         if self.cache and (found := self.cache.read(key, self.manifest.stems, selection)):
             return "cache", found
         separator = self.open_separator()
-        made = separator.stream(selection.mixture, job.options, start=job.start, length=job.length)
+        made = separate_and_note(separator, selection, job.options)
         return separator.provider, self.cache.keep(key, made, selection) if self.cache else made
 
     def _key(self, job: RenderJob) -> str:
@@ -95,7 +103,16 @@ class StemMaker:
             model=[[each.name, each.version] for each in load_components(self.manifest)],
             selection=[job.audio_track, job.start, job.length],
             options=asdict(job.options),
+            **self._integers(),
         )
+
+    def _integers(self) -> dict[str, object]:
+        """Return what stems also depend on where networks are in int8; nothing in float."""
+        from daw_bridge.weights.quantised import measured_of
+
+        if self.precision == "float":
+            return {}
+        return {"int8": [each and each.sha256 for each in measured_of(self.manifest)]}
 
 
 def watch(

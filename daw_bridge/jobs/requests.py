@@ -22,6 +22,7 @@ from daw_bridge.jobs.job import Job
 from daw_bridge.jobs.remix import RemixJob
 from daw_bridge.jobs.separate import SeparateJob
 from daw_bridge.jobs.upmix import UpmixJob, UpmixOutput
+from daw_bridge.library.ladder import RUNGS, Rung, Wishes
 from daw_bridge.library.places import find_preset
 from daw_bridge.library.stems import REMIX
 from daw_bridge.printing import CONTROLS
@@ -67,7 +68,8 @@ class Excerpt(NamedTuple):
 class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What can be said about every job.
 
-    ``label`` begins the names of files; ``track`` is an audio track of the source.
+    ``label`` begins the names of files; ``track`` is an audio track of the source. ``quality`` is a
+    rung of the ladder, in place of a model; ``commercial`` and ``offline`` go with it.
     """
 
     format: Container = "wav"
@@ -76,6 +78,9 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     strict: bool = False
     track: int = 1
     label: str = ""
+    quality: Rung | None = None
+    commercial: bool = False
+    offline: bool = False
 
     @classmethod
     def parse(cls: type[_Choices], words: Mapping[str, str]) -> _Choices:
@@ -110,6 +115,14 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 _check_names(name, said)
             elif isinstance(said, str):
                 _check_length(name, said, MAX_TEXT_LENGTH)
+        if not self.quality and (self.commercial or self.offline):
+            raise OptionError(f"commercial and offline go with a quality: {', '.join(RUNGS)}.")
+
+    def wishes(self, stems: Names) -> Wishes | None:
+        """Return what a model for some stems is chosen by; None where no quality was said."""
+        if not self.quality:
+            return None
+        return Wishes(self.quality, stems, self.commercial, self.offline)
 
     @property
     def file_label(self) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from daw_bridge.files.writing import Written
     from daw_bridge.jobs.job import IsCancelled, Job, Progress
     from daw_bridge.library.manifest import ModelManifest
+    from daw_bridge.separation.providers import Precision
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Running:
         *,
         channels: int,
         provider: str,
+        precision: Precision | None,
         null_db: float | None,
     ) -> Result:
         """Return what came of it, now that its files are written."""
@@ -100,6 +102,7 @@ class Running:
             channels=channels,
             frames=files.frames,
             provider=provider,
+            precision=precision,
             elapsed_s=time.perf_counter() - self.began,
             gain_db=20 * math.log10(written.gain),
             null_db=null_db,

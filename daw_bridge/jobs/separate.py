@@ -12,6 +12,7 @@ from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.jobs.job import Job, leads_out
 from daw_bridge.jobs.running import begin
+from daw_bridge.jobs.timing import separate_and_note
 from daw_bridge.library.stems import RESIDUAL
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daw_bridge.audio import StemBlock
-    from daw_bridge.files.reading import Reader
     from daw_bridge.jobs.job import IsCancelled, Progress, Result
+    from daw_bridge.jobs.sources import Selection
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.separator import Separator
 
@@ -89,7 +90,7 @@ def run_separate(
         mixture = running.selection.mixture
         channels = min(mixture.channels, separator.manifest.channels)
         with running.files(running.outputs.values(), channels) as files:
-            for samples in _measured_blocks(job, separator, mixture, meter):
+            for samples in _measured_blocks(job, separator, running.selection, meter):
                 files.write(samples)
                 running.report(files.frames)
             written = running.commit(files)
@@ -100,15 +101,16 @@ def run_separate(
         written,
         channels=channels,
         provider=separator.provider,
+        precision=separator.precision,
         null_db=null_db if is_complete else None,
     )
 
 
 def _measured_blocks(
-    job: SeparateJob, separator: Separator, reader: Reader, meter: NullMeter
+    job: SeparateJob, separator: Separator, selection: Selection, meter: NullMeter
 ) -> Iterator[StemBlock]:
     """Yield blocks of what the job writes, and show the meter what they leave of the mixture."""
-    for stems in separator.stream(reader, job.options, start=job.start, length=job.length):
+    for stems in separate_and_note(separator, selection, job.options):
         samples = stems.samples
         if job.residual:
             samples = np.concatenate([samples, stems.residual()[np.newaxis]])

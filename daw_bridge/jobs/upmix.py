@@ -57,6 +57,11 @@ class UpmixJob(RenderJob):
                 f"Surround is written as wav or flac, not {self.output_format.container}."
             )
 
+    @property
+    def asked_stems(self) -> tuple[str, ...]:
+        """The stems that the layout names."""
+        return self.layout.placed_stems
+
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of each file by what it holds: a layout, stems or channels.
 
@@ -114,7 +119,12 @@ def run_upmix(
             written = running.commit(files)
     measured = _measure_files(job, list(running.outputs.values()), gain=written.gain)
     result = running.result(
-        files, written, channels=len(speakers), provider=provider, null_db=measured.null_db
+        files,
+        written,
+        channels=len(speakers),
+        provider=provider,
+        precision=maker.precision_of(job),
+        null_db=measured.null_db,
     )
     return UpmixResult(**vars(result), report=measured)
 

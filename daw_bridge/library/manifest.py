@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
 from daw_bridge.bounds import MAX_CROSS_FADE, MAX_OVERLAP
 from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.library.bands import MAX_BANDS, Band, RollOff, Sharpening, Slope, check_bands
+from daw_bridge.library.figures import Quality, check_figures
 from daw_bridge.library.limits import (
     MAX_OVERLAPS,
     MAX_SEEN,
@@ -25,8 +26,16 @@ from daw_bridge.library.limits import (
     Window,
 )
 from daw_bridge.library.members import Member, Rule, check_members
-from daw_bridge.library.names import BandwidthName, Line, ModelName, StemName, Text, Version
-from daw_bridge.library.sources import Origin, Source
+from daw_bridge.library.names import (
+    BandwidthName,
+    Line,
+    ModelName,
+    StemName,
+    Text,
+    Version,
+    is_file_name,
+)
+from daw_bridge.library.sources import Download, FamilyName, Origin, Source
 from daw_bridge.library.stages import CommittedNetwork, ManifestTable, Stage, check_stages
 from daw_bridge.library.stems import check_names
 from daw_bridge.stft import WindowShape
@@ -108,6 +117,7 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
 
     Attributes:
         overlap: the share of a segment that the next one sees again, if the user does not say.
+        quality: what was measured of its stems, where that was published.
     """
 
     name: ModelName
@@ -120,6 +130,7 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
     attribution: Text
     transform: Transform = Transform(4096, 1024)
     overlap: Annotated[float, msgspec.Meta(ge=0, le=MAX_OVERLAP)] = 0.125
+    quality: Quality = ()
 
     @property
     def kind(self) -> str:
@@ -157,6 +168,7 @@ class _Model(ManifestTable, frozen=True, kw_only=True, tag_field="kind"):
         if self.name != folder.name:
             raise ValueError(f"name '{self.name}' is not the name of its folder")
         check_names(self.stems)
+        check_figures(self.quality, self.stems)
         self.transform.check()
         if self.overlap > self.max_overlap:
             raise ValueError(f"overlap is {self.max_overlap} at most, not {self.overlap}")
@@ -392,8 +404,74 @@ class EnsembleModel(_Model, frozen=True, kw_only=True, tag="ensemble"):
         check_members(self.members, self.stems, self.consensus)
 
 
+class PublishedModel(_Model, frozen=True, kw_only=True, tag="published"):
+    """One that can be had: the arguments of an import, and what is known of what it gives.
+
+    Attributes:
+        family: of its checkpoint.
+        checkpoint: where that is.
+        configuration: where the file is that it was trained by, if there is one.
+        settings: what such a file would say, where there is none.
+        renames: what to call stems that its configuration calls otherwise; not all need come up.
+    """
+
+    family: FamilyName
+    checkpoint: Download
+    configuration: Download | None = None
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+    renames: Annotated[dict[StemName, StemName], msgspec.Meta(max_length=MAX_STEMS)] = (
+        msgspec.field(default_factory=dict)
+    )
+    version: Version = "0"
+    sample_rate_hz: SampleRate = 44_100
+    channels: Channels = 2
+    network: ClassVar[Origin | None] = None
+    stages: ClassVar[tuple[Stage, ...]] = ()
+    committed: ClassVar[tuple[CommittedNetwork, ...]] = ()
+    components: ClassVar[tuple[str, ...]] = ()
+    last_is_rest: ClassVar[bool] = False
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What the manifest of the model that it becomes says of its checkpoint."""
+        known = self.checkpoint
+        return (
+            Source(
+                file=known.file, sha256=known.sha256, url=known.url, size_bytes=known.size_bytes
+            ),
+        )
+
+    @property
+    def downloads(self) -> tuple[Download, ...]:
+        """What is fetched for it."""
+        return (self.checkpoint, self.configuration) if self.configuration else (self.checkpoint,)
+
+    def check(self, folder: Path) -> None:
+        """Raise :class:`ValueError`: it is no model of the folder."""
+        raise ValueError(f"kind '{self.kind}' is for catalogue.toml, not for {folder.name}")
+
+    def check_entry(self) -> None:
+        """Raise :class:`ValueError` unless its keys go together."""
+        check_names(self.stems)
+        check_figures(self.quality, self.stems)
+        if self.configuration and self.settings:
+            raise ValueError(f"{self.name} has either a configuration or settings")
+        for download in self.downloads:
+            if not is_file_name(download.file):
+                raise ValueError(f"{download.url} does not end in the name of a file")
+        for stem in self.renames.values():
+            if stem not in self.stems:
+                raise ValueError(f"{self.name} renames to '{stem}', which is none of its stems")
+
+
 ModelManifest: TypeAlias = (
-    MagnitudeModel | ComplexModel | WaveformModel | HybridModel | BandedModel | EnsembleModel
+    MagnitudeModel
+    | ComplexModel
+    | WaveformModel
+    | HybridModel
+    | BandedModel
+    | EnsembleModel
+    | PublishedModel
 )
 """A model of any kind; its type is what the key ``kind`` says."""
 

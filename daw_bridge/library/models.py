@@ -11,8 +11,9 @@ import msgspec
 from daw_bridge.errors import ManifestError, ModelError
 from daw_bridge.files.flaws import to_struct
 from daw_bridge.files.tables import open_toml, to_toml
+from daw_bridge.library.catalogue import load_catalogue
 from daw_bridge.library.limits import MAX_COMPONENTS, MAX_LEVELS
-from daw_bridge.library.manifest import EnsembleModel, MagnitudeModel, ModelManifest
+from daw_bridge.library.manifest import EnsembleModel, MagnitudeModel, ModelManifest, PublishedModel
 from daw_bridge.library.places import find_model, find_models, load_all, replaces_shipped, warn
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ _log = logging.getLogger(__name__)
 
 
 def load_manifest(name: str) -> ModelManifest:
-    """Return the manifest of a model of the library.
+    """Return the manifest of a model of the library, or what the catalogue says of it.
 
     Raises:
         ModelError: no model has this name.
         ManifestError: its manifest breaks the rules.
     """
-    return read_manifest(_locate(name))
+    return _read(_locate(name), _Kin((), {}))
 
 
 def load_manifests(tell: Callable[[ModelError], None] = warn) -> list[ModelManifest]:
@@ -100,16 +101,22 @@ class _Kin(NamedTuple):
             raise ValueError(f"models are made of models over more than {MAX_LEVELS} levels")
         if name not in self.known:
             try:
-                path = _locate(name)
+                place = _locate(name)
             except ModelError as error:
                 raise ValueError(str(error).removesuffix(".")) from error
-            self.known[name] = _read(path, self)
+            self.known[name] = _read(place, self)
         return self.known[name]
 
 
-def _locate(name: str) -> Path:
-    """Return where a model's manifest is; say so if it is not the one that a name stands for."""
-    path = find_model(name)
+def _locate(name: str) -> Path | PublishedModel:
+    """Return where a model's manifest is, or what the catalogue says of one that is not here.
+
+    It is said if the manifest is not the one that a name stands for.
+    """
+    catalogue = {} if name in find_models() else load_catalogue()
+    if name in catalogue:
+        return catalogue[name]
+    path = find_model(name, catalogue)
     _tell_of_replacement(path)
     return path
 
@@ -126,11 +133,13 @@ def _tell_of_replacement(manifest: Path) -> None:
         )
 
 
-def _read(path: Path, kin: _Kin) -> ModelManifest:
+def _read(place: Path | PublishedModel, kin: _Kin) -> ModelManifest:
     """As :func:`read_manifest`, each of the models that it is made of once."""
-    with open_toml(path, ManifestError) as tables:
+    if isinstance(place, PublishedModel):
+        return place
+    with open_toml(place, ManifestError) as tables:
         manifest: ModelManifest = to_struct(tables, ModelManifest)
-        manifest.check(path.parent)
+        manifest.check(place.parent)
         _check_components(manifest, kin.below(manifest.name))
         if kin.count(manifest) > MAX_COMPONENTS:
             raise ValueError(f"it is made of more than {MAX_COMPONENTS} models, theirs included")

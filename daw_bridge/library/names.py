@@ -20,6 +20,7 @@ _UNFIT_FOR_FILES = rf'{CONTROLS}{_UNSEEN}/\\:*?"<>|'
 _NO_DOT_AT_THE_END = r"(?<![. ])\Z"
 
 _MAX_MODEL_NAME = 100
+_MAX_FILE_NAME = 200
 _MODEL = rf"^{_DEVICES}\w[\w.+-]*{_NO_DOT_AT_THE_END}"
 _STEM = rf"^{_DEVICES}(?![. -])[^{_UNFIT_FOR_FILES},=]+{_NO_DOT_AT_THE_END}"
 _FILE = rf"^{_DEVICES}(?![. -])[^{_UNFIT_FOR_FILES}]+{_NO_DOT_AT_THE_END}"
@@ -63,7 +64,7 @@ FileName = Annotated[
     str,
     msgspec.Meta(
         pattern=_FILE,
-        max_length=200,
+        max_length=_MAX_FILE_NAME,
         extra={RULE: "is the name of a file, which leads to no other folder"},
     ),
 ]
@@ -135,3 +136,8 @@ Text = Annotated[
 def is_model_name(name: str) -> bool:
     """Return whether a model can have a name."""
     return len(name) <= _MAX_MODEL_NAME and re.match(_MODEL, name) is not None
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether a file can have a name, on any system."""
+    return len(name) <= _MAX_FILE_NAME and re.match(_FILE, name) is not None

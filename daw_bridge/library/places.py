@@ -1,6 +1,7 @@
 """Where models and presets live: the user's folder first, then those of the package.
 
     data folder   models/<name>/manifest.toml    models that a user brought
+                  models/catalogue.toml          models that can be had, of the user's own choice
                   presets/effects/<name>.toml    presets that a user made
                   presets/layouts/<name>.toml    and loudspeaker layouts
     cache folder  weights/<name>-<version>/      weights, fetched and converted once
@@ -26,7 +27,7 @@ import platformdirs
 from daw_bridge.errors import ModelError, PresetError, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from daw_bridge.errors import DawBridgeError
 
@@ -83,8 +84,8 @@ class Shelf(NamedTuple):
         }
         return dict(sorted(found.items()))
 
-    def find(self, name: str) -> Path:
-        """Return the path of the one with a name.
+    def find(self, name: str, others: Iterable[str] = ()) -> Path:
+        """Return the path of the one with a name; ``others`` are those that could be had.
 
         Raises:
             ModelError: no model has this name.
@@ -92,11 +93,12 @@ class Shelf(NamedTuple):
         """
         found = self.find_all()
         if name not in found:
-            listed = f"`{self.command}` shows the {len(found)} there are"
+            known = sorted({*found, *others})
+            listed = f"`{self.command}` shows the {len(known)} there are"
             if not self.command:
                 own = data_folder() / self.folder
                 listed = f"there are {', '.join(found)}, and yours go into {own}"
-            hint = suggestion(name, found)
+            hint = suggestion(name, known)
             raise self.error(f"There is no {self.kind} '{name}'{hint}; {listed}.")
         return found[name]
 
@@ -108,6 +110,12 @@ _LAYOUTS = Shelf("layout", "presets/layouts", PresetError)
 find_models, find_model = _MODELS.find_all, _MODELS.find
 find_presets, find_preset = _PRESETS.find_all, _PRESETS.find
 find_layouts, find_layout = _LAYOUTS.find_all, _LAYOUTS.find
+
+
+def find_catalogues() -> dict[str, Path]:
+    """Return the catalogues of models that can be had, the user's last, by their folders."""
+    files = (root / "models" / "catalogue.toml" for root in (_shipped_folder(), data_folder()))
+    return {str(file.parent): file for file in files if file.is_file()}
 
 
 def replaces_shipped(model: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -18,26 +19,30 @@ _MAX_FILES = 64
 _SHA256_DIGITS = 64
 
 
+FamilyName: TypeAlias = Literal[
+    "spleeter",
+    "openunmix",
+    "xumx",
+    "d3net",
+    "hdemucs",
+    "demucs",
+    "waveunet",
+    "mdx",
+    "roformer",
+    "mdx23c",
+    "scnet",
+    "vr",
+]
+"""Of checkpoints: what wrote them."""
+
+
 class Origin(ManifestTable, frozen=True):
     """What a converter must know to rebuild the graph around the weights.
 
     Spleeter's checkpoints do not tell their activations; those of other families tell all.
     """
 
-    family: Literal[
-        "spleeter",
-        "openunmix",
-        "xumx",
-        "d3net",
-        "hdemucs",
-        "demucs",
-        "waveunet",
-        "mdx",
-        "roformer",
-        "mdx23c",
-        "scnet",
-        "vr",
-    ]
+    family: FamilyName
     encoder_activation: Activation | None = None
     decoder_activation: Activation | None = None
     output_activation: OutputActivation | None = None
@@ -56,6 +61,19 @@ class Origin(ManifestTable, frozen=True):
         told = [self.encoder_activation, self.decoder_activation, self.output_activation]
         if told.count(None) != (0 if self.family == "spleeter" else len(told)):
             raise ValueError("three activations are what family 'spleeter' has, and no other")
+
+
+class Download(ManifestTable, frozen=True):
+    """A file of the web; ``sha256`` and ``size_bytes`` are what is known of it beforehand."""
+
+    url: Url
+    sha256: Sha256Beginning | None = None
+    size_bytes: Bytes | None = None
+
+    @property
+    def file(self) -> str:
+        """Its name, as its address has it."""
+        return unquote(urlsplit(self.url).path).rpartition("/")[2]
 
 
 class File(ManifestTable, frozen=True):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Argument: TypeAlias = "str | int | float | bytes"
 
-MAJOR, MINOR = 1, 2
+MAJOR, MINOR = 1, 3
 """The version of the protocol; only another major one is refused."""
 
 _NUMBERS = "ihfd"
@@ -167,8 +167,14 @@ HELLO = _asking(
 )
 MODELS = _listing(
     "models",
-    "s:name i:sample_rate s:stems_csv s:licence",
-    "Which models there are; the first is the default.",
+    "s:name i:sample_rate s:stems_csv s:licence s:whereabouts d:download_bytes",
+    "Which models there are, here or not; the first is the default.",
+)
+CHOOSE = _asking(
+    "choose",
+    "s:quality s:stems_csv [s:options]",
+    "Which model a job of a quality, fast, good or best, would take for some stems.",
+    "s:model s:stems_csv i:is_here h:fetched_bytes f:times_real_time s:reason",
 )
 PRESETS = _listing("presets", "s:name s:summary", "Which presets there are.")
 JOBS: Mapping[str, Method] = {
@@ -231,7 +237,8 @@ GET = _asking(
 METHODS: Mapping[str, Method] = {
     method.address: method
     for method in (
-        HELLO, MODELS, PRESETS, *JOBS.values(), STATUS, LIST, CANCEL, SYNC, PUT, DATA, DROP, GET,
+        HELLO, MODELS, CHOOSE, PRESETS, *JOBS.values(), STATUS, LIST, CANCEL, SYNC,
+        PUT, DATA, DROP, GET,
     )
 }  # fmt: skip
 

@@ -124,7 +124,9 @@ class Client:
 
     def models(self) -> dict[str, tuple[str, ...]]:
         """Return the server's models and their stems."""
-        return {str(name): tuple(str(stems).split(",")) for name, _, stems, _ in self._list(MODELS)}
+        return {
+            str(name): tuple(str(stems).split(",")) for name, _, stems, *_ in self._list(MODELS)
+        }
 
     def presets(self) -> dict[str, str]:
         """Return the server's presets, with what each is for."""

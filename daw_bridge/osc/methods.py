@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
+import structlog
 
 from daw_bridge.bounds import (
     MAX_NAME_LENGTH,
@@ -26,9 +27,15 @@ from daw_bridge.errors import (
     UnknownJobError,
     VersionError,
 )
+from daw_bridge.jobs.choosing import choose_model
+from daw_bridge.jobs.requests import SeparateChoices
+from daw_bridge.library.catalogue import load_published
+from daw_bridge.library.costs import Conditions
+from daw_bridge.library.models import load_manifests
 from daw_bridge.library.places import find_presets, read_summary
 from daw_bridge.osc.addresses import (
     CANCEL,
+    CHOOSE,
     DATA,
     DROP,
     GET,
@@ -52,13 +59,13 @@ from daw_bridge.osc.transfer import TRANSFER_PREFIX, open_outgoing
 from daw_bridge.printing import CONTROLS, is_printable
 from daw_bridge.serving.store import Record
 from daw_bridge.serving.uploads import Upload
-from daw_bridge.workers.task import Task
+from daw_bridge.weights.obtaining import locate_model
+from daw_bridge.workers.task import KINDS, Task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from daw_bridge.library.manifest import ModelManifest
-    from daw_bridge.osc.addresses import Method
+    from daw_bridge.osc.addresses import Argument, Method
     from daw_bridge.osc.audience import Audience
     from daw_bridge.osc.datagrams import Datagrams
     from daw_bridge.osc.messages import Message
@@ -71,9 +78,12 @@ if TYPE_CHECKING:
 FEATURES = ":udp:tcp:cancel:progress:transfer:"
 
 _LISTED = 100
-_SECONDS_PRESETS_ARE_KEPT = 2.0
+_SECONDS_LISTS_ARE_KEPT = 2.0
 _ID = re.compile(rf"[^{CONTROLS}/]{{1,128}}")
 _ADDRESS = re.compile(r"(?!/stems/)/[!-~]{1,255}")
+
+
+log = structlog.get_logger()
 
 
 class Methods:
@@ -81,7 +91,6 @@ class Methods:
 
     Args:
         settings: how to serve.
-        manifests: the models, the default first.
         folders: where jobs read and write.
         uploads: what clients sent.
         dispatcher: has the jobs run.
@@ -96,7 +105,6 @@ class Methods:
         self,
         settings: ServerSettings,
         *,
-        manifests: Sequence[ModelManifest],
         folders: Folders,
         uploads: Uploads,
         dispatcher: Dispatcher,
@@ -104,19 +112,21 @@ class Methods:
         datagrams: Datagrams,
     ) -> None:
         self._settings = settings
-        self._manifests = manifests
         self._folders = folders
         self._uploads = uploads
         self._dispatcher = dispatcher
         self._audience = audience
         self._datagrams = datagrams
+        self._conditions = Conditions(settings.provider, settings.threads, settings.precision)
         self._token = Token(settings.token)
-        self._presets_listed = _PresetList()
+        self._models_listed = _Listing(partial(_read_models, settings.models[0]))
+        self._presets_listed = _Listing(_read_presets)
         self.release = version("daw-bridge")
         self._handlers: Mapping[Method, Callable[..., Any]] = {
             **{method: partial(self._submit, kind) for kind, method in JOBS.items()},
             HELLO: self._hello,
             MODELS: self._models,
+            CHOOSE: self._choose,
             PRESETS: self._presets,
             STATUS: self._status,
             LIST: self._list,
@@ -166,12 +176,8 @@ class Methods:
             self._token.note(peer)
         raise UnauthorisedError(HELLO_FIRST)
 
-    def _models(self, peer: Peer, first: int = 0) -> None:
-        rows = [
-            (each.name, each.sample_rate_hz, ",".join(each.stems), each.licence)
-            for each in self._manifests
-        ]
-        peer.reply_page(MODELS, rows, first)
+    async def _models(self, peer: Peer, first: int = 0) -> None:
+        peer.reply_page(MODELS, await self._models_listed.rows(), first)
 
     async def _presets(self, peer: Peer, first: int = 0) -> None:
         peer.reply_page(PRESETS, await self._presets_listed.rows(), first)
@@ -187,7 +193,7 @@ class Methods:
         task = Task(
             job=job,
             kind=kind,
-            model=model or self._settings.models[0],
+            model=model,
             sources=tuple(paths),
             folder=await asyncio.to_thread(self._folder, job, folder),
             start=int(start),
@@ -204,11 +210,48 @@ class Methods:
     async def _queue(self, record: Record, peer: Peer) -> None:
         """Queue a job, or find it where it was asked for before."""
         sources = await asyncio.to_thread(self._locate_all, record.task.sources)
-        record.task = msgspec.structs.replace(record.task, sources=sources)
+        model = await self._model(record.task)
+        record.task = msgspec.structs.replace(record.task, sources=sources, model=model)
         record = await self._dispatcher.accept(record)
         self._audience.admit(record, peer)
         peer.reply(JOBS[record.task.kind], record.task.job, record.state)
         announce(record, peer)
+
+    async def _model(self, task: Task) -> str:
+        """Return the model of a task: as named, by its quality, or the default.
+
+        A job that is asked for again keeps the model that was chosen for it.
+        """
+        wishes = await asyncio.to_thread(KINDS[task.kind].wishes, task)
+        if not wishes:
+            return task.model or self._settings.models[0]
+        if task.model:
+            raise OptionError(f"{task.model} is a model; quality is in place of one.")
+        known = self._dispatcher.find(task.job)
+        if known and known.task.options == task.options:
+            return known.task.model
+        choice = await asyncio.to_thread(choose_model, wishes, self._conditions)
+        log.info("chosen", job=task.job, model=choice.model.name, reason=str(choice))
+        return choice.model.name
+
+    async def _choose(self, peer: Peer, quality: str, stems: str, options: str = "") -> None:
+        said = {**_parse_options(options), "quality": quality, "stems": stems}
+        choices = SeparateChoices.parse(said)
+        wishes = choices.wishes(choices.stems)
+        if not wishes:
+            raise OptionError("A model is chosen by a quality: fast, good or best.")
+        choice = await asyncio.to_thread(choose_model, wishes, self._conditions)
+        model = choice.model
+        speed = 1 / model.cost if model.cost else 0.0
+        peer.reply(
+            CHOOSE,
+            model.name,
+            ",".join(model.stems),
+            int(model.is_here),
+            model.size_bytes or 0,
+            speed,
+            str(choice),
+        )
 
     def _status(self, peer: Peer, job: str) -> None:
         record = self._find(job)
@@ -287,25 +330,47 @@ class Methods:
         return str(self._folders.find(Path(folder)) if folder else own)
 
 
-class _PresetList:
-    """Names and summaries of the presets, read in a thread and kept for a moment."""
+class _Listing:
+    """The rows of a list, read in a thread and kept for a moment."""
 
-    def __init__(self) -> None:
-        self._rows: list[tuple[str, str]] = []
+    def __init__(self, read: Callable[[], Sequence[tuple[Argument, ...]]]) -> None:
+        self._read = read
+        self._rows: Sequence[tuple[Argument, ...]] = ()
         self._are_fresh_until = 0.0
         self._reading = asyncio.Lock()
 
-    async def rows(self) -> list[tuple[str, str]]:
-        """Return a row for each preset."""
+    async def rows(self) -> Sequence[tuple[Argument, ...]]:
+        """Return all rows."""
         async with self._reading:
             now = asyncio.get_running_loop().time()
             if now >= self._are_fresh_until:
-                self._rows = await asyncio.to_thread(_read_presets)
-                self._are_fresh_until = now + _SECONDS_PRESETS_ARE_KEPT
+                self._rows = await asyncio.to_thread(self._read)
+                self._are_fresh_until = now + _SECONDS_LISTS_ARE_KEPT
             return self._rows
 
 
-def _read_presets() -> list[tuple[str, str]]:
+def _read_models(default: str) -> list[tuple[Argument, ...]]:
+    """Return a row for each model, the default first."""
+    models = [*load_manifests(_say_nothing), *load_published(_say_nothing)]
+    models.sort(key=lambda each: each.name != default)
+    return [
+        (
+            each.name,
+            each.sample_rate_hz,
+            ",".join(each.stems),
+            each.licence,
+            locate_model(each),
+            float(sum(source.size_bytes or 0 for source in each.sources[:1])),
+        )
+        for each in models
+    ]
+
+
+def _say_nothing(_: Exception) -> None:
+    """Leave it at what the log was told when the server was started."""
+
+
+def _read_presets() -> list[tuple[Argument, ...]]:
     return [(name, read_summary(path)) for name, path in find_presets().items()]
 
 

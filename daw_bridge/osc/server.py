@@ -108,8 +108,6 @@ class Server:
     def __init__(self, settings: ServerSettings, folders: Folders, store: Store) -> None:
         self._settings = settings
         traffic, has_strangers = settings.traffic, bool(settings.token)
-        default = settings.models[0]
-        self._manifests = sorted(load_manifests(), key=lambda each: each.name != default)
         uploads = Uploads(folders.uploads, settings.limits)
         self._lanes = make_lanes(_tell_workers(settings, folders), settings.jobs)
         self._datagrams = Datagrams(traffic, has_strangers=has_strangers)
@@ -124,7 +122,6 @@ class Server:
         )
         self._methods = Methods(
             settings,
-            manifests=self._manifests,
             folders=folders,
             uploads=uploads,
             dispatcher=self._dispatcher,
@@ -158,13 +155,15 @@ class Server:
 
     def describe(self) -> str:
         """Return what scripts need to find the server and its models, as key=value lines."""
+        default = self._settings.models[0]
+        manifests = sorted(load_manifests(), key=lambda each: each.name != default)
         lines = {
             "version": self._methods.release,
             "host": self._settings.host,
             "port": str(self._port),
             "pid": str(os.getpid()),
         }
-        lines |= {f"model:{each.name}": ",".join(each.stems) for each in self._manifests}
+        lines |= {f"model:{each.name}": ",".join(each.stems) for each in manifests}
         return "".join(f"{key}={value}\n" for key, value in lines.items())
 
     # --- sockets
@@ -201,5 +200,6 @@ def _tell_workers(settings: ServerSettings, folders: Folders) -> WorkerSettings:
         job_bytes=settings.limits.job_bytes,
         reserve_bytes=settings.limits.reserve_bytes,
         provider=settings.provider,
+        precision=settings.precision,
         threads=settings.threads,
     )

@@ -12,7 +12,7 @@ from daw_bridge.library.places import DEFAULT_MODEL, state_folder
 from daw_bridge.serving.limits import Limits
 
 if TYPE_CHECKING:
-    from daw_bridge.separation.providers import Provider
+    from daw_bridge.separation.providers import Precision, Provider
 
 OnExit: TypeAlias = Literal["finish", "stop"]
 
@@ -52,6 +52,7 @@ class ServerSettings:
         state: where jobs and uploads are kept.
         on_exit: what becomes of running jobs when the server is asked to leave.
         provider: as :class:`~daw_bridge.Separator` takes it.
+        precision: as :class:`~daw_bridge.Separator` takes it.
         threads: as :class:`~daw_bridge.Separator` takes it.
         limits: what clients can use up.
         traffic: what they can send at a time.
@@ -69,6 +70,7 @@ class ServerSettings:
     state: Path = field(default_factory=state_folder)
     on_exit: OnExit = "finish"
     provider: Provider = "auto"
+    precision: Precision = "float"
     threads: int | None = None
     limits: Limits = field(default_factory=Limits)
     traffic: Traffic = field(default_factory=Traffic)

@@ -95,6 +95,11 @@ class Layout(Table, frozen=True):
         """The loudspeakers."""
         return tuple(Speaker[name] for name in self.channels)
 
+    @property
+    def placed_stems(self) -> tuple[str, ...]:
+        """The stems that it names."""
+        return tuple(stem for stem in self.stems if stem != _DEFAULT_STEM)
+
     def placement(self, stem: str) -> Placement:
         """Return where a stem goes."""
         return self.stems.get(stem, self.stems[_DEFAULT_STEM])

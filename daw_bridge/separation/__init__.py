@@ -14,6 +14,7 @@ spectral     that sees complex spectra        hybrid       or these and samples
 
 bands        signals → spectra of several rates, joined, and back
 banded       whose masks a network gives
+quantising   networks → the same in int8, as far as a song allows
 
 synthesis    all of these → blocks of stems   ensembles    what several separations agree on
 """

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable  # noqa: TC003 - NamedTuple reads annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from daw_bridge.errors import ManifestError
+from daw_bridge.errors import ManifestError, OptionError
 from daw_bridge.library.manifest import (
     BandedModel,
     ComplexModel,
     EnsembleModel,
     HybridModel,
     MagnitudeModel,
+    PublishedModel,
     WaveformModel,
 )
 from daw_bridge.library.models import load_manifest
@@ -25,11 +27,13 @@ from daw_bridge.separation.composition import Blend, Cascade, Split
 from daw_bridge.separation.hybrid import HybridNetwork
 from daw_bridge.separation.masking import Masking
 from daw_bridge.separation.network import PlainNetwork
-from daw_bridge.separation.runtime import OnnxGraph
+from daw_bridge.separation.providers import CPU, PRECISIONS
+from daw_bridge.separation.runtime import OnnxGraph, choose_provider
 from daw_bridge.separation.signals import Overlapping
 from daw_bridge.separation.spectral import SpectralNetwork
 from daw_bridge.weights.inspecting import ensure_harmless
 from daw_bridge.weights.installing import ensure_network, ensure_networks, locate_network
+from daw_bridge.weights.quantised import locate_quantised
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +43,12 @@ if TYPE_CHECKING:
     from daw_bridge.library.stages import CommittedNetwork, Filter, Splitter, Stage
     from daw_bridge.separation.network import Device, Graph, MaskNetwork, SignalNetwork
     from daw_bridge.separation.options import Plan
-    from daw_bridge.separation.providers import Provider
+    from daw_bridge.separation.providers import Precision, Provider
     from daw_bridge.separation.synthesis import Estimator
+
+_LARGE_BYTES = 1 << 27
+"""Of a network: MDX-Net's, which is fastest side by side, has half of it."""
+_log = logging.getLogger(__name__)
 
 
 class Model(NamedTuple):
@@ -77,10 +85,12 @@ class Loader:
     Attributes:
         provider: ``auto`` takes a GPU where there is a usable one.
         threads: CPU threads; None: as many as this process may use.
+        precision: of products, where networks run on the CPU.
     """
 
     provider: Provider = "auto"
     threads: int | None = None
+    precision: Precision = "float"
 
     def open(self, manifest: ModelManifest) -> Model:
         """Load a model of any kind but ensembles, fetching what is not on this machine.
@@ -97,12 +107,14 @@ class Loader:
                 return self._open_banded(manifest)
             case EnsembleModel():
                 raise ManifestError(f"{manifest.name} is an ensemble: open its members instead.")
+            case PublishedModel():
+                raise ManifestError(f"{manifest.name} is not here yet: fetch it first.")
         signals = self._load_signals(manifest)
         return Model(manifest, signals, partial(Overlapping, network=signals, manifest=manifest))
 
     def _open_banded(self, manifest: BandedModel) -> Model:
         (path,) = ensure_networks(manifest)
-        network = PlainNetwork(self._open_graph(path, manifest, in_turn=True))
+        network = PlainNetwork(self.open_graph(path, manifest, in_turn=True))
         if (network.stems, network.channels) != (1, manifest.channels):
             raise ManifestError(
                 f"{path} gives {network.stems} masks of {network.channels} channels, but"
@@ -117,16 +129,18 @@ class Loader:
 
     def _load_signals(self, manifest: ComplexModel | WaveformModel | HybridModel) -> SignalNetwork:
         (path,) = ensure_networks(manifest)
-        # Two long passages at a time would take gigabytes; those of complex spectra are short.
+        # Two long passages at a time would take gigabytes, or two of a large network.
         match manifest:
             case ComplexModel():
-                network: SignalNetwork = SpectralNetwork(self._open_graph(path, manifest), manifest)
+                is_large = path.stat().st_size > _LARGE_BYTES
+                graph = self.open_graph(path, manifest, in_turn=is_large)
+                network: SignalNetwork = SpectralNetwork(graph, manifest)
             case HybridModel():
                 network = HybridNetwork(
-                    self._open_graph(path, manifest, ends=2, in_turn=True), manifest
+                    self.open_graph(path, manifest, ends=2, in_turn=True), manifest
                 )
             case WaveformModel():
-                network = PlainNetwork(self._open_graph(path, manifest, in_turn=True))
+                network = PlainNetwork(self.open_graph(path, manifest, in_turn=True))
         if network.stems != len(manifest.stems) - manifest.last_is_rest:
             raise ManifestError(
                 f"{path} gives {network.stems} stems, but the manifest of {manifest.name} names"
@@ -145,7 +159,7 @@ class Loader:
         if not isinstance(manifest, MagnitudeModel):
             raise ManifestError(f"{manifest.name} is of kind '{manifest.kind}': it gives no masks.")
         if not manifest.stages:
-            return PlainNetwork(self._open_graph(ensure_network(manifest), manifest))
+            return PlainNetwork(self.open_graph(ensure_network(manifest), manifest))
         splits = [
             Split(stage.of, stage.parts, self._load_stage(manifest, stage))
             for stage in manifest.stages
@@ -173,7 +187,7 @@ class Loader:
         self, manifest: MagnitudeModel, committed: CommittedNetwork, parts: tuple[str, ...]
     ) -> MaskNetwork:
         path = locate_network(manifest, committed)
-        graph = self._open_graph(path, manifest)
+        graph = self.open_graph(path, manifest)
         network = PlainNetwork(graph)
         if network.stems != len(parts):
             raise ManifestError(
@@ -192,7 +206,7 @@ class Loader:
             )
         return network
 
-    def _open_graph(
+    def open_graph(
         self,
         path: Path,
         manifest: ModelManifest,
@@ -202,9 +216,27 @@ class Loader:
     ) -> Graph:
         """Return what runs one of a model's own networks; no other line chooses a runtime."""
         ensure_harmless(manifest, path)
+        if self.precision == "int8":
+            path = locate_quantised(manifest, path)
+            ensure_harmless(manifest, path)
         return OnnxGraph(
             path, provider=self.provider, threads=self.threads, ends=ends, in_turn=in_turn
         )
+
+
+def settle_precision(wanted: Precision, provider: Provider) -> Precision:
+    """Return in which precision networks run on what is meant by a provider's name.
+
+    Raises:
+        OptionError: there is no such precision.
+        ProviderError: there is no such provider, or none that can be used.
+    """
+    if wanted not in PRECISIONS:
+        raise OptionError(f"The precision is {' or '.join(PRECISIONS)}, not '{wanted}'.")
+    if wanted == "int8" and (chosen := choose_provider(provider)).name != CPU:
+        _log.warning("int8 is for CPUs: on %s, networks run in float.", chosen.title)
+        return "float"
+    return wanted
 
 
 def make_filter(table: Filter, manifest: MagnitudeModel) -> MaskNetwork:

@@ -1,4 +1,7 @@
-"""What networks can run on, as data: neither ONNX Runtime nor NumPy is loaded to know it."""
+"""What networks can run on, and how exactly, as data.
+
+Neither ONNX Runtime nor NumPy is loaded to know it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,10 @@ if TYPE_CHECKING:
 Provider: TypeAlias = Literal[
     "auto", "gpu", "cpu", "cuda", "tensorrt", "migraphx", "directml", "coreml", "openvino"
 ]
+
+Precision: TypeAlias = Literal["float", "int8"]
+"""Of the matrix products of networks; ``int8`` is for the CPU."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 PROVIDER_NAMES: tuple[Provider, ...] = get_args(Provider)
 """All that can be asked for; ``auto`` is the best that can be used, ``gpu`` the best GPU."""

@@ -52,6 +52,7 @@ class OnnxGraph:
         threads: CPU threads for all runs together; None: as many as this process may use.
         ends: how many inputs it has, and as many outputs.
         in_turn: runs take turns.
+        measured: it has one output more, which tells of the run.
 
     Raises:
         ProviderError: what was asked for cannot be used; the message says why.
@@ -67,6 +68,7 @@ class OnnxGraph:
         threads: int | None = None,
         ends: Literal[1, 2] = 1,
         in_turn: bool = False,
+        measured: bool = False,
     ) -> None:
         chosen = choose_provider(provider)
         threads = threads or usable_cpus()
@@ -76,7 +78,7 @@ class OnnxGraph:
         self._turns = threading.Semaphore(runs)
         self._session = _open_session(path, chosen, threads, runs)
         sources, targets = self._session.get_inputs(), self._session.get_outputs()
-        if (len(sources), len(targets)) != (ends, ends):
+        if (len(sources), len(targets)) != (ends, ends + measured):
             raise WeightsError(
                 f"{path} has {len(sources)} inputs and {len(targets)} outputs, not"
                 f" {('one', 'two')[ends - 1]} of each."

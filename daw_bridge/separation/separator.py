@@ -32,11 +32,13 @@ from daw_bridge.library.models import load_manifest
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.separation.ensembles import combine
 from daw_bridge.separation.framing import cut_segments
-from daw_bridge.separation.loading import Loader
+from daw_bridge.separation.loading import Loader, settle_precision
 from daw_bridge.separation.options import SeparationOptions, make_plan
 from daw_bridge.separation.providers import join_providers
 from daw_bridge.separation.synthesis import Synthesis
 from daw_bridge.stft import fft
+from daw_bridge.system import usable_cpus
+from daw_bridge.weights.obtaining import ensure_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from daw_bridge.separation.framing import Segment
     from daw_bridge.separation.loading import Model
     from daw_bridge.separation.options import Plan
-    from daw_bridge.separation.providers import Provider
+    from daw_bridge.separation.providers import Precision, Provider
     from daw_bridge.separation.synthesis import Estimate, Estimator
 
 
@@ -62,9 +64,12 @@ class Separator:
         provider: ``auto`` runs on a GPU where there is a usable one, else on the CPU; ``gpu``
             insists on one; docs/providers.md has all names.
         threads: CPU threads; None: as many as this process may use.
+        precision: ``int8`` is faster on CPUs, and exact to what ``stemtool models quantise``
+            measured; where networks run on something else they run in ``float``, which is logged.
+        loader: opens its networks, whatever else is said of them.
 
     Raises:
-        ModelError: the model is unknown, or its weights are not to be had.
+        ModelError: the model is unknown, or its weights are not to be had, or not in ``int8``.
         ProviderError: what is asked for cannot be used; the message says why.
     """
 
@@ -74,11 +79,15 @@ class Separator:
         *,
         provider: Provider = "auto",
         threads: int | None = None,
+        precision: Precision = "float",
+        loader: Loader | None = None,
     ) -> None:
-        self.manifest = load_manifest(model)
+        self.manifest = ensure_model(model)
+        self.threads = threads or usable_cpus()
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
-        loader = Loader(provider, threads)
+        self.precision = settle_precision(precision, provider)
+        loader = loader or Loader(provider, threads, self.precision)
         self._members: Sequence[Member] = [Member(model=self.manifest.name)]
         self._rule: Rule = "mean"
         manifests = [self.manifest]

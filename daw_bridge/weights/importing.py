@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +15,11 @@ import msgspec
 from daw_bridge.conversion.child import NETWORK
 from daw_bridge.conversion.family import ImportWishes
 from daw_bridge.conversion.process import convert_apart
-from daw_bridge.errors import OptionError, OutputError, WeightsError
+from daw_bridge.errors import ManifestError, OptionError, OutputError, WeightsError
 from daw_bridge.files.download import downloaded
 from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
+from daw_bridge.library.catalogue import load_catalogue
 from daw_bridge.library.licences import warn_of_licence
 from daw_bridge.library.models import load_manifest, manifest_text, read_manifest
 from daw_bridge.library.names import is_model_name
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.conversion.child import Described
     from daw_bridge.files.download import Progress
-    from daw_bridge.library.manifest import ModelManifest
+    from daw_bridge.library.manifest import ModelManifest, PublishedModel
 
 _DIGEST_DIGITS = 12
 
@@ -68,6 +71,10 @@ class _Checkpoint:
         name = self.path.resolve().name
         return re.sub(r"(\.tar)?\.\w+$", "", name) if self.sha256 else name
 
+    def is_of(self, published: PublishedModel) -> bool:
+        """Return whether it has the name of a published model's checkpoint."""
+        return self.path.name == published.checkpoint.file
+
     @property
     def sources(self) -> tuple[Source, ...]:
         """What a manifest says of it."""
@@ -83,7 +90,7 @@ def import_checkpoint(
 
     What a manifest of the library takes, a file or a folder of several, becomes that model's
     weights, unless the options name another model or wish for something; anything else becomes a
-    model of its own in the user's folder.
+    model of its own in the user's folder: the catalogue's, if it has the name and the file of one.
 
     Args:
         place: the path of a file or a folder, or a URL of http or https.
@@ -141,26 +148,96 @@ def _free_name(name: str, *, overwrite: bool) -> str:
 
 def _write(folder: Path, checkpoint: _Checkpoint, options: ImportOptions) -> None:
     """Convert a checkpoint into a model's folder, whole or not at all."""
-    try:
-        with locked(folder, data_folder()), staged(folder, data_folder()) as staging:
+    published = load_catalogue().get(folder.name)
+    with changing_model(folder), staged(folder, data_folder()) as staging:
+        if published and checkpoint.is_of(published) and not options.wishes.stems:
+            model = convert_published(published, checkpoint.path, options.wishes, folder=staging)
+        else:
             model = convert_apart(checkpoint.path, options.family, options.wishes, folder=staging)
-            digest = sha256_of(staging / NETWORK)
-            described = _describe(model, folder.name, checkpoint, digest)
-            manifest = staging / "manifest.toml"
-            manifest.write_text(manifest_text(described), "utf-8")
-            read_manifest(manifest)
-            inspect_once(described, staging / NETWORK, digest)
+            model = msgspec.structs.replace(model, name=folder.name)
+        finish_model(msgspec.structs.replace(model, sources=checkpoint.sources), staging)
+
+
+def convert_published(
+    model: PublishedModel, checkpoint: Path, wishes: ImportWishes, *, folder: Path
+) -> Described:
+    """Convert a checkpoint into a folder, and return what the catalogue and it say together.
+
+    Raises:
+        ManifestError: it makes other stems than the catalogue says.
+        WeightsError: it cannot be read.
+        OptionError: the wishes do not fit.
+    """
+    with _configured(model, wishes) as configured:
+        made = convert_apart(checkpoint, model.family, configured, folder=folder)
+    return msgspec.structs.replace(
+        made,
+        name=model.name,
+        summary=model.summary,
+        stems=_rename(model, made),
+        licence=model.licence,
+        attribution=model.attribution,
+        quality=model.quality,
+    )
+
+
+@contextmanager
+def _configured(model: PublishedModel, wishes: ImportWishes) -> Iterator[ImportWishes]:
+    """Give wishes with a file of the catalogue's settings, unless they name a configuration."""
+    if wishes.configuration or not model.settings:
+        yield wishes
+        return
+    with tempfile.TemporaryDirectory(prefix="daw-bridge-") as folder:
+        file = Path(folder) / "settings.json"
+        file.write_text(json.dumps(model.settings), "utf-8")
+        yield msgspec.structs.replace(wishes, configuration=file)
+
+
+def _rename(model: PublishedModel, made: Described) -> tuple[str, ...]:
+    """Return what to call the stems of a converted model, in its own order.
+
+    Raises:
+        ManifestError: they are not those that the catalogue promises.
+    """
+    stems = tuple(model.renames.get(stem, stem) for stem in made.stems)
+    if sorted(stems) != sorted(model.stems):
+        raise ManifestError(
+            f"{model.checkpoint.file} makes {', '.join(stems)}, not {', '.join(model.stems)} as the"
+            f" catalogue says of {model.name}."
+        )
+    return stems
+
+
+@contextmanager
+def changing_model(folder: Path) -> Iterator[None]:
+    """Let nobody else change a model's folder meanwhile.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        with locked(folder, data_folder()):
+            yield
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
 
 
-def _describe(model: Described, name: str, checkpoint: _Checkpoint, digest: str) -> Described:
-    """Return what the manifest of a converted checkpoint says, whose network has a hash."""
+def finish_model(model: Described, folder: Path) -> None:
+    """Write the manifest of a network that was converted into a folder, and look at both.
+
+    Raises:
+        ManifestError: the manifest breaks the rules.
+        WeightsError: the network is not harmless.
+        OSError: the manifest cannot be written.
+    """
+    digest = sha256_of(folder / NETWORK)
     network = CommittedNetwork(file=NETWORK, sha256=digest)
-    return msgspec.structs.replace(
+    described = msgspec.structs.replace(
         model,
-        name=name,
         version=f"1.0.0+{digest[:_DIGEST_DIGITS]}",  # stems are cached by it
-        sources=checkpoint.sources,
         stages=(Stage(parts=model.stems, network=network),),
     )
+    manifest = folder / "manifest.toml"
+    manifest.write_text(manifest_text(described), "utf-8")
+    read_manifest(manifest)
+    inspect_once(described, folder / NETWORK, digest)

@@ -18,6 +18,7 @@ from daw_bridge.library.manifest import (
     EnsembleModel,
     HybridModel,
     MagnitudeModel,
+    PublishedModel,
 )
 from daw_bridge.library.places import cache_folder, data_folder, find_model
 from daw_bridge.weights.installing import weights_folder
@@ -66,7 +67,7 @@ def inspect_once(manifest: ModelManifest, network: Path, digest: str) -> None:
 
 def _shown_shapes(manifest: ModelManifest) -> tuple[tuple[int, ...], ...]:
     """Return the shapes of what a network is shown at most; 0 is a length that it tells itself."""
-    if isinstance(manifest, EnsembleModel):
+    if isinstance(manifest, (EnsembleModel, PublishedModel)):
         return ()  # it has no network
     if isinstance(manifest, MagnitudeModel):
         segment = manifest.segment

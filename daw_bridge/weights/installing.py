@@ -31,9 +31,9 @@ from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.files.reach import read_small
 from daw_bridge.library.licences import warn_of_licence
-from daw_bridge.library.manifest import WaveformModel
+from daw_bridge.library.manifest import PublishedModel, WaveformModel
 from daw_bridge.library.models import load_components, load_manifests
-from daw_bridge.library.places import cache_folder, find_model
+from daw_bridge.library.places import cache_folder, data_folder, find_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,20 +55,25 @@ def weights_folder(manifest: ModelManifest) -> Path:
     """Return where a model's own networks lie, or would lie."""
     if manifest.network:
         return cache_folder() / "weights" / f"{manifest.name}-{manifest.version}"
+    if isinstance(manifest, PublishedModel):
+        return data_folder() / "models" / manifest.name
     return find_model(manifest.name).parent
 
 
 def are_fetched(manifest: ModelManifest) -> bool:
     """Return whether all that a model fetches is here, intact or not."""
-    return all(weights_folder(each).is_dir() for each in load_components(manifest))
+    return not any(
+        isinstance(each, PublishedModel) or not weights_folder(each).is_dir()
+        for each in load_components(manifest)
+    )
 
 
 def are_intact(manifest: ModelManifest) -> bool:
     """Return whether all networks of a model are here and hash to what they should."""
     return all(
-        _is_intact(path, digest)
+        not isinstance(each, PublishedModel)
+        and all(_is_intact(path, digest) for path, digest in own_networks(each))
         for each in load_components(manifest)
-        for path, digest in _own_networks(each)
     )
 
 
@@ -126,7 +131,7 @@ def ensure_network(manifest: ModelManifest, progress: Progress | None = None) ->
     return folder / _NETWORK
 
 
-def _own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
+def own_networks(manifest: ModelManifest) -> list[tuple[Path, str]]:
     """Return the paths and the hashes of a model's own networks, not of those it is made of.
 
     Raises:

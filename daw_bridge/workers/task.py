@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from daw_bridge.jobs.job import Job, Result
+    from daw_bridge.library.ladder import Wishes
     from daw_bridge.separation.separator import Separator
 
 
@@ -50,6 +51,9 @@ class Task(msgspec.Struct, frozen=True):
         return tuple(map(Path, self.sources))
 
 
+AnyChoices: TypeAlias = SeparateChoices | RemixChoices | UpmixChoices
+
+
 class Kind(NamedTuple):
     """A kind of job.
 
@@ -62,7 +66,7 @@ class Kind(NamedTuple):
 
     summary: str
     phase: str
-    choices: type[SeparateChoices | RemixChoices | UpmixChoices]
+    choices: type[AnyChoices]
     run: Callable[..., Result]
 
     def make(self, task: Task) -> Job:
@@ -71,8 +75,21 @@ class Kind(NamedTuple):
         Raises:
             OptionError: an option is unknown, or has no such value.
         """
+        return self.job_of(self.choices.parse(task.options), task)
+
+    def wishes(self, task: Task) -> Wishes | None:
+        """Return what the model of a task is chosen by; None where no quality was said.
+
+        Raises:
+            OptionError: an option is unknown, or has no such value.
+        """
+        choices = self.choices.parse(task.options)
+        return choices.wishes(self.job_of(choices, task).asked_stems) if choices.quality else None
+
+    def job_of(self, choices: AnyChoices, task: Task) -> Job:
+        """Return the job of a task, of which all is said."""
         excerpt = Excerpt(task.paths, task.start, task.length)
-        return self.choices.parse(task.options).job(excerpt, Path(task.folder))
+        return choices.job(excerpt, Path(task.folder))
 
 
 def _with_maker(run: Callable[..., Result]) -> Callable[..., Result]:
@@ -81,7 +98,7 @@ def _with_maker(run: Callable[..., Result]) -> Callable[..., Result]:
     def run_with_maker(job: Job, separator: Separator, **hooks: Any) -> Result:
         from daw_bridge.jobs.cache import StemCache
 
-        maker = StemMaker(separator.manifest, lambda: separator, StemCache())
+        maker = StemMaker(separator.manifest, lambda: separator, StemCache(), separator.precision)
         return run(job, maker, **hooks)
 
     return run_with_maker

@@ -27,7 +27,7 @@ from daw_bridge.files.room import Room
 from daw_bridge.files.writing import output_errors
 from daw_bridge.jobs.lengths import measure_seconds
 from daw_bridge.printing import log_lines
-from daw_bridge.separation.providers import Provider
+from daw_bridge.separation.providers import Precision, Provider
 from daw_bridge.system import share_one_heap, stand_back
 from daw_bridge.workers.confinement import check_task, check_unlinked, confined_job, sweep
 from daw_bridge.workers.notes import OUTCOME_NAME, write_note
@@ -54,6 +54,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         job_bytes: what a job may write, spools and results.
         reserve_bytes: what stays free of every disk that is written to.
         provider: as :class:`~daw_bridge.Separator` takes it.
+        precision: as :class:`~daw_bridge.Separator` takes it.
         threads: as :class:`~daw_bridge.Separator` takes it.
         niceness: by how much to stand back behind other processes.
     """
@@ -64,6 +65,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     job_bytes: int
     reserve_bytes: int
     provider: Provider = "auto"
+    precision: Precision = "float"
     threads: int | None = None
     niceness: int = 0
 
@@ -125,6 +127,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
     null_db: float | None
     elapsed_s: float
     warnings: tuple[str, ...] = ()
+    precision: Precision | None = None
 
     @classmethod
     def of(cls, task: Task, result: Result) -> Outcome:
@@ -144,6 +147,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
             null_db=result.null_db,
             elapsed_s=result.elapsed_s,
             warnings=result.warnings,
+            precision=result.precision,
         )
 
 
@@ -275,7 +279,10 @@ class Worker:
             while len(self._separators) >= _MAX_MODELS:
                 self._separators.pop(next(iter(self._separators))).close()
             self._separators[model] = Separator(
-                model, provider=self._settings.provider, threads=self._settings.threads
+                model,
+                provider=self._settings.provider,
+                threads=self._settings.threads,
+                precision=self._settings.precision,
             )
         self._separators[model] = separator = self._separators.pop(model)
         return separator

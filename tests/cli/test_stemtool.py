@@ -219,6 +219,8 @@ def test_memory_is_flat(tmp_path: Path) -> None:
 def test_models(network_path: Path) -> None:
     listed = stemtool("models", "list", "--json")
     (row,) = [row for row in json.loads(listed.stdout) if row["name"] == "spleeter-2stems"]
+    assert {figure["stem"] for figure in row.pop("quality")} == {"vocals", "accompaniment"}
+    assert row.pop("times_real_time") is None or row["weights"] == "here"
     assert row == {
         "name": "spleeter-2stems",
         "kind": "magnitude",

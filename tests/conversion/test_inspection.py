@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from daw_bridge.conversion import inspection
+from daw_bridge.conversion.graphs.graph import RUNTIME_OPERATORS
 from daw_bridge.conversion.inspection import inspect_network
 from daw_bridge.errors import WeightsError
 from daw_bridge.library.models import load_manifest
@@ -110,6 +113,37 @@ def lying() -> onnx.ModelProto:
     return graph(nodes, numbers)
 
 
+def fused(operator: str, *inputs: str, **attributes: Any) -> onnx.NodeProto:
+    return node(operator, *inputs, domain=RUNTIME_OPERATORS, **attributes)
+
+
+def attending(first_place: int = 0) -> onnx.ModelProto:
+    """Return a network of the fused nodes that transformers of ours have, (64, 32) each."""
+    nodes = [
+        node("Reshape", "input", "flat", output="rows"),
+        node("SimplifiedLayerNormalization", "rows", "gains", output="normed", axis=-1),
+        fused("RotaryEmbedding", "normed", "places", "table", "table", output="turned"),
+        fused("MultiHeadAttention", "turned", "turned", "turned", output="seen", num_heads=2),
+        helper.make_node(
+            "SkipSimplifiedLayerNormalization",
+            ["seen", "rows", "gains"],
+            ["again", "", "", "sum"],
+            domain=RUNTIME_OPERATORS,
+        ),
+        fused("Gelu", "again", output="curved"),
+        node("Add", "curved", "sum", output="added"),
+        node("Reshape", "added", "whole"),
+    ]
+    arrays = {
+        "flat": np.array([4, 64, 32]),
+        "whole": np.array(SHAPE),
+        "gains": np.ones(32, np.float32),
+        "places": np.array([first_place]),
+        "table": np.ones((64, 8), np.float32),
+    }
+    return graph(nodes, arrays)
+
+
 def deep(nodes: int) -> onnx.ModelProto:
     names = ["input", *(f"x{number}" for number in range(nodes - 1)), "output"]
     return graph([node("Neg", a, output=b) for a, b in pairwise(names)])
@@ -158,6 +192,7 @@ HOSTILE = {
         graph([node("Unsqueeze", "input", "axes")], {"axes": np.arange(8)}),
         "too much memory",
     ),
+    "places": (attending(1 << 40), "RotaryEmbedding. does not start at the place 0"),
     "nodes": (deep(60_000), "more than 50000 nodes"),
     "misfit": (shaped("Add", np.ones((1, 4, 64, 31), np.float32)), "do not fit each other"),
 }  # fmt: skip
@@ -216,6 +251,56 @@ def test_products_take_too_much_time_together(tmp_path: Path) -> None:
     ]
     with pytest.raises(WeightsError, match="too much time"):
         inspect(graph(nodes, arrays), tmp_path)
+
+
+def test_sequences_attend_to_themselves_alone(tmp_path: Path) -> None:
+    inspect(attending(), tmp_path)
+    nodes = [
+        node("Reshape", "input", "flat", output="rows"),
+        node("Tile", "rows", "often", output="long"),
+        *(
+            fused("MultiHeadAttention", "long", "long", "long", output=f"x{number}", num_heads=1)
+            for number in range(8)
+        ),
+        node("Neg", "input"),
+    ]
+    for shape, times in (([256, 1, 32], [1, 1 << 14, 1]), ([1, 256, 32], [1, 1 << 14, 1])):
+        arrays = {"flat": np.array(shape), "often": np.array(times)}
+        if shape[0] > 1:
+            inspect(graph(nodes, arrays), tmp_path)
+            continue
+        with pytest.raises(WeightsError, match="too much time"):
+            inspect(graph(nodes, arrays), tmp_path)
+
+
+@pytest.mark.parametrize("operator", ["DynamicQuantizeMatMul", "MatMulIntegerToFloat"])
+def test_products_of_integers_are_known(
+    operator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def multiplied(outputs: int) -> onnx.ModelProto:
+        arrays: dict[str, np.ndarray] = {
+            "kernel": np.zeros((SHAPE[-1], outputs), np.int8),
+            "scales": np.ones(outputs, np.float32),
+        }
+        nodes, inputs = [], ["input", "kernel", "scales"]
+        if operator == "MatMulIntegerToFloat":
+            nodes.append(
+                helper.make_node("DynamicQuantizeLinear", ["rows"], ["x", "scale", "zero"])
+            )
+            inputs = ["x", "kernel", "scale", "scales", "zero"]
+        nodes.append(node(operator, *inputs, domain="com.microsoft"))
+        network = graph(nodes, arrays)
+        network.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+        return network
+
+    inspect(multiplied(48), tmp_path)
+    broken = multiplied(48)
+    broken.graph.initializer[0].dims[:] = [48, SHAPE[-1]]
+    with pytest.raises(WeightsError, match="do not fit each other"):
+        inspect(broken, tmp_path)
+    monkeypatch.setattr(inspection, "_ALL_PRODUCTS", prod(SHAPE) * 48 - 1)
+    with pytest.raises(WeightsError, match="too much time"):
+        inspect(multiplied(48), tmp_path)
 
 
 def test_shapes_that_follow_from_the_input_are_known(tmp_path: Path) -> None:

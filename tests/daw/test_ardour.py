@@ -276,6 +276,22 @@ def test_tracks_of_a_saved_session_are_separated_without_a_window(
         assert_stems(session, track, position, read_mixture(session, track), separator)
 
 
+def test_a_model_may_be_chosen_by_its_quality(ardour: Ardour, server: Server, song: Audio) -> None:
+    """Without fetching one, as the only one here that makes these stems is the server's own."""
+    session = make_session(ardour, "quality", song)
+    options = ("--quality", "fast", "--stems", "vocals,accompaniment")
+    run = ardour.stemtool("daw", "separate", session.parent, "Song", *options)
+    assert run.returncode == 0, run.stderr
+    assert [name for name in read_tracks(session) if OF in name] == [f"Song{OF}{s}" for s in STEMS]
+    choose(ardour, model="quality:fast", stems="kazoo")
+    ardour.forget_log()
+    with ardour.open(session) as window:
+        window.select("Editor/select-all-objects")
+        window.press(SEPARATE_AGAIN)
+        wait_until(lambda: "was not separated: No model makes kazoo" in ardour.log)
+    choose(ardour)
+
+
 def test_a_saved_session_that_cannot_be_separated_stays_as_it_is(
     ardour: Ardour, server: Server, song: Audio
 ) -> None:

@@ -25,7 +25,7 @@ else:
 def test_tables_are_read_as_they_were_written(tmp_path: Path) -> None:
     content = {
         "name": 'a "quoted" \\ name, ünïcode, \x7f and \x00',
-        "bands": {"11k": 1024},
+        "bands": {"11k": 1024, "no echo": 1, "vocals.lead": 2, 'a "b"': 3},
         "share": 0.5,
         "stems": ("vocals", "other"),
         "none": (),

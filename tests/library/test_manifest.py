@@ -44,6 +44,11 @@ def edited(tmp_path: Path, before: str, after: str) -> Path:
             "line 17, transform.hop_sample: is no key .did you mean 'hop_samples'",
         ),
         ("hop_samples = 1024", "hop_samples = 1000", "hop_samples"),
+        (
+            "hop_samples = 1024",
+            'hop_samples = 1024\nwindow = "rectangular"',
+            "a network of magnitudes sees no window 'rectangular'",
+        ),
         ("frames = 512", "frames = 0", "segment.frames"),
         ("frames = 512", "frames = 512\ncontext_frames = 256", "leave nothing of a segment"),
         ("frames = 512", 'frames = "512"', "segment.frames"),

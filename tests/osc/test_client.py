@@ -17,7 +17,7 @@ from daw_bridge.osc.messages import FRAME_HEADER, decode, encode, fill, frame
 from tests.server import HOST
 
 WELCOME = fill(HELLO.answers[0], HELLO.address, "1.0", 1, 1, "")
-ROWS = [("one", 44_100, "vocals,rest", "MIT"), ("two", 44_100, "vocals,rest", "MIT")]
+ROWS = [(name, 44_100, "vocals,rest", "MIT", "here", 0.0) for name in ("one", "two")]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import soundfile
 
 from daw_bridge import Audio, Separator
 from daw_bridge.errors import ConfinementError, OptionError
+from daw_bridge.library.catalogue import load_published
 from daw_bridge.library.models import load_manifests
 from daw_bridge.loudness import LoudnessMeter
 from daw_bridge.osc.addresses import MAJOR, MINOR
@@ -42,10 +43,11 @@ def test_hello(peer: Udp) -> None:
 def test_lists(peer: Udp) -> None:
     peer.send("/stems/models")
     *rows, done = peer.receive_until("/stems/done")
-    assert rows[0].arguments == [
-        "/stems/models", "spleeter-2stems", 44_100, "vocals,accompaniment", "MIT",
+    assert rows[0].arguments[:6] == [
+        "/stems/models", "spleeter-2stems", 44_100, "vocals,accompaniment", "MIT", "here",
     ]  # fmt: skip
-    assert done.arguments == ["/stems/models", len(load_manifests()), ""]
+    models = [*load_manifests(), *load_published()]
+    assert done.arguments == ["/stems/models", len(models), ""]
     peer.send("/stems/presets")
     *rows, done = peer.receive_until("/stems/done")
     sentences = {row.arguments[1]: row.arguments[2] for row in rows}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAX_BYTES = 1 << 20
+_TAIL_BYTES = 10_000 << 10
+"""Of a checkpoint: what Ultimate Vocal Remover knows it by."""
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml tells no types
@@ -50,3 +54,27 @@ def read_configuration(path: Path) -> dict[str, Any]:
     if not isinstance(told, dict) or not all(isinstance(key, str) for key in told):
         raise OptionError(f"{path} is no configuration: it holds no table of named values.")
     return told
+
+
+def read_configuration_of(checkpoint: Path, path: Path) -> dict[str, Any]:
+    """Return what a file tells of one checkpoint.
+
+    Ultimate Vocal Remover has tables of all its models, by the MD5 of each file's last 10 MB.
+
+    Raises:
+        OptionError: it cannot be read, holds no table of plain values, or one of other checkpoints.
+    """
+    told = read_configuration(path)
+    if not told or not all(re.fullmatch("[0-9a-f]{32}", key) for key in told):
+        return told
+    key = _tail_md5(checkpoint)
+    settings = told.get(key)
+    if not isinstance(settings, dict):
+        raise OptionError(f"{path} says nothing of {checkpoint}, whose last 10 MB have MD5 {key}.")
+    return settings
+
+
+def _tail_md5(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        return hashlib.md5(file.read(), usedforsecurity=False).hexdigest()

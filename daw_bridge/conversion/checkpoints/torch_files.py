@@ -86,7 +86,7 @@ def mentions(path: Path, *names: str) -> bool:
 
 
 def read_state(path: Path, *, trust: bool = False) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a network that a training saved, by their names.
+    """Return the arrays of a network that a training saved, of any shape, by their names.
 
     They may lie beside other states of the training; of several the best counts.
 

@@ -2,7 +2,7 @@
 
 M. Kim et al., "KUIELab-MDX-Net: a two-stream neural network for music demixing", MDX Workshop at
 ISMIR 2021. The file runs unchanged. It does not tell the length of its transform; the configuration
-does, by the names that Ultimate Vocal Remover's table of models uses.
+does, by the names that Ultimate Vocal Remover's table of models uses; it may be that table.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from daw_bridge.conversion.checkpoints.configurations import read_configuration
+from daw_bridge.conversion.checkpoints.configurations import read_configuration_of
 from daw_bridge.conversion.family import UNNAMED, Conversion
 from daw_bridge.conversion.inspection import check_graph, read_network
 from daw_bridge.errors import OptionError, WeightsError
@@ -106,7 +106,7 @@ def _read_settings(path: Path, graph: onnx.ModelProto, wishes: ImportWishes) -> 
     """Return what the configuration tells, or the file's own metadata where that does not."""
     told: dict[str, Any] = {prop.key: prop.value for prop in graph.metadata_props}
     if wishes.configuration:
-        told |= read_configuration(wishes.configuration)
+        told |= read_configuration_of(path, wishes.configuration)
     if "mdx_n_fft_scale_set" not in told:
         raise OptionError(
             f"{path} does not tell the length of its transform: --config takes a JSON file like"

@@ -78,7 +78,7 @@ def _to_frequencies(layers: Layers, rows: Value) -> Value:
 
 
 def _to_samples(layers: Layers, rows: Value) -> Value:
-    """Undo :func:`_to_frequencies`."""
+    """Undo :func:`_to_frequencies`: (time_frames / 2 + 1, bins, 2 · channels) → half."""
     frequencies, bins, channels = rows.shape
     split = layers.reshape(rows, (frequencies, bins, 2, channels // 2))
     parts = layers.reshape(layers.transpose(split, 2, 0, 1, 3), (2 * frequencies, -1))
@@ -87,9 +87,9 @@ def _to_samples(layers: Layers, rows: Value) -> Value:
 
 
 def _transform(length: int) -> NDArray[np.float64]:
-    """Return the orthogonal Fourier transform of real numbers as a product of matrices.
+    """Return the orthogonal Fourier transform of real numbers, to be multiplied with these.
 
-    (2 · (length / 2 + 1), length), the real parts first.
+    float64 (length + 2, length), the real parts first.
     """
     turns = np.outer(np.arange(length // 2 + 1), np.arange(length)) % length
     phase = 2 * np.pi * turns / length
@@ -97,7 +97,7 @@ def _transform(length: int) -> NDArray[np.float64]:
 
 
 def _inverse(length: int) -> NDArray[np.float64]:
-    """Return what undoes :func:`_transform`: (length, 2 · (length / 2 + 1))."""
+    """Return what undoes :func:`_transform`: float64 (length, length + 2)."""
     times = np.full(length // 2 + 1, 2.0)
     times[[0, -1]] = 1
     return _transform(length).T * np.tile(times, 2)

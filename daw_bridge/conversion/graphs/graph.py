@@ -51,9 +51,14 @@ class GraphBuilder:
         self._constants: list[onnx.TensorProto] = []
         self._unnamed: dict[tuple[object, ...], str] = {}
         self._used: set[str] = set()
+        self._shared: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
         return name in self._weights
+
+    def has_scope(self, scope: str) -> bool:
+        """Return whether the names of any weights begin so."""
+        return any(name.startswith(scope) for name in self._weights)
 
     @property
     def unused(self) -> list[str]:
@@ -66,6 +71,13 @@ class GraphBuilder:
         if key not in self._unnamed:
             self._unnamed[key] = self.constant(f"constant{len(self._constants)}", value)
         return self._unnamed[key]
+
+    def shared(self, name: str, value: NDArray[Any]) -> str:
+        """Add an array of any shape the first time that one of its name comes."""
+        if name in self._shared:
+            return name
+        self._shared.add(name)
+        return self.constant(name, value)
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
         """Add an array of any shape and return the name to use it by.
@@ -105,6 +117,15 @@ class GraphBuilder:
         output = output or f"{operator.lower()}{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
         return output
+
+    def add_several(
+        self, operator: str, inputs: Sequence[str], wanted: Sequence[bool], **attributes: Any
+    ) -> list[str]:
+        """Add a node of several outputs and return the names of those that are wanted."""
+        name = f"{operator.lower()}{len(self._nodes)}"
+        outputs = [f"{name}.{n}" if is_wanted else "" for n, is_wanted in enumerate(wanted)]
+        self._nodes.append(helper.make_node(operator, inputs, outputs, name, **attributes))
+        return [output for output in outputs if output]
 
     def reshape(self, signal: str, shape: Sequence[int]) -> str:
         """Reshape (…) → shape; 0 keeps the dimension at its place, -1 takes what is left."""

@@ -19,12 +19,14 @@ import numpy as np
 
 from daw_bridge.conversion.graphs.cross_transformer import Attention, add_transformer
 from daw_bridge.conversion.graphs.dconv import add_dconv
+from daw_bridge.conversion.graphs.layers import Layers
+from daw_bridge.conversion.graphs.winograd import convolve_tiles, is_worthwhile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from fractions import Fraction
 
-    from daw_bridge.conversion.graphs.layers import Layers, Value
+    from daw_bridge.conversion.graphs.layers import Value
 
 _EPSILON = 1e-5
 _PARTS = 2  # real and imaginary
@@ -254,12 +256,28 @@ class _Network:
         return x if last else layers.gelu(x)
 
     def _rewrite(self, x: Value, layer: str, norm: str) -> Value:
-        if not self._layers.has(f"{layer}.rewrite.weight"):
+        layers = self._layers
+        if not layers.has(f"{layer}.rewrite.weight"):
             return x
-        x = self._layers.convolve(x, f"{layer}.rewrite")
-        return self._layers.glu(self._norm(x, f"{layer}.{norm}"))
+        if len(x.shape) == 4 and not layers.has(f"{layer}.{norm}.weight"):
+            return _add_gated(layers, x, f"{layer}.rewrite")
+        x = layers.convolve(x, f"{layer}.rewrite")
+        return layers.glu(self._norm(x, f"{layer}.{norm}"))
 
     def _norm(self, x: Value, layer: str) -> Value:
         if not self._layers.has(f"{layer}.weight"):
             return x
         return self._layers.group_norm(x, layer, self._settings.norm_groups)
+
+
+def _add_gated(layers: Layers, x: Value, layer: str) -> Value:
+    """Add a convolution of spectra and its gate: (1, channels, bins, time_frames) → half of that.
+
+    The halves of its filters are layers of their own: what they give needs no copies then, and the
+    runtime computes the sigmoid as part of the one.
+    """
+    kernel = layers.array(f"{layer}.weight")
+    half = len(kernel) // 2
+    add = convolve_tiles if is_worthwhile(kernel) else Layers.convolve_parts
+    signal, gate = add(layers, x, layer, (slice(half), slice(half, None)))
+    return layers.apply("Mul", signal, layers.apply("Sigmoid", gate))

@@ -115,6 +115,15 @@ class Layers:
         name = self.graph.add("Slice", [x.name, *bounds])
         return Value(name, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
 
+    def split(self, x: Value, axis: int, lengths: Sequence[int]) -> list[Value]:
+        """Cut an axis into parts of these lengths: (…, size, …) → (…, length, …) each."""
+        sizes = self.graph.unnamed(np.array(lengths))
+        names = self.graph.add_several("Split", [x.name, sizes], [True] * len(lengths), axis=axis)
+        return [
+            Value(name, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
+            for name, length in zip(names, lengths, strict=True)
+        ]
+
     def convolve(self, x: Value, layer: str, *, dilation: int = 1, has_bias: bool = True) -> Value:
         """Add a convolution: (b, channels, frames or bins, …) → (b, filters, the same, …)."""
         outputs, inputs, *sizes = self.graph.array(f"{self.scope}{layer}.weight").shape
@@ -125,6 +134,22 @@ class Layers:
         weights = self.graph.weights(self.scope + layer, *arrays)
         name = self.graph.add("Conv", [x.name, *weights], **attributes)
         return Value(name, (x.shape[0], outputs, *x.shape[2:]))
+
+    def convolve_parts(self, x: Value, layer: str, parts: Sequence[slice]) -> list[Value]:
+        """Add a convolution for each of some parts of a layer's filters.
+
+        (b, channels, frames or bins, …) → (b, filters of the part, the same, …) each.
+        """
+        arrays = [self.graph.array(f"{self.scope}{layer}.{name}") for name in ("weight", "bias")]
+        _, inputs, *sizes = arrays[0].shape
+        check_width(layer, inputs, x)
+        pads = [size // 2 for size in sizes]
+        made = []
+        for part in parts:
+            kernel, bias = (self.stored(array[part]) for array in arrays)
+            name = self.graph.add("Conv", [x.name, kernel.name, bias.name], pads=[*pads, *pads])
+            made.append(Value(name, (x.shape[0], kernel.shape[0], *x.shape[2:])))
+        return made
 
     def downsample(self, x: Value, layer: str, stride: int, pads: tuple[int, int]) -> Value:
         """Add a convolution with a stride over the first axis behind the channels.
@@ -228,7 +253,7 @@ class Layers:
 
 
 def check_width(layer: str, channels: int, x: Value) -> None:
-    """Raise :class:`ValueError` unless a layer takes as many channels as a value has."""
+    """Raise :class:`ValueError` unless a layer takes the channels of a value (b, channels, …)."""
     if x.shape[1] != channels:
         raise ValueError(f"{layer} takes {channels} channels, not {x.shape[1]}")
 

@@ -93,6 +93,7 @@ def _measure(layers: Layers, x: Value) -> tuple[Value, Value]:
     """Return the mean and the deviation of all of (1, planes, bins, time_frames)."""
 
     def average(y: Value) -> Value:
+        """Return the mean of all: (1, 1, 1, 1)."""
         return layers.mean(layers.mean(layers.mean(y, 3), 2), 1)
 
     size = prod(x.shape)
@@ -168,6 +169,7 @@ class _Network:
         return Skip(layers.join(*bands, axis=2), tuple(band.shape[2] for band in bands), sizes)
 
     def _downsample(self, x: Value, name: str, band: int) -> Value:
+        """Make a band coarser, filled up at its ends: (1, inputs, …) → (1, channels, …)."""
         stride = self.network.strides[band]
         kernel = self.layers.array(f"{name}.weight").shape[2]
         missing = kernel - 1 if stride == 1 else -x.shape[2] % stride
@@ -184,6 +186,11 @@ class _Network:
         return layers.join(*bands, axis=2)
 
     def _upsample(self, x: Value, name: str, band: int, sizes: Sequence[int]) -> Value:
+        """Make a band as fine as sizes say: (1, channels, …) → (1, outputs, …).
+
+        Raises:
+            ValueError: its layer gives too little.
+        """
         stride = self.network.strides[band]
         kernel = self.layers.array(f"{name}.weight").shape[2]
         spare = (x.shape[2] - 1) * stride + kernel - sizes[band]
@@ -208,7 +215,7 @@ def _fuse(layers: Layers, x: Value, name: str) -> Value:
 
 
 def _add_convolutions(layers: Layers, x: Value, name: str) -> Value:
-    """Add the convolutions over time that a band has, beside what they see: the shape stays.
+    """Add the convolutions over time that a band has, (1, channels, …), beside what they see.
 
     All normalise every bin for itself.
     """
@@ -240,9 +247,10 @@ def _over_time(layers: Layers, x: Value, name: str) -> Value:
 
 
 def _normalise_bins(layers: Layers, x: Value, name: str) -> Value:
-    """Normalise each bin over channels and times, then scale each channel: the shape stays."""
+    """Normalise each bin over channels and times, then scale channels: (1, channels, …)."""
 
     def average(y: Value) -> Value:
+        """Return a mean for each bin: (1, 1, bins, 1)."""
         return layers.mean(layers.mean(y, 3), 1)
 
     around = layers.apply("Sub", x, average(x))

@@ -48,6 +48,8 @@ def choose_stems(layers: Layers, given: Value, planes: int, order: Sequence[int]
 def spectral_model(graph: GraphBuilder, given: Value, spectrum: Value) -> onnx.ModelProto:
     """Return the graph of a network from a spectrum to what its nodes give of it.
 
+    Both are (1, planes, bins, time_frames).
+
     Raises:
         WeightsError: arrays are left over.
     """

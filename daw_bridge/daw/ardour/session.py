@@ -59,7 +59,8 @@ def separate_track(session: Path, track: str, *, model: str = "", stems: str = "
         session: the session's folder, or one of its ``.ardour`` files; Ardour must not have it
             open.
         track: the track's name.
-        model: the model's name; the server's own choice by default.
+        model: the model's name, or a rung of the ladder such as ``quality:good``; the server's own
+            choice by default.
         stems: names of stems, separated by commas; all by default.
 
     Returns:

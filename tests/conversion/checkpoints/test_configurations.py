@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from daw_bridge.conversion.checkpoints.configurations import read_configuration
+from daw_bridge.conversion.checkpoints.configurations import (
+    read_configuration,
+    read_configuration_of,
+)
 from daw_bridge.errors import OptionError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import hashlib
+from pathlib import Path
 
 
 def test_yaml_with_tuples_of_python_is_read(tmp_path: Path) -> None:
@@ -45,3 +51,21 @@ def test_anything_else_is_refused_in_one_sentence(tmp_path: Path, text: str) -> 
     file.write_text(text, "utf-8")
     with pytest.raises(OptionError, match=r"model\.yaml (is no|cannot)[^\n]*\.$"):
         read_configuration(file)
+
+
+def test_a_table_of_all_models_tells_of_one_by_its_last_10_mb(tmp_path: Path) -> None:
+    checkpoint, table = tmp_path / "net.onnx", tmp_path / "model_data.json"
+    checkpoint.write_bytes(b"begin" + bytes(10_000 * 1024))
+    key = hashlib.md5(bytes(10_000 * 1024)).hexdigest()
+    table.write_text(json.dumps({key: {"primary_stem": "Bass"}, "0" * 32: {}}), "utf-8")
+    assert read_configuration_of(checkpoint, table) == {"primary_stem": "Bass"}
+    checkpoint.write_bytes(b"small")
+    with pytest.raises(OptionError, match=hashlib.md5(b"small").hexdigest()):
+        read_configuration_of(checkpoint, table)
+
+
+def test_a_configuration_of_one_model_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "net.json").write_text('{"primary_stem": "Bass"}', "utf-8")
+    assert read_configuration_of(tmp_path / "net.onnx", tmp_path / "net.json") == {
+        "primary_stem": "Bass"
+    }

@@ -10,6 +10,7 @@ import torch
 
 from daw_bridge import SeparationOptions, Separator
 from daw_bridge.conversion.family import ImportWishes
+from daw_bridge.library.manifest import ComplexModel
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db
 from tests.golden.spectral_case import CASES, GIVEN, choose, draw, make_mixture, read_shapes
@@ -17,8 +18,6 @@ from tests.golden.spectral_case import CASES, GIVEN, choose, draw, make_mixture,
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from daw_bridge.library.manifest import ModelManifest
 
     Arrays = Mapping[str, np.ndarray]
 
@@ -35,7 +34,7 @@ def write_state(path: Path, arrays: Arrays, **more: Arrays) -> Path:
     return path
 
 
-def bring(case: str, folder: Path, *, stems: tuple[str, ...] = (), **tables: Any) -> ModelManifest:
+def bring(case: str, folder: Path, *, stems: tuple[str, ...] = (), **tables: Any) -> ComplexModel:
     """Import the network of a case, with other keys in some tables of its configuration."""
     arrays = draw(read_shapes(case))
     told = {**CASES[case].configuration}
@@ -46,17 +45,19 @@ def bring(case: str, folder: Path, *, stems: tuple[str, ...] = (), **tables: Any
 
 def bring_arrays(
     arrays: Arrays, told: Mapping[str, Any], folder: Path, stems: tuple[str, ...] = ()
-) -> ModelManifest:
+) -> ComplexModel:
     """Import a network of arrays with a configuration."""
     configuration = folder / "net.yaml"
     configuration.write_text(json.dumps(told), "utf-8")  # JSON is YAML, too
     wishes = ImportWishes(configuration=configuration, stems=stems)
     options = ImportOptions(name="brought", wishes=wishes, overwrite=True)
     path = write_state(folder / "net.ckpt", arrays)
-    return import_checkpoint(str(path), options)
+    model = import_checkpoint(str(path), options)
+    assert isinstance(model, ComplexModel)
+    return model
 
 
-def compare(case: str, model: ModelManifest) -> None:
+def compare(case: str, model: ComplexModel) -> None:
     """Hold the stems of a song against those that the reference gives, whatever their order."""
     with Separator(model.name, provider="cpu") as separator:
         stems = separator.separate(make_mixture(), SeparationOptions(extension="zeros"))

@@ -9,6 +9,7 @@
 
 local STATE = [==[@STATE@]==]
 local TITLE = "Separate selection into stems"
+local RUNGS = {"quality:fast", "quality:good", "quality:best"} -- of the ladder, in place of a model
 local NO_ANSWER =
   "No answer about '%s': is `stemtool serve` running, and is %s under its --root?"
 local NOT_RUNNING = "stemtool is not running: start it with `stemtool serve`, then try again."
@@ -154,7 +155,8 @@ local function escaped(value)
   return (value:gsub("[%%;%c]", function(byte) return ("%%%02X"):format(byte:byte()) end))
 end
 
--- Asks the server for the stems of a part of a track; returns the job.
+-- Asks the server for the stems of a part of a track; returns the job. A model may also be a rung of
+-- the ladder, such as "quality:good": the server then takes what suits the stems.
 local function request(server, part, model, stems)
   local paths, track = bounce(part.track, part.from, part.to), part.track:name()
   local microsecond = ARDOUR.LuaAPI.monotonic_time() % 1000000
@@ -162,6 +164,8 @@ local function request(server, part, model, stems)
   local label = track:gsub("[/\\]", "-") -- it becomes a part of file names
   local options = "bits=32f;label=" .. escaped(label) -- as Ardour's own files: never turned down
   if stems ~= "" then options = options .. ";stems=" .. stems end
+  local quality = model:match("^quality:(.+)$")
+  if quality then model, options = "", options .. ";quality=" .. quality end
   ARDOUR.LuaOSC.Address(("osc.tcp://%s:%s"):format(server.host, server.port)):send(
     "/stems/separate", "sssdds" .. ("s"):rep(#paths),
     name, model, job_folder(name), 0, -1, options, table.unpack(paths)
@@ -174,9 +178,11 @@ end
 
 --- The dialog
 
--- The models of a server, the stems that any of them has, and the model that it takes by default.
+-- The models of a server and the rungs of the ladder, the stems that any model has, and the model
+-- that it takes by default.
 local function offers(server, keys)
   local models, stems, seen, first = {}, {}, {}, nil
+  for _, rung in ipairs(RUNGS) do models[rung] = rung end
   for _, key in ipairs(keys) do
     local model = key:match("^model:(.+)$")
     if model then
@@ -208,7 +214,7 @@ local function ask(server, keys)
   end
   local answer = LuaDialog.Dialog(TITLE, rows):run()
   if not answer then return false end
-  local chosen, offered = {}, server["model:" .. answer.model]
+  local chosen, offered = {}, server["model:" .. answer.model] or table.concat(stems, ",")
   for stem in offered:gmatch("[^,]+") do
     if answer["stem:" .. stem] then chosen[#chosen + 1] = stem end
   end
