@@ -15,7 +15,7 @@ import numpy as np
 from daw_bridge.files.blocks import BLOCK_FRAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
@@ -62,7 +62,13 @@ class ContainerReader:
         flaws: the spots that could not be read, of what was read so far.
     """
 
-    def __init__(self, file: SeekableFile, container: InputContainer, stream: AudioStream) -> None:
+    def __init__(
+        self,
+        file: SeekableFile,
+        container: InputContainer,
+        stream: AudioStream,
+        reopen: Callable[[], AudioStream],
+    ) -> None:
         self.sample_rate_hz: int = stream.rate
         self.channels: int = stream.channels
         self.format = f"{container.format.name}, {stream.codec_context.name}"
@@ -70,12 +76,15 @@ class ContainerReader:
         self._file = file
         self._container = container
         self._stream = stream
+        self._reopen = reopen
+        self._was_read = False
         self._is_stamped = not _UNSTAMPED & set(container.format.name.split(","))
         self.claimed_frames = self._claim()
         self.frames = self.claimed_frames or self._estimate()
 
     def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
         """Decode from the beginning: seeking in lossy containers is not exact to the frame."""
+        self._rewind()
         end = None if length is None else start + length
         position = 0
         for block in self._decode():
@@ -85,6 +94,14 @@ class ContainerReader:
                 end = self.claimed_frames  # FFmpeg takes padding off where it counted to
             if end is not None and position >= end:
                 return
+
+    def _rewind(self) -> None:
+        """Open the container anew if it was read before; its beginning can be read once."""
+        if self._was_read:
+            self._stream = self._reopen()
+            self._container = self._stream.container  # type: ignore[assignment]
+            self.flaws.clear()
+        self._was_read = True
 
     def _decode(self) -> Iterator[Block]:
         """Yield float32 blocks (channels, frames) of any length, from the beginning on."""

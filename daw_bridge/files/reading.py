@@ -404,7 +404,9 @@ def _open_container(
     stream = streams[track - 1]
     if not _is_known(stream):
         raise AudioError(f"{path} cannot be read as audio: nothing is known of its track {track}.")
-    return ContainerReader(file, container, stream)
+    return ContainerReader(
+        file, container, stream, lambda: _demux(file, path, stack).streams.audio[track - 1]
+    )
 
 
 def _demux(file: SeekableFile, path: Path, stack: ExitStack) -> InputContainer:

@@ -13,6 +13,7 @@ from daw_bridge.errors import AudioError
 from daw_bridge.files.blocks import BLOCK_FRAMES, Fifo, rechunk
 from daw_bridge.files.reading import open_audio
 from tests.conftest import level_db, make_noise
+from tests.encoded import KINDS, damaged, encode
 
 NOISE = make_noise(100_000)
 
@@ -164,3 +165,20 @@ def test_fifo_and_rechunk_keep_every_frame() -> None:
     assert np.array_equal(fifo.peek(15), signal[:, :15])
     assert np.array_equal(fifo.take(20), signal[:, :20])
     assert fifo.frames == 10
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_read_can_be_read_again(kind: str, is_damaged: bool, tmp_path: Path) -> None:
+    path = tmp_path / f"song.{kind}"
+    encode(kind, path)
+    if is_damaged:
+        path.write_bytes(damaged(path.read_bytes()))
+    with open_audio(path) as reader:
+        first = np.concatenate(list(reader.blocks()), axis=1)
+        warnings = reader.warnings
+        again = np.concatenate(list(reader.blocks()), axis=1)
+        assert reader.warnings == warnings
+        part = np.concatenate(list(reader.blocks(1000, 2000)), axis=1)
+    assert np.array_equal(again, first)
+    assert np.array_equal(part, first[:, 1000:3000])
