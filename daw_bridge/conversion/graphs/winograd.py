@@ -27,13 +27,14 @@ _POINTS = np.array([0, 2 / 3, -2 / 3, 3 / 2, -3 / 2])
 """Where polynomials are evaluated, and at infinity: with 0, ±1, ±2, errors are twice as large."""
 _STRIP_ELEMENTS = 1 << 22
 """Of tiles at their places: 16 MB stay in a processor's cache."""
-_LEAST_INPUTS = 96
-"""With fewer, it takes longer to move tiles than products are saved."""
+_INPUTS = range(96, 385)
+"""With fewer, it takes longer to move tiles than products are saved; with more, kernels at their
+places, four times as large as before, take more memory than that is worth."""
 
 
 def is_worthwhile(kernel: NDArray[np.float32]) -> bool:
     """Return whether :func:`convolve_tiles` is the faster way for (filters, channels, …)."""
-    return kernel.shape[2:] == (_TAPS, _TAPS) and kernel.shape[1] >= _LEAST_INPUTS
+    return kernel.shape[2:] == (_TAPS, _TAPS) and kernel.shape[1] in _INPUTS
 
 
 def convolve_tiles(
