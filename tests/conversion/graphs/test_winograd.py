@@ -34,7 +34,8 @@ def test_convolutions_in_tiles_are_torchs(sizes: tuple[int, int], *, has_bias: b
 
 
 def test_tiles_are_for_many_channels_but_not_too_many_and_kernels_of_3_by_3() -> None:
-    for shape, worthwhile in (
-        ((8, 96, 3, 3), True), ((8, 95, 3, 3), False), ((8, 384, 3, 3), True), ((8, 385, 3, 3), False), ((8, 96, 1, 1), False), ((8, 96, 3), False)
-    ):  # fmt: skip
+    for shape, worthwhile in {
+        (8, 95, 3, 3): False, (8, 96, 3, 3): True, (8, 384, 3, 3): True, (8, 385, 3, 3): False,
+        (8, 96, 1, 1): False, (8, 96, 3): False,
+    }.items():  # fmt: skip
         assert is_worthwhile(np.zeros(shape, np.float32)) == worthwhile
