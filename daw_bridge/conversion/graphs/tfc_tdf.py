@@ -89,7 +89,7 @@ class _Unet:
     network: TfcTdf
 
     def add(self, x: Value) -> Value:
-        """Add all scales, down and up: the shape stays."""
+        """Add all scales, down and up: (1, channels, …) → the same shape."""
         skips = []
         for number in range(self.network.scales):
             block = f"encoder_blocks.{number}"
@@ -118,7 +118,7 @@ class _Unet:
         return x
 
     def _add_dense(self, x: Value, name: str) -> Value:
-        """Add two dense layers over the bins, narrow between them: the shape stays."""
+        """Add two dense layers over the bins of (…, bins), narrow between them → the same shape."""
         for place in (0, 3):
             active = self._prepare(x, name, place)
             kernel = self.layers.graph.array(f"{self.layers.scope}{name}.{place + 2}.weight").T
@@ -126,10 +126,11 @@ class _Unet:
         return x
 
     def _prepare(self, x: Value, name: str, place: int = 0) -> Value:
-        """Normalise and activate what comes to a layer: the shape stays."""
+        """Normalise and activate what comes to a layer: (1, channels, …) → the same shape."""
         return activate(self.layers, self._normalise(x, f"{name}.{place}"), self.network.act)
 
     def _normalise(self, x: Value, name: str) -> Value:
+        """Add the normalisation that all layers have: (1, channels, …) → the same shape."""
         layers, norm = self.layers, self.network.norm
         if norm == "BatchNorm":
             return layers.batch_norm(x, name)
@@ -173,4 +174,5 @@ class _Unet:
         return Value(output, (1, *shape))
 
     def _kernel(self, name: str) -> NDArray[Any]:
+        """Return the kernel of a change of scale: (…, times, bins)."""
         return self.layers.graph.array(f"{self.layers.scope}{name}.2.weight")

@@ -37,10 +37,8 @@ def is_worthwhile(kernel: NDArray[np.float32]) -> bool:
     return kernel.shape[2:] == (_TAPS, _TAPS) and kernel.shape[1] in _INPUTS
 
 
-def convolve_tiles(
-    layers: Layers, x: Value, layer: str, parts: Sequence[slice] = (slice(None),)
-) -> list[Value]:
-    """Add the convolution of a layer, with a bias if it has one, for each part of its filters.
+def convolve_tiles(layers: Layers, x: Value, layer: str, parts: Sequence[slice]) -> list[Value]:
+    """Add the convolution of a layer for each of some parts of its filters.
 
     It comes to -115 dB of what a convolution in double precision gives, a plain one to -133 dB.
 
@@ -48,7 +46,7 @@ def convolve_tiles(
         layers: of the network.
         x: (1, channels, bins, time_frames).
         layer: its name; its kernel is of 3 by 3.
-        parts: of its filters; all in one if none are told.
+        parts: of its filters.
 
     Returns:
         (1, filters of the part, bins, time_frames) each.
@@ -59,13 +57,11 @@ def convolve_tiles(
     strips = [[_multiply(layers, spread, strip) for spread in kernels]
               for strip in _cut(layers, x)]  # fmt: skip
     made = [layers.join(*each, axis=2) for each in zip(*strips, strict=True)]
-    if layers.has(f"{layer}.bias"):
-        bias = layers.array(f"{layer}.bias")[:, np.newaxis, np.newaxis]
-        made = [
-            layers.apply("Add", each, layers.constant(bias[part]))
-            for each, part in zip(made, parts, strict=True)
-        ]
-    return made
+    bias = layers.array(f"{layer}.bias")[:, np.newaxis, np.newaxis]
+    return [
+        layers.apply("Add", each, layers.constant(bias[part]))
+        for each, part in zip(made, parts, strict=True)
+    ]
 
 
 class _Strip(NamedTuple):
