@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from daw_bridge.conversion.graphs.layers import Value, check_width
 from daw_bridge.conversion.graphs.spectra import choose_stems
-from daw_bridge.conversion.graphs.winograd import convolve_tiles, is_worthwhile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +66,6 @@ def add_tfc_tdf(layers: Layers, planes: Value, network: TfcTdf, order: Sequence[
 
 def _convolve(layers: Layers, x: Value, name: str) -> Value:
     """Add a convolution, none of which has a bias here: (1, inputs, …) → (1, outputs, …)."""
-    if is_worthwhile(layers.graph.array(f"{layers.scope}{name}.weight")):
-        return convolve_tiles(layers, x, name)[0]
     return layers.convolve(x, name, has_bias=False)
 
 
@@ -89,7 +86,7 @@ class _Unet:
     network: TfcTdf
 
     def add(self, x: Value) -> Value:
-        """Add all scales, down and up: (1, channels, …) → the same shape."""
+        """Add all scales, down and up: the shape stays."""
         skips = []
         for number in range(self.network.scales):
             block = f"encoder_blocks.{number}"
@@ -118,7 +115,7 @@ class _Unet:
         return x
 
     def _add_dense(self, x: Value, name: str) -> Value:
-        """Add two dense layers over the bins of (…, bins), narrow between them → the same shape."""
+        """Add two dense layers over the bins, narrow between them: the shape stays."""
         for place in (0, 3):
             active = self._prepare(x, name, place)
             kernel = self.layers.graph.array(f"{self.layers.scope}{name}.{place + 2}.weight").T
@@ -126,11 +123,10 @@ class _Unet:
         return x
 
     def _prepare(self, x: Value, name: str, place: int = 0) -> Value:
-        """Normalise and activate what comes to a layer: (1, channels, …) → the same shape."""
+        """Normalise and activate what comes to a layer: the shape stays."""
         return activate(self.layers, self._normalise(x, f"{name}.{place}"), self.network.act)
 
     def _normalise(self, x: Value, name: str) -> Value:
-        """Add the normalisation that all layers have: (1, channels, …) → the same shape."""
         layers, norm = self.layers, self.network.norm
         if norm == "BatchNorm":
             return layers.batch_norm(x, name)
@@ -174,5 +170,4 @@ class _Unet:
         return Value(output, (1, *shape))
 
     def _kernel(self, name: str) -> NDArray[Any]:
-        """Return the kernel of a change of scale: (…, times, bins)."""
         return self.layers.graph.array(f"{self.layers.scope}{name}.2.weight")
