@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from daw_bridge.conversion.graphs.layers import Value, check_width
 from daw_bridge.conversion.graphs.spectra import choose_stems
-from daw_bridge.conversion.graphs.winograd import convolve_tiles, is_worthwhile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +66,6 @@ def add_tfc_tdf(layers: Layers, planes: Value, network: TfcTdf, order: Sequence[
 
 def _convolve(layers: Layers, x: Value, name: str) -> Value:
     """Add a convolution, none of which has a bias here: (1, inputs, …) → (1, outputs, …)."""
-    if is_worthwhile(layers.graph.array(f"{layers.scope}{name}.weight")):
-        return convolve_tiles(layers, x, name)[0]
     return layers.convolve(x, name, has_bias=False)
 
 

@@ -27,19 +27,18 @@ _POINTS = np.array([0, 2 / 3, -2 / 3, 3 / 2, -3 / 2])
 """Where polynomials are evaluated, and at infinity: with 0, ±1, ±2, errors are twice as large."""
 _STRIP_ELEMENTS = 1 << 22
 """Of tiles at their places: 16 MB stay in a processor's cache."""
-_LEAST_INPUTS = 96
-"""With fewer, it takes longer to move tiles than products are saved."""
+_INPUTS = range(96, 385)
+"""With fewer, it takes longer to move tiles than products are saved; with more, kernels at their
+places, four times as large as before, take more memory than that is worth."""
 
 
 def is_worthwhile(kernel: NDArray[np.float32]) -> bool:
     """Return whether :func:`convolve_tiles` is the faster way for (filters, channels, …)."""
-    return kernel.shape[2:] == (_TAPS, _TAPS) and kernel.shape[1] >= _LEAST_INPUTS
+    return kernel.shape[2:] == (_TAPS, _TAPS) and kernel.shape[1] in _INPUTS
 
 
-def convolve_tiles(
-    layers: Layers, x: Value, layer: str, parts: Sequence[slice] = (slice(None),)
-) -> list[Value]:
-    """Add the convolution of a layer, with a bias if it has one, for each part of its filters.
+def convolve_tiles(layers: Layers, x: Value, layer: str, parts: Sequence[slice]) -> list[Value]:
+    """Add the convolution of a layer for each of some parts of its filters.
 
     It comes to -115 dB of what a convolution in double precision gives, a plain one to -133 dB.
 
@@ -47,7 +46,7 @@ def convolve_tiles(
         layers: of the network.
         x: (1, channels, bins, time_frames).
         layer: its name; its kernel is of 3 by 3.
-        parts: of its filters; all in one if none are told.
+        parts: of its filters.
 
     Returns:
         (1, filters of the part, bins, time_frames) each.
@@ -58,13 +57,11 @@ def convolve_tiles(
     strips = [[_multiply(layers, spread, strip) for spread in kernels]
               for strip in _cut(layers, x)]  # fmt: skip
     made = [layers.join(*each, axis=2) for each in zip(*strips, strict=True)]
-    if layers.has(f"{layer}.bias"):
-        bias = layers.array(f"{layer}.bias")[:, np.newaxis, np.newaxis]
-        made = [
-            layers.apply("Add", each, layers.constant(bias[part]))
-            for each, part in zip(made, parts, strict=True)
-        ]
-    return made
+    bias = layers.array(f"{layer}.bias")[:, np.newaxis, np.newaxis]
+    return [
+        layers.apply("Add", each, layers.constant(bias[part]))
+        for each, part in zip(made, parts, strict=True)
+    ]
 
 
 class _Strip(NamedTuple):
