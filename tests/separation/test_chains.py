@@ -378,3 +378,31 @@ def test_a_chain_has_the_channels_of_its_models(home: Path) -> None:
     path.write_text(path.read_text("utf-8").replace("channels = 2", "channels = 1"), "utf-8")
     with pytest.raises(ManifestError, match="voice is for 2 channels, and mono for 1"):
         load_manifest("mono")
+
+
+class Twice(Echo):
+    """Hears its signal once more before it begins."""
+
+    heard: np.ndarray
+
+    def run(
+        self, plan: Plan, blocks: Iterable[Block], reread: Reread
+    ) -> Generator[Stems, None, None]:
+        self.heard = np.concatenate(list(reread()), axis=1)
+        yield from super().run(plan, blocks, reread)
+
+
+def test_a_network_may_hear_its_part_twice(chain: str) -> None:
+    manifest = load_manifest(chain)
+    assert isinstance(manifest, ChainModel)
+    with Separator("voice", provider="cpu") as voice:
+        models = [voice._model, *(Twice(stage.model) for stage in manifest.stages[1:])]
+        mixture = make_noise(100_000)
+        options = SeparationOptions(stems=("rest", "drums.kick"))
+        run = Chain(manifest, models).run(
+            make_plan(manifest, options, mixture), mixture.blocks(), mixture.blocks
+        )
+        stems = join_stems(run)
+    band = models[1]
+    assert isinstance(band, Twice)
+    assert np.array_equal(band.heard, stems["rest"].samples)
