@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _ROTARY_BASE = 10_000
 _LINEAR_SCALE = 8
 _LEAST_NORM = 1e-12
-_GROUP_NUMBERS = 1 << 25
+_GROUP_NUMBERS = 1 << 23
 """How many numbers the widest layer may give at a time: more sequences follow each other."""
 _WIDENING = 4
 
