@@ -94,7 +94,7 @@ def gelu(layers: Layers, x: Value) -> Value:
 
 
 def make_rotation(layers: Layers, rates: NDArray[np.float32], rows: int) -> Rotation:
-    """Return how much each place turns; ``rates`` (pairs,) are angles from one row to the next.
+    """Return how much each place turns, by angles from one row to the next, (…).
 
     Phases are rounded to single precision, as when networks were trained.
     """
