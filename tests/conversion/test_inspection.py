@@ -264,13 +264,10 @@ def test_sequences_attend_to_themselves_alone(tmp_path: Path) -> None:
         ),
         node("Neg", "input"),
     ]
-    for shape, times in (([256, 1, 32], [1, 1 << 14, 1]), ([1, 256, 32], [1, 1 << 14, 1])):
-        arrays = {"flat": np.array(shape), "often": np.array(times)}
-        if shape[0] > 1:
-            inspect(graph(nodes, arrays), tmp_path)
-            continue
-        with pytest.raises(WeightsError, match="too much time"):
-            inspect(graph(nodes, arrays), tmp_path)
+    often = np.array([1, 1 << 14, 1])
+    inspect(graph(nodes, {"flat": np.array([256, 1, 32]), "often": often}), tmp_path)
+    with pytest.raises(WeightsError, match="too much time"):
+        inspect(graph(nodes, {"flat": np.array([1, 256, 32]), "often": often}), tmp_path)
 
 
 @pytest.mark.parametrize("operator", ["DynamicQuantizeMatMul", "MatMulIntegerToFloat"])

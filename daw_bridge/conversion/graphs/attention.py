@@ -34,7 +34,7 @@ class Rotation(NamedTuple):
 
 
 def project(layers: Layers, rows: Value, layer: str, part: slice = slice(None)) -> Value:
-    """Multiply rows by a layer's kernel, or by those of its filters that are a part of it.
+    """Multiply rows (…, features) by a layer's kernel, or by a part of its filters.
 
     Raises:
         WeightsError: the kernel is for rows of other lengths.
@@ -49,7 +49,7 @@ def project(layers: Layers, rows: Value, layer: str, part: slice = slice(None)) 
 
 
 def dense(layers: Layers, rows: Value, layer: str) -> Value:
-    """Multiply rows by a layer's kernel and add its bias.
+    """Multiply rows (…, features) by a layer's kernel and add its bias.
 
     Raises:
         WeightsError: the kernel is for rows of other lengths.
@@ -59,7 +59,7 @@ def dense(layers: Layers, rows: Value, layer: str) -> Value:
 
 
 def rms_norm(layers: Layers, rows: Value, gain: str) -> Value:
-    """Bring the mean square of each row to 1, then multiply features by their gains.
+    """Bring the mean square of each row (…, features) to 1, then multiply by gains.
 
     Raises:
         WeightsError: there are more or fewer gains.
@@ -72,7 +72,7 @@ def rms_norm(layers: Layers, rows: Value, gain: str) -> Value:
 
 
 def add_and_norm(layers: Layers, rows: Value, change: Value, gain: str) -> tuple[Value, Value]:
-    """Add a change to rows; return the sum as :func:`rms_norm` brings it to 1, and the sum.
+    """Add a change to rows (…, features); return the sum, normalised, and the sum itself.
 
     Raises:
         WeightsError: there are more or fewer gains.
@@ -94,7 +94,7 @@ def gelu(layers: Layers, x: Value) -> Value:
 
 
 def make_rotation(layers: Layers, rates: NDArray[np.float32], rows: int) -> Rotation:
-    """Return how much each place turns; ``rates`` are angles from one row to the next.
+    """Return how much each place turns, by angles from one row to the next, (…).
 
     Phases are rounded to single precision, as when networks were trained.
     """
@@ -103,7 +103,7 @@ def make_rotation(layers: Layers, rates: NDArray[np.float32], rows: int) -> Rota
 
 
 def rotate(layers: Layers, rows: Value, rotation: Rotation, heads: int) -> Value:
-    """Turn neighbouring features of each head by an angle that grows along the sequence."""
+    """Turn pairs of (sequences, rows, features) by an angle that grows along the sequence."""
     start = layers.stored(np.zeros(1, np.int64))
     inputs = [rows, start, *rotation]
     name = layers.graph.add(
@@ -133,7 +133,7 @@ def weigh_heads(layers: Layers, rows: Value, weights: Value) -> Value:
 
 
 def _vector(layers: Layers, name: str, length: int) -> Value:
-    """Return an array of the network that has a number for each feature."""
+    """Return an array of the network, (features,)."""
     vector = layers.array(name)
     if vector.shape != (length,):
         raise WeightsError(f"{layers.scope}{name} has not {length} numbers, as it should.")

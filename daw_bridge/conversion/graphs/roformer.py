@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _ROTARY_BASE = 10_000
 _LINEAR_SCALE = 8
 _LEAST_NORM = 1e-12
-_GROUP_NUMBERS = 1 << 25
+_GROUP_NUMBERS = 1 << 23
 """How many numbers the widest layer may give at a time: more sequences follow each other."""
 _WIDENING = 4
 
@@ -133,6 +133,7 @@ def _hz_to_mel(hz: float) -> float:
 
 
 def _mel_to_hz(mels: np.ndarray) -> np.ndarray:
+    """Return the frequencies of places on the scale, (…)."""
     return np.where(mels < 15, mels * 200 / 3, 1000 * np.exp(np.log(6.4) / 27 * (mels - 15)))
 
 
@@ -162,7 +163,7 @@ def _split_bands(layers: Layers, settings: Roformer, spectrum: Value) -> Value:
 
 
 def _add_blocks(layers: Layers, settings: Roformer, x: Value) -> Value:
-    """Add the transformers, over time and over bands in turn."""
+    """Add the transformers, over time and bands in turn: (bands, time_frames, features) both."""
     times, bands = _Axis(settings.heads), _Axis(settings.heads)
     earlier: list[Value] = []
     for block in _numbered(layers, "layers."):
@@ -200,7 +201,7 @@ class _Axis:
     first_values: dict[int, Value] = field(default_factory=dict)
 
     def transform(self, layers: Layers, x: Value) -> Value:
-        """Add a transformer, which takes some of the sequences at a time."""
+        """Add a transformer of (sequences, rows, features), some of the sequences at a time."""
         sequences, rows, features = x.shape
         at_a_time = max(_GROUP_NUMBERS // (_WIDENING * rows * features), 1)
         sizes = [min(at_a_time, sequences - start) for start in range(0, sequences, at_a_time)]
@@ -232,7 +233,7 @@ class _Axis:
 
 
 def _mix_values(layers: Layers, seen: Value, values: Value, first: Value) -> Value:
-    """Mix the first transformer's values into those of a later one, if it has learnt how."""
+    """Mix the first one's values into (sequences, rows, features), if a layer has learnt how."""
     if not layers.has("to_value_residual_mix.weight"):
         return values
     share = layers.apply("Sigmoid", dense(layers, seen, "to_value_residual_mix"))
@@ -248,18 +249,19 @@ def _make_rotation(layers: Layers, features: int, rows: int) -> Rotation:
 
 
 def _feed_forward(layers: Layers, x: Value, change: Value) -> Value:
-    """Add what attention gave, then what two dense layers make of the sum."""
+    """Add what attention gave to (…, features), then what two dense layers make of the sum."""
     seen, x = add_and_norm(layers, x, change, "1.net.0.gamma")
     hidden = gelu(layers, dense(layers, seen, "1.net.1"))
     return layers.apply("Add", x, dense(layers, hidden, "1.net.4"))
 
 
 def _normalise_output(layers: Layers, x: Value) -> Value:
+    """Normalise (…, features), if the transformer has learnt gains for that."""
     return rms_norm(layers, x, "norm.gamma") if layers.has("norm.gamma") else x
 
 
 def _transform_linearly(layers: Layers, x: Value, heads: int) -> Value:
-    """Add a transformer over all times and bands, whose features attend to each other.
+    """Let all times and bands (bands, time_frames, features) show which features are alike.
 
     A. El-Nouby et al., "XCiT: cross-covariance image transformers", NeurIPS 2021.
     """
@@ -270,7 +272,7 @@ def _transform_linearly(layers: Layers, x: Value, heads: int) -> Value:
 
 
 def _attend_features(layers: Layers, rows: Value, heads: int) -> Value:
-    """Let the features of a head attend to each other by how alike they are over all rows."""
+    """Let features of (1, rows, features) attend to each other, by how alike they are."""
     seen = rms_norm(layers, rows, "norm.gamma")
     width = layers.array("to_qkv.0.weight").shape[0] // 3
     queries, keys, values = (
@@ -339,7 +341,7 @@ def _average(layers: Layers, settings: Roformer, masks: Value) -> Value:
 
 
 def _gather(layers: Layers, x: Value, places: Sequence[int]) -> Value:
-    """Take parts of the second axis."""
+    """Take parts of the second axis: (…, size, …) → (…, places, …)."""
     at = layers.graph.unnamed(np.array(places))
     name = layers.graph.add("Gather", [x.name, at], axis=1)
     return Value(name, (x.shape[0], len(places), *x.shape[2:]))
