@@ -295,6 +295,7 @@ class _CheckedReader:
         self.read_frames: int | None = None
         self.name = str(path)
         self._reader = reader
+        self._turns = 0
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -314,9 +315,16 @@ class _CheckedReader:
         return tuple(said)
 
     def blocks(self, start: int = 0, length: int | None = None) -> Iterator[Block]:
-        """Yield blocks of BLOCK_FRAMES frames; the last may be shorter."""
-        position = start
+        """Yield blocks of BLOCK_FRAMES frames; the last may be shorter.
+
+        Raises:
+            RuntimeError: it was read at another place meanwhile, and so lost this one.
+        """
+        self._turns += 1
+        position, turn = start, self._turns
         for block in rechunk(self._reader.blocks(start, length)):
+            if turn != self._turns:
+                raise RuntimeError(f"{self.name} is read at two places at once.")
             check_samples(block, self.name, start=position)
             position += block.shape[1]
             yield block

@@ -44,19 +44,7 @@ class Chain:
     def run(
         self, plan: Plan, blocks: Iterable[Block], reread: Reread
     ) -> Generator[Stems, None, None]:
-        """Run the stages that the stems of a plan need, and yield these."""
-        with ExitStack() as cleanup:
-            outlets = self._start(plan, blocks, reread, cleanup)
-            names = [name for outlet in outlets for name in outlet.names]
-            order = [names.index(name) for name in plan.names]
-            for given, mixture in in_step(outlets, plan.channels):
-                samples = np.concatenate(given)[order]
-                yield Stems(plan.names, samples, mixture, plan.source_hz)
-
-    def _start(
-        self, plan: Plan, blocks: Iterable[Block], reread: Reread, cleanup: ExitStack
-    ) -> list[Outlet]:
-        """Return where the parts that a plan gives will come from, first that of the mixture."""
+        """Run the stages that the stems of a plan need, and give these."""
         line = self.manifest.tree.line
         needed = {part for name in plan.names for part in line(name)}
         stages = [
@@ -66,20 +54,19 @@ class Chain:
         ]
         signals = {MIXTURE: iter(blocks)}
         split = {stage.of for stage, _ in stages}
-        outlets = []
+        outlets, runs = [], []
         for stage, model in stages:
             again = reread if stage.of == MIXTURE else partial(self._reread, plan, stage.of, reread)
             stage_plan = _plan_of(stage, model, plan, needed)
-            run = _split(stage, model, stage_plan, signals.pop(stage.of), again)
-            cleanup.enter_context(closing(run))
+            runs.append(_split(stage, model, stage_plan, signals.pop(stage.of), again))
             given = tuple(part for part in stage.parts if part in plan.names)
             below = [part for part in stage.parts if part in split]
             is_outlet = bool(given) or stage.of == MIXTURE
-            copies = iter(tee(run, len(below) + is_outlet))
+            copies = iter(tee(runs[-1], len(below) + is_outlet))
             if is_outlet:
                 outlets.append(Outlet(next(copies), given))
             signals |= {part: _signal(copy, part) for part, copy in zip(below, copies, strict=True)}
-        return outlets
+        return _join(plan, outlets, runs)
 
     def _reread(self, plan: Plan, part: str, reread: Reread) -> Iterator[Block]:
         """Make a part once more, by the stages that it needs: (channels, frames) each."""
@@ -104,13 +91,34 @@ def _plan_of(stage: ChainStage, model: Model, plan: Plan, needed: Collection[str
 def _split(
     stage: ChainStage, model: Model, plan: Plan, blocks: Iterable[Block], reread: Reread
 ) -> Generator[Stems, None, None]:
-    """Yield the parts of one stage that its plan gives."""
+    """Return the parts of one stage that its plan gives."""
     taken = stage.taken(model.manifest.stems)
     stems = tuple(taken[index] for index in plan.made)
-    with closing(model.run(plan.below(model.manifest, stems), blocks, reread)) as run:
+    run = model.run(plan.below(model.manifest, stems), blocks, reread)
+    return _rename(run, stems, plan)
+
+
+def _rename(
+    run: Generator[Stems, None, None], stems: tuple[str, ...], plan: Plan
+) -> Generator[Stems, None, None]:
+    """Yield the parts that a plan gives, as stems of a model make them."""
+    with closing(run):
         for block in run:
             order = [block.names.index(stem) for stem in stems]
             yield plan.complete(block.samples[order], block.mixture)
+
+
+def _join(
+    plan: Plan, outlets: Sequence[Outlet], runs: Iterable[Generator[Stems, None, None]]
+) -> Generator[Stems, None, None]:
+    """Yield the stems of a plan as they come out; the first outlet is the mixture's."""
+    names = [name for outlet in outlets for name in outlet.names]
+    order = [names.index(name) for name in plan.names]
+    with ExitStack() as cleanup:
+        for run in runs:
+            cleanup.enter_context(closing(run))
+        for given, mixture in in_step(outlets, plan.channels):
+            yield Stems(plan.names, np.concatenate(given)[order], mixture, plan.source_hz)
 
 
 def _signal(run: Iterable[Stems], part: str) -> Iterator[Block]:

@@ -34,7 +34,7 @@ class Ensemble:
     def run(
         self, plan: Plan, blocks: Iterable[Block], reread: Reread
     ) -> Generator[Stems, None, None]:
-        """Run the members that have a say in the stems of a plan, and yield what they agree on."""
+        """Run the members that have a say in the stems of a plan, and give what they agree on."""
         votes = [
             member.votes(plan.made_names, model.manifest.parts)
             for member, model in zip(self.manifest.members, self._models, strict=True)
@@ -46,4 +46,4 @@ class Ensemble:
                 plan_of_member = plan.below(model.manifest, tuple(weights))
                 run = model.run(plan_of_member, next(signals), reread)
                 ballots.append(Ballot(run, weights))
-        yield from combine(ballots, plan, self.manifest.consensus)
+        return combine(ballots, plan, self.manifest.consensus)

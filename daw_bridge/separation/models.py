@@ -58,11 +58,12 @@ class Model(Protocol):
 
         Args:
             plan: the model's.
-            blocks: (channels, frames) each, of as many channels as the plan says.
+            blocks: (channels, frames) each, of as many channels as the plan says. None is taken
+                before this returns, as a file cannot be read at two places at once.
             reread: gives the same blocks once more, which takes time: for networks that must know
-                something of all the signal first.
+                something of all the signal first. It is done with when this returns.
 
-        Yields:
+        Returns:
             the stems that the plan gives, together as long as the signal, which is their mixture.
         """
         ...
@@ -94,19 +95,18 @@ class PlainModel:
     def run(
         self, plan: Plan, blocks: Iterable[Block], reread: Reread
     ) -> Generator[Stems, None, None]:
-        """Separate a signal, as often as there are shifts, and yield the mean."""
+        """Separate a signal, as often as there are shifts, and give the mean."""
         if self.survey:
             plan = replace(plan, loudest=self.survey(plan, reread()))
         shifts = plan.options.shifts
         if shifts == 1:
-            yield from self._run(plan, blocks)
-            return
+            return self._run(plan, blocks)
         weights = dict.fromkeys(plan.made_names, 1.0)
         ballots = [
             Ballot(self._run(plan.delayed(turn), signal), weights)
             for turn, signal in enumerate(tee(blocks, shifts))
         ]
-        yield from combine(ballots, plan, "mean")
+        return combine(ballots, plan, "mean")
 
     def _run(self, plan: Plan, blocks: Iterable[Block]) -> Generator[Stems, None, None]:
         """Separate a signal once."""

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.daw.ardour.registration import ScriptList
-from daw_bridge.daw.ardour.session import SUPERCLOCK_HZ
+from daw_bridge.daw.ardour.session import SUPERCLOCK_HZ, StemTrack, place_stems
 from daw_bridge.osc.messages import encode
 from tests.daw.conftest import free_port
 from tests.programs import require
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     from daw_bridge.osc.addresses import Argument
 
+RATE_HZ = 44_100
+OF = " \N{EN DASH} "  # between the names of a track and of its stem
+SEPARATE, SEPARATE_AGAIN = "LuaAction/script-2", "LuaAction/script-3"  # 1 is the user's own
 END_S = 10.0
 WIDTH, HEIGHT = 1350, 714  # what Ardour takes when no window manager tells it otherwise
 
@@ -351,3 +355,24 @@ def _process(command: list[str], **options: object) -> Iterator[subprocess.Popen
                 process.wait(END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def choose(ardour: Ardour, **settings: str) -> None:
+    """Choose what else a person would choose in the dialog."""
+    lines = [f"{key}={value}\n" for key, value in ({"dialogs": "no"} | settings).items()]
+    (ardour.state / "ardour.settings").write_text("".join(lines), "utf-8")
+
+
+def add_region(session: Path, track: str, audio: Audio, position: int) -> None:
+    """Put audio on a track of a saved session."""
+    file = session.with_name("region.wav")
+    soundfile.write(file, audio.samples.T, audio.sample_rate_hz, "FLOAT")
+    (folder,) = session.parent.glob("interchange/*/audiofiles")
+    channels, frames = audio.samples.shape
+    place_stems(session, [StemTrack(track, file, position, frames, channels, folder)])
+
+
+def read_mixture(session: Path, track: str) -> Audio:
+    """Return what the action had Ardour write for the server."""
+    files = sorted(session.parent.glob(f"interchange/*/audiofiles/{track}{OF}mixture*.wav"))
+    return join_channels([Audio.read(file) for file in files])

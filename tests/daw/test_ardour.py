@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import soundfile
 
 from daw_bridge import Audio
-from daw_bridge.daw.ardour.session import StemTrack, place_stems
 from tests.daw.ardour import (
+    OF,
+    RATE_HZ,
+    SEPARATE,
+    SEPARATE_AGAIN,
     Ardour,
-    join_channels,
+    add_region,
+    choose,
     make_ardour,
+    read_mixture,
     read_regions,
     read_tracks,
 )
@@ -30,14 +34,11 @@ if TYPE_CHECKING:
     from daw_bridge import Separator
 
 SCREENSHOTS_VARIABLE = "DAW_BRIDGE_SCREENSHOTS"  # a folder for pictures, such as docs
-RATE_HZ = 44_100
 FADE_SAMPLES = 64  # Ardour fades the edges of regions
-SEPARATE, SEPARATE_AGAIN = "LuaAction/script-2", "LuaAction/script-3"  # 1 is the user's own
 
 # Tracks, with the channels, the position and the end of their one region.
 TRACKS = {"Song": (2, 100_003, 364_603), "Voice": (1, 33_331, 209_731)}
 STEMS = ("vocals", "accompaniment")
-OF = " \N{EN DASH} "  # between the names of a track and of its stem
 ALL_TRACKS = [
     name for track in TRACKS for name in (track, *(f"{track}{OF}{stem}" for stem in STEMS))
 ]
@@ -77,12 +78,6 @@ def server(ardour: Ardour, network_path: Path) -> Iterator[Server]:
         yield server
 
 
-def choose(ardour: Ardour, **settings: str) -> None:
-    """Choose what else a person would choose in the dialog."""
-    lines = [f"{key}={value}\n" for key, value in ({"dialogs": "no"} | settings).items()]
-    (ardour.state / "ardour.settings").write_text("".join(lines), "utf-8")
-
-
 def make_session(ardour: Ardour, name: str, song: Audio, rate_hz: int = RATE_HZ) -> Path:
     """Return a saved session that has parts of a song on a stereo and on a mono track."""
     channels = {track: shape[0] for track, shape in TRACKS.items()}
@@ -91,15 +86,6 @@ def make_session(ardour: Ardour, name: str, song: Audio, rate_hz: int = RATE_HZ)
         part = Audio(song.samples[:count, : end - position], rate_hz)
         add_region(session, track, part, position)
     return session
-
-
-def add_region(session: Path, track: str, audio: Audio, position: int) -> None:
-    """Put audio on a track of a saved session."""
-    file = session.with_name("region.wav")
-    soundfile.write(file, audio.samples.T, audio.sample_rate_hz, "FLOAT")
-    (folder,) = session.parent.glob("interchange/*/audiofiles")
-    channels, frames = audio.samples.shape
-    place_stems(session, [StemTrack(track, file, position, frames, channels, folder)])
 
 
 def play(song: Audio, track: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,12 +97,6 @@ def play(song: Audio, track: str, start: int, end: int) -> tuple[np.ndarray, np.
     for edge in (position, region_end):
         plain[edge - FADE_SAMPLES : edge + FADE_SAMPLES] = False
     return played[:, start:end], plain[start:end]
-
-
-def read_mixture(session: Path, track: str) -> Audio:
-    """Return what the action had Ardour write for the server."""
-    files = sorted(session.parent.glob(f"interchange/*/audiofiles/{track}{OF}mixture*.wav"))
-    return join_channels([Audio.read(file) for file in files])
 
 
 def assert_stems(

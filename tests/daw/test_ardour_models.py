@@ -9,8 +9,18 @@ import pytest
 
 from daw_bridge import Audio, Separator
 from daw_bridge.library.places import HOME_VARIABLE
-from tests.daw.ardour import Ardour, make_ardour, read_regions, read_tracks
-from tests.daw.test_ardour import OF, RATE_HZ, SEPARATE_AGAIN, add_region, choose, read_mixture
+from tests.daw.ardour import (
+    OF,
+    RATE_HZ,
+    SEPARATE_AGAIN,
+    Ardour,
+    add_region,
+    choose,
+    make_ardour,
+    read_mixture,
+    read_regions,
+    read_tracks,
+)
 from tests.published import FAMILIES
 from tests.server import Server, wait_until
 from tests.smoothing_models import install_chain, install_waveform
@@ -67,6 +77,7 @@ def session(ardour: Ardour, song: Audio) -> Path:
 def test_each_model_puts_its_stems_on_tracks(ardour: Ardour, session: Path) -> None:
     """And an undo takes them off, so that there is one region to select again."""
     tracks = 1
+    mixture: Audio | None = None
     with Server(ardour.folder, ardour.state), ardour.open(session) as window:
         for model in (*FAMILIES, "chained"):
             choose(ardour, model=model)
@@ -75,8 +86,9 @@ def test_each_model_puts_its_stems_on_tracks(ardour: Ardour, session: Path) -> N
             window.press(SEPARATE_AGAIN)
             wait_until(lambda: "are at sample" in ardour.log)
             window.save()
+            mixture = mixture or read_mixture(session, "Song")  # the same each time
             with Separator(model, provider="cpu") as separator:
-                expected = separator.separate(read_mixture(session, "Song"))
+                expected = separator.separate(mixture)
             made = [region for region in read_regions(session) if OF in region.track]
             assert len(made) == len(expected.names)
             for name, samples in zip(expected.names, expected.samples, strict=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import soundfile
 
 from daw_bridge import Audio, SeparationOptions, Separator
 from daw_bridge.audio import Stems, join_stems
@@ -23,6 +24,7 @@ from daw_bridge.separation.options import Plan, make_plan
 from daw_bridge.weights.importing import ImportOptions, import_checkpoint
 from tests.conftest import level_db, make_noise
 from tests.mini_mdx import SHAPE, WINDOW, write_net
+from tests.published import FAMILIES
 from tests.smoothing_models import STEMS_OF_CHAIN as STEMS
 from tests.smoothing_models import (
     install,
@@ -380,29 +382,42 @@ def test_a_chain_has_the_channels_of_its_models(home: Path) -> None:
         load_manifest("mono")
 
 
-class Twice(Echo):
-    """Hears its signal once more before it begins."""
+@pytest.fixture
+def two_passes(home: Path) -> str:
+    """A chain whose second stage hears its part twice, with the models of an ensemble."""
+    checkpoint, configuration = FAMILIES["vr"]().write(home)
+    wishes = ImportWishes(configuration=configuration)
+    import_checkpoint(str(checkpoint), ImportOptions(name="vr", wishes=wishes))
+    install_waveform(home, "voice", {"vocals": 0.5, "rest": 0.4})
+    stems = ("vocals.dry", "vocals.wet", "rest")
+    below = "[[stages]]\nof = 'vocals'\nparts = ['vocals.dry', 'vocals.wet']\nmodel = 'vr'\n"
+    return install_chain(home, stems, VOICE + below)
 
-    heard: np.ndarray
 
-    def run(
-        self, plan: Plan, blocks: Iterable[Block], reread: Reread
-    ) -> Generator[Stems, None, None]:
-        self.heard = np.concatenate(list(reread()), axis=1)
-        yield from super().run(plan, blocks, reread)
+def test_a_file_is_read_twice_where_a_stage_must_know_all_of_its_part(
+    two_passes: str, song: Audio, tmp_path: Path
+) -> None:
+    stems = separate_file(two_passes, write(song, tmp_path))
+    whole = separate("voice", song)["vocals"]
+    dry = separate("vr", whole).samples[0]
+    assert np.array_equal(stems["vocals.dry"].samples, dry)
+    assert np.array_equal(stems.mixture, song.samples)
 
 
-def test_a_network_may_hear_its_part_twice(chain: str) -> None:
-    manifest = load_manifest(chain)
-    assert isinstance(manifest, ChainModel)
-    with Separator("voice", provider="cpu") as voice:
-        models = [voice._model, *(Twice(stage.model) for stage in manifest.stages[1:])]
-        mixture = make_noise(100_000)
-        options = SeparationOptions(stems=("rest", "drums.kick"))
-        run = Chain(manifest, models).run(
-            make_plan(manifest, options, mixture), mixture.blocks(), mixture.blocks
-        )
-        stems = join_stems(run)
-    band = models[1]
-    assert isinstance(band, Twice)
-    assert np.array_equal(band.heard, stems["rest"].samples)
+def test_members_of_an_ensemble_may_read_a_file_twice(
+    two_passes: str, home: Path, song: Audio, tmp_path: Path
+) -> None:
+    members = (f'model = "{two_passes}"', 'model = "voice"\nweight = { rest = 1 }')
+    stems = ("vocals.dry", "vocals.wet", "rest")
+    together = install_ensemble(home, *members, stems=stems)
+    assert np.array_equal(separate_file(together, write(song, tmp_path)).mixture, song.samples)
+
+
+def separate_file(model: str, path: Path) -> Stems:
+    with Separator(model, provider="cpu") as separator:
+        return join_stems(separator.stream(path))
+
+
+def write(audio: Audio, folder: Path) -> Path:
+    soundfile.write(folder / "song.wav", audio.samples.T, audio.sample_rate_hz, "FLOAT")
+    return folder / "song.wav"
