@@ -21,6 +21,7 @@ from daw_bridge import Audio
 from daw_bridge.daw.ardour.registration import ScriptList
 from daw_bridge.daw.ardour.session import SUPERCLOCK_HZ, StemTrack, place_stems
 from daw_bridge.osc.messages import encode
+from daw_bridge.system import list_programs
 from tests.daw.conftest import free_port
 from tests.programs import require
 from tests.server import HOST, wait_until
@@ -35,6 +36,7 @@ RATE_HZ = 44_100
 OF = " \N{EN DASH} "  # between the names of a track and of its stem
 SEPARATE, SEPARATE_AGAIN = "LuaAction/script-2", "LuaAction/script-3"  # 1 is the user's own
 END_S = 10.0
+_HELPER = "ardour-avahi"  # which may outlive Ardour a little, and is Ardour to our installer
 WIDTH, HEIGHT = 1350, 714  # what Ardour takes when no window manager tells it otherwise
 
 # Neither wizard nor questions, the backend without sound, and OSC.
@@ -213,6 +215,7 @@ class Ardour:
                 window = Window(self, display, session)
                 wait_until(window.listens, lambda: it.poll() is None)
                 yield window
+        wait_until(lambda: _HELPER not in list_programs())
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def test_remixes_that_cannot_be(
     [
         ({"ovrelap": "1"}, "did you mean 'overlap'"),
         ({"overlap": "half"}, "Option overlap"),
-        ({"overlap": "0.9"}, "from 0 to 0.5"),
+        ({"overlap": "1"}, "from 0 to 0.95"),
         ({"wiener": "-1"}, "0 to 20"),
         ({"format": "aiff"}, "Option format"),
         ({"format": "mp3", "bits": "16"}, "mp3 has no 16-bit"),
