@@ -10,7 +10,7 @@ import pytest
 from daw_bridge import Audio
 from tests.catalogue import entry, write_catalogue, write_published
 from tests.osc.requests import ENDS, submit
-from tests.server import Server, Tcp, Udp
+from tests.server import Server, Tcp, Udp, wait_until
 from tests.web import serve
 
 
@@ -41,7 +41,7 @@ def test_a_job_brings_the_model_that_it_names(tmp_path: Path, clip: Path) -> Non
             submit(peer, "one", tmp_path / "out", clip, model="duet", options="bits=32f")
             last = peer.receive_until(*ENDS)[-1]
             assert last.address == "/stems/done", last.arguments
-            assert listed(peer)["duet"][3] == "here"
+            wait_until(lambda: listed(peer)["duet"][3] == "here")  # lists are kept for a moment
     stems = [Audio.read(path) for path in sorted((tmp_path / "out").glob("*.wav"))]
     assert len(stems) == 2
     mixture = Audio.read(clip)
