@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks.cost import Cost, measure
 from benchmarks.families import report
 from benchmarks.separate import make_song
+from daw_bridge.separation.providers import PRECISIONS, Precision
 
 NETWORKS = ("mel 384 x 6", "bs 384 x 8", "bs 512 x 12")
 WITHOUT_TORCH = (
@@ -40,29 +41,32 @@ def install_reference(folder: Path) -> dict[str, str]:
 
 def compare(
     name: str, song: Path, environment: dict[str, str], rounds: int
-) -> list[tuple[Cost, Cost]]:
-    """Return the costs of the reference and of ``stemtool``, round by round."""
+) -> dict[Precision, list[tuple[Cost, Cost]]]:
+    """Return the costs of the reference and of ``stemtool``, round by round, by its precision."""
     folder = song.parent
     references: list[str | Path] = [sys.executable, REFERENCES]
     _run([*references, "make", name, folder], environment)
     stemtool: list[str | Path] = [Path(sys.executable).with_name("stemtool")]
     home = {"DAW_BRIDGE_HOME": str(folder / "home")}
-    imported: list[str | Path] = [
-        "models",
-        "import",
-        folder / "net.ckpt",
-        "--config",
-        folder / "net.yaml",
-    ]
-    _run([*stemtool, *imported, "--name", "contestant"], home)
+    imported = [*stemtool, "models", "import", folder / "net.ckpt", "--name", "contestant"]
+    _run([*imported, "--config", folder / "net.yaml"], home)
+    print(_run([*stemtool, "models", "quantise", "contestant", song], home), end="", flush=True)
     theirs = [*references, "separate", name, folder, song, folder / "theirs.wav"]
     ours = [*stemtool, "separate", song, "-m", "contestant", "-o", folder / "stems"]
-    ours += ["--overwrite", "--quiet", "--provider", "cpu"]
-    return [(measure(theirs, environment), measure(ours, home)) for _ in range(rounds)]
+    ours += ["--overwrite", "--quiet", "--provider", "cpu", "--precision"]
+    costs: dict[Precision, list[tuple[Cost, Cost]]] = {each: [] for each in PRECISIONS}
+    for _ in range(rounds):
+        reference = measure(theirs, environment)
+        for precision in PRECISIONS:
+            costs[precision].append((reference, measure([*ours, precision], home)))
+    return costs
 
 
-def _run(command: list[str | Path], environment: dict[str, str]) -> None:
-    subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=True)
+def _run(command: list[str | Path], environment: dict[str, str]) -> str:
+    """Run a command and return what it prints."""
+    everything = {**os.environ, **environment}
+    run = subprocess.run(command, env=everything, capture_output=True, check=True, text=True)
+    return run.stdout
 
 
 def main() -> None:
@@ -79,7 +83,8 @@ def main() -> None:
     for name in arguments.networks:
         with tempfile.TemporaryDirectory() as temporary:
             song = make_song(arguments.song, arguments.seconds, Path(temporary))
-            report(name, compare(name, song, environment, arguments.rounds))
+            for precision, rounds in compare(name, song, environment, arguments.rounds).items():
+                report(f"{name}, {precision}", rounds)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ class OnnxGraph:
         self.concurrent_runs = min(_MAX_CONCURRENT_RUNS, threads) if chosen.side_by_side else 1
         runs = 1 if in_turn else self.concurrent_runs
         self._turns = threading.Semaphore(runs)
-        self._session = _open_session(path, chosen, threads, runs)
+        self._session = _open_session(path, chosen, threads, runs, in_order=measured)
         sources, targets = self._session.get_inputs(), self._session.get_outputs()
         if (len(sources), len(targets)) != (ends, ends + measured):
             raise WeightsError(
@@ -173,13 +173,21 @@ def runtime_version() -> str:
     return f"{onnxruntime.__version__}" + (f" (for CUDA {cuda})" if cuda else "")
 
 
-def _open_session(path: Path, provider: ExecutionProvider, threads: int, runs: int) -> Any:
-    """Load a graph for so many threads, which so many runs at a time share."""
+def _open_session(
+    path: Path, provider: ExecutionProvider, threads: int, runs: int, *, in_order: bool
+) -> Any:
+    """Load a graph for so many threads, which so many runs at a time share.
+
+    By default the runtime begins a run's last output, and all that is for it alone, when the others
+    are there, and keeps until then what they were made of; ``in_order`` it heeds the nodes' order.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
     options.add_session_config_entry("session.load_model_format", "ONNX")  # nothing else
     options.intra_op_num_threads = threads // runs
     options.use_deterministic_compute = True
+    if in_order:
+        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
     # What it plans on the first run would come on top of what that run took from the system.
     options.enable_mem_pattern = False
     # A waiting thread that spins takes a core from the transforms that run beside it.
