@@ -107,4 +107,5 @@ def test_lines_are_those_with_which_a_parser_finds_keys(path: Path) -> None:
     text = path.read_text("utf-8")
     found = first_lines(text)
     assert set(found) >= set(keys_of(parse_toml(text)))
-    assert {key: line_of(key, text) for key in found} == found
+    some = list(found)[:: 1 + len(found) // 200]  # of the catalogue's, each of which takes a while
+    assert [line_of(key, text) for key in some] == [found[key] for key in some]
