@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from daw_bridge.files.lines import Key
 
 ROOT = Path(__file__).parents[2]
+_TABLES = 20  # of the catalogue, whose others are alike
 SHIPPED = [*ROOT.glob("models/**/*.toml"), *ROOT.glob("presets/**/*.toml"), ROOT / "pyproject.toml"]
 
 TRICKY = """\
@@ -104,8 +105,7 @@ def test_each_key_has_its_line(key: Key, line: int) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_lines_are_those_with_which_a_parser_finds_keys(path: Path) -> None:
-    text = path.read_text("utf-8")
+    text = "\n\n".join(path.read_text("utf-8").split("\n\n")[:_TABLES])
     found = first_lines(text)
     assert set(found) >= set(keys_of(parse_toml(text)))
-    some = list(found)[:: 1 + len(found) // 200]  # of the catalogue's, each of which takes a while
-    assert [line_of(key, text) for key in some] == [found[key] for key in some]
+    assert {key: line_of(key, text) for key in found} == found
