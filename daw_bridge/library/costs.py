@@ -44,7 +44,7 @@ _TYPICAL = {
     "demucs": 0.5,
     "hdemucs": 0.4,
     "mdx": 0.3,
-    "roformer": 3.0,
+    "roformer": 6.7,
 }
 """By family, for networks of the published sizes on two cores (docs/models.md, What they cost)."""
 _TYPICAL_NETWORK = 0.02

@@ -57,7 +57,7 @@ class Separator:
         self.threads = threads or usable_cpus()
         self._workers = ThreadPoolExecutor()
         self._workers.submit(fft)  # loads while the network does
-        self.precision = settle_precision(precision, provider)
+        self.precision: Precision = settle_precision(precision, provider)
         loader = loader or Loader(provider, threads, self.precision, self._workers)
         self._model = loader.open(self.manifest)
 

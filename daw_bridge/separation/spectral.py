@@ -111,7 +111,7 @@ class SpectralNetwork:
         self._planes = Planes(manifest.transform, (margin, margin), bins, zeros)
         windows = self._planes.window_sum(frames, samples)
         windows[np.abs(windows - 1) < _ROUNDING] = 1
-        self._gain = np.float32(manifest.compensation) / windows
+        self._gain: Signal = np.float32(manifest.compensation) / windows
 
     def __call__(self, samples: Signal) -> StemSignals:
         """Return the stems of one passage, as many samples as it was made for."""
