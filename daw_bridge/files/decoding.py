@@ -74,7 +74,7 @@ class ContainerReader:
         self.format = f"{container.format.name}, {stream.codec_context.name}"
         self.flaws: list[Flaw] = []
         self._file = file
-        self._container = container
+        self._container: InputContainer = container
         self._stream = stream
         self._reopen = reopen
         self._was_read = False

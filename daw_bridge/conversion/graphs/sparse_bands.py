@@ -81,10 +81,10 @@ def add_sparse_bands(
         mean, deviation = _measure(layers, seen)
         around = layers.apply("Sub", seen, mean)
         scale = layers.apply("Add", deviation, layers.constant(_QUIET))
-        seen = layers.apply("Div", around, scale)
-    given = _Network(layers, network).add(seen)
-    if network.normalises:
-        given = layers.apply("Add", layers.apply("Mul", given, deviation), mean)
+        even = _Network(layers, network).add(layers.apply("Div", around, scale))
+        given = layers.apply("Add", layers.apply("Mul", even, deviation), mean)
+    else:
+        given = _Network(layers, network).add(seen)
     given = layers.apply("Mul", given, layers.constant(1 / network.gain))
     return choose_stems(layers, given, planes.shape[1], order)
 
