@@ -148,7 +148,7 @@ def test_a_source_that_is_swapped_is_never_read_outside(
         assert soundfile.info(out / "vocals.wav").frames == 5000
         return True
 
-    with swapping(songs, outside):
+    with swapping(songs, outside, longest_pause_s=0.01):
         try_until_both(RACES, attempt)
 
 
