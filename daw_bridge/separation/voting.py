@@ -136,6 +136,7 @@ class _SpectrumVote:
         self._inverse = StreamingInverse(_STFT)
 
     def push(self, versions: Versions) -> Block:
+        """Take versions, (voters, channels, frames), and return what whole frames decide by now."""
         self._waiting.push(versions)
         self._owed_frames += versions.shape[-1]
         made = [np.empty((self._shape[1], 0), np.float32)]
@@ -146,6 +147,7 @@ class _SpectrumVote:
         return decided
 
     def flush(self) -> Block:
+        """Return what is left when all has come: (channels, frames)."""
         rest = self._waiting.take(self._waiting.frames)
         silence = -rest.shape[-1] % _STFT.hop_samples + _STFT.overlap_samples
         padded = np.pad(rest, ((0, 0), (0, 0), (0, silence)))
