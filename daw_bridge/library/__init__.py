@@ -11,4 +11,5 @@ names        what these may be         limits         and how large a model may 
 figures      what was measured of its stems            costs     what it takes on this machine
 ladder       which is best for some stems, or fast enough
 stems        names that mean something            licences     what a licence of weights allows
+colours      one a stem, wherever they are shown
 """

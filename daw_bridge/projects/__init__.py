@@ -1,0 +1,4 @@
+"""Stems as projects that DAWs open.
+
+project     what is on the tracks, whatever the format
+"""
