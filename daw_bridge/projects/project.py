@@ -18,7 +18,7 @@ class Track:
     """An audio track that plays one file from one position on.
 
     Attributes:
-        name: what the DAW shows, such as ``Song – vocals``.
+        name: what the DAW shows, such as ``Song - vocals`` with a long dash.
         stem: the stem's name; empty for the original.
         file: the audio.
         colour: of the track.
