@@ -13,10 +13,11 @@ import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.errors import OptionError
+from daw_bridge.files.markers import Marker
 from daw_bridge.library.colours import SOURCE, colour_of
 from daw_bridge.projects.destination import Destination
 from daw_bridge.projects.formats import FORMATS
-from daw_bridge.projects.project import Marker, Project, Track
+from daw_bridge.projects.project import Project, Track
 from daw_bridge.projects.writing import write_project
 from tests.conftest import level_db, make_noise
 from tests.daw.ardour import Ardour, make_ardour
