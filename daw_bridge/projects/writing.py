@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from daw_bridge.errors import OutputError
-from daw_bridge.files.atomic import part_of
+from daw_bridge.files.atomic import part_of, remove_tree
 from daw_bridge.files.writing import output_errors
 from daw_bridge.projects.formats import FileFormat, FolderFormat
 
@@ -79,7 +79,7 @@ def _write_folder(project: Project, form: FolderFormat, destination: Destination
             _move_aside(around, path.name)
             around.replace(part, path.name)
         finally:
-            _remove_tree(around, part)
+            remove_tree(around, part)
 
 
 def _move_aside(around: Folder, name: str) -> None:
@@ -88,20 +88,6 @@ def _move_aside(around: Folder, name: str) -> None:
     if name in taken:
         free = next(f"{name}~{number}" for number in count(1) if f"{name}~{number}" not in taken)
         around.replace(name, free)
-
-
-def _remove_tree(around: Folder, name: str) -> None:
-    """Remove a folder with all that is in it, if it is there."""
-    try:
-        with around.step(name, make=False) as folder:
-            for each in folder.names():
-                _remove_tree(folder, each)
-    except FileNotFoundError:
-        return
-    except OSError:  # it is none
-        around.remove(name)
-        return
-    around.remove_folder(name)
 
 
 def _claim_room(project: Project, destination: Destination) -> None:
