@@ -11,7 +11,6 @@ import msgspec
 
 from daw_bridge.errors import AudioError
 from daw_bridge.files.reach import ANYWHERE, read_small
-from daw_bridge.files.reading import open_sum
 from daw_bridge.jobs.sources import find_stems
 from daw_bridge.library.stems import DASH
 from daw_bridge.projects.composition import Original, compose, is_played
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.files.reach import Reach
     from daw_bridge.files.room import Room
-    from daw_bridge.jobs.job import Result
-    from daw_bridge.jobs.separate import SeparateJob
+    from daw_bridge.jobs.job import Job, Result
     from daw_bridge.projects.destination import Way
     from daw_bridge.projects.project import Project
 
@@ -119,27 +117,15 @@ def write_projects(
         write_project(project, FORMATS[name], destination)
 
 
-def write_job_projects(job: SeparateJob, result: Result, places: Mapping[str, Path]) -> None:
+def write_job_projects(job: Job, result: Result, places: Mapping[str, Path], *, title: str) -> None:
     """Write the projects of a job whose stems are whole.
 
     Raises:
         DawBridgeError: as :func:`write_projects`.
     """
-    project = compose(job.title, result.outputs, _original_of(job, result), reach=job.reach)
+    project = compose(title, result.outputs, _original_of(job, result), reach=job.reach)
     options = ProjectOptions(overwrite=job.overwrite, reach=job.reach, room=job.room)
     write_projects(project, places, options)
-
-
-def hear_tempo(project: Project) -> float | None:
-    """Return the tempo of a song in quarter notes a minute, None where there is none to be heard.
-
-    Raises:
-        AudioError: the stems cannot be read.
-    """
-    from daw_bridge.tempo import estimate_tempo  # slow to load and seldom needed
-
-    with open_sum([track.file for track in project.stems]) as mixture:
-        return estimate_tempo(mixture.blocks(), mixture.sample_rate_hz)
 
 
 def _read_outcome(folder: Path) -> _Outcome | None:
@@ -168,7 +154,7 @@ def _told_original(outcome: _Outcome) -> Original | None:
     return Original(file, outcome.start) if is_played(file) and file.is_file() else None
 
 
-def _original_of(job: SeparateJob, result: Result) -> Original | None:
+def _original_of(job: Job, result: Result) -> Original | None:
     """Return the source of a job, if it is one that DAWs have on a track."""
     if job.other_channels or job.audio_track > 1 or not is_played(job.source):
         _log.warning(

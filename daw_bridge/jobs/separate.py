@@ -21,6 +21,7 @@ from daw_bridge.projects.writing import claimed_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
     from daw_bridge.audio import StemBlock
     from daw_bridge.jobs.job import IsCancelled, Progress, Result
     from daw_bridge.jobs.sources import Selection
@@ -139,7 +140,7 @@ def run_separate(
     if not job.formats:
         return result
     projects = job.projects(separator.manifest)
-    write_job_projects(job, result, projects)
+    write_job_projects(job, result, projects, title=job.title)
     return replace(result, projects=projects)
 
 

@@ -23,7 +23,6 @@ PLAYED = ("wav", "flac", "ogg", "mp3", "m4a", "aif", "aiff")
 """The endings of files that DAWs have on tracks."""
 
 
-
 class Original(NamedTuple):
     """What stems were made of.
 
