@@ -12,7 +12,7 @@ import msgspec
 from daw_bridge.errors import AudioError
 from daw_bridge.files.reach import ANYWHERE, read_small
 from daw_bridge.jobs.sources import find_stems
-from daw_bridge.library.stems import DASH
+from daw_bridge.library.stems import DASH, in_usual_order
 from daw_bridge.projects.composition import Original, compose, is_played
 from daw_bridge.projects.destination import Destination
 from daw_bridge.projects.formats import FORMATS
@@ -90,7 +90,7 @@ def find_song(folder: Path) -> Song:
                 " which names it."
             )
     title = _by_names({file.stem: file for file in files.values()}, folder).title
-    return Song(title, files, _told_original(outcome))
+    return Song(title, files, _told_original(outcome, folder))
 
 
 def write_projects(
@@ -143,12 +143,18 @@ def _by_names(files: Mapping[str, Path], folder: Path) -> Song:
     labels = {name.rpartition(DASH)[0] for name in files}
     label = labels.pop() if len(labels) == 1 else ""
     stems = {name.removeprefix(f"{label}{DASH}"): file for name, file in files.items()}
-    return Song(label or folder.resolve().name, stems)
+    ordered = {stem: stems[stem] for stem in in_usual_order(stems)}
+    return Song(label or folder.resolve().name, ordered)
 
 
-def _told_original(outcome: _Outcome) -> Original | None:
-    """Return the file that a server made stems of, if it is still there."""
-    if len(outcome.sources) != 1 or outcome.start < 0:
+def _told_original(outcome: _Outcome, folder: Path) -> Original | None:
+    """Return the file that a server made stems of, if it is still there.
+
+    A folder that came from elsewhere may name any file of this machine, so it is not heeded.
+    """
+    here = folder.resolve()
+    has_moved = any(Path(path).parent != here for path in outcome.stems.values())
+    if has_moved or len(outcome.sources) != 1 or outcome.start < 0:
         return None
     file = Path(outcome.sources[0])
     return Original(file, outcome.start) if is_played(file) and file.is_file() else None

@@ -77,7 +77,10 @@ class SeparateJob(Job):
         """
         folders = {path.parent for path in self.outputs(manifest).values()}
         folder = Path(os.path.commonpath(folders))
-        return {each.name: each.place(folder, self.title) for each in self.formats}
+        return {
+            each.name: self.place(folder, str(each.place(Path(), self.title)))
+            for each in self.formats
+        }
 
     def claims(self, manifest: ModelManifest) -> list[Path]:
         """Return all files and folders that it makes.
