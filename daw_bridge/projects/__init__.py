@@ -6,5 +6,6 @@ destination  where it is written, and how its audio comes along
 dawproject   for Bitwig Studio, Studio One, Cubase
 rpp          for REAPER
 formats      the table of formats
+ardour       sessions of Ardour
 writing      whole, or not at all
 """
