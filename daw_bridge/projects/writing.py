@@ -29,7 +29,7 @@ def write_project(project: Project, form: Format, destination: Destination) -> N
         AudioError: the audio cannot be read.
         OptionError: the format cannot hold it.
     """
-    _claim_room(project, destination)
+    _claim_room(project, form, destination)
     with output_errors(destination.path):
         match form:
             case FileFormat():
@@ -90,7 +90,7 @@ def _move_aside(around: Folder, name: str) -> None:
         around.replace(name, free)
 
 
-def _claim_room(project: Project, destination: Destination) -> None:
+def _claim_room(project: Project, form: Format, destination: Destination) -> None:
     """Make sure that there is room for all audio that comes along."""
     if not destination.room or destination.way != "embed":
         return
@@ -99,4 +99,4 @@ def _claim_room(project: Project, destination: Destination) -> None:
         with destination.open(track.file) as file:
             size += os.fstat(file.fileno()).st_size
     with output_errors(destination.path):
-        destination.room.claim(size, destination.path.parent)
+        destination.room.claim(size, claimed_path(form, destination.path).parent)
