@@ -24,8 +24,9 @@ class Track:
         file: the audio, an absolute path.
         colour: of the track.
         channels: of the file.
-        frames: how many of them it plays.
-        offset: the first of them that it plays.
+        frames: how many it plays.
+        offset: the first that it plays.
+        file_frames: how many the file has; None: none beyond those.
         is_muted: whether it is silent until somebody asks for it.
     """
 
@@ -36,6 +37,7 @@ class Track:
     channels: int
     frames: int
     offset: int = 0
+    file_frames: int | None = None
     is_muted: bool = False
 
 
