@@ -57,7 +57,7 @@ _SF_CHANNEL_MAP = {
     Speaker.Ls: 14,
     Speaker.Rs: 15,
 }
-_AAC_BITS_PER_SECOND = 256_000
+AAC_BITS_PER_SECOND = 256_000
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class StemFiles:
                 if bits is None:
                     file.write(block)
                     continue
-                rounded = _round(block, bits)
+                rounded = round_samples(block, bits)
                 error_energy += energy(np.ldexp(rounded.astype(np.float32), 1 - bits) - block)
                 # libsndfile takes the upper bits of 32.
                 file.write(np.left_shift(rounded, 32 - bits, dtype=np.int32))
@@ -325,8 +325,8 @@ def _number_ogg_pages(file: BinaryIO) -> None:
             file.write(page.write())
 
 
-def _round(block: Block, bits: int) -> NDArray[np.int32]:
-    """Round (frames, channels) of full scale ±1 to integers of a number of bits."""
+def round_samples(block: Block, bits: int) -> NDArray[np.int32]:
+    """Round samples (…) of full scale ±1 to integers of a number of bits."""
     full_scale = 1 << (bits - 1)
     scaled = np.rint(block * np.float32(full_scale))
     # float32 cannot tell 2**31 - 1 from 2**31, but holds every integer of 24 bits.
@@ -342,7 +342,7 @@ def _encode_m4a(
     layout = "mono" if channels == 1 else "stereo"
     with av.open(file, "w", format="ipod") as container:
         stream = container.add_stream("aac", rate=sample_rate_hz, layout=layout)
-        stream.bit_rate = _AAC_BITS_PER_SECOND
+        stream.bit_rate = AAC_BITS_PER_SECOND
         position = 0
         for block in blocks:
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), "fltp", layout)

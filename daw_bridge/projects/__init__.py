@@ -3,5 +3,6 @@
 project      what is on the tracks, whatever the format
 destination  where it is written, and how its audio comes along
 formats      the table of formats
+stem_mp4     stem files, for DJs
 writing      whole, or not at all
 """

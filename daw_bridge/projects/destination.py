@@ -11,6 +11,8 @@ from daw_bridge.errors import AudioError
 from daw_bridge.files.reach import ANYWHERE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daw_bridge.files.reach import Reach
     from daw_bridge.files.room import Room
 
@@ -29,6 +31,7 @@ class Destination:
         overwrite: replace a project that exists.
         reach: where all that is read and written may be.
         room: how much may be written; None: as much as there is room for.
+        heartbeat: is called now and then; an exception that it raises ends the work.
     """
 
     path: Path
@@ -36,6 +39,7 @@ class Destination:
     overwrite: bool = False
     reach: Reach = ANYWHERE
     room: Room | None = None
+    heartbeat: Callable[[], None] | None = None
 
     def open(self, file: Path) -> BinaryIO:
         """Open an audio file that is to come along, or to be read.
