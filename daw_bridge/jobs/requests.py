@@ -17,15 +17,16 @@ from msgspec.structs import astuple
 
 from daw_bridge.bounds import MAX_NAME_LENGTH, MAX_NAMES, MAX_PRESETS, MAX_TEXT_LENGTH
 from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.files.broadcast import Origin
 from daw_bridge.files.containers import Bits, Container, OutputFormat
 from daw_bridge.jobs.job import Job
 from daw_bridge.jobs.remix import RemixJob
 from daw_bridge.jobs.separate import SeparateJob
 from daw_bridge.jobs.upmix import UpmixJob, UpmixOutput
 from daw_bridge.library.ladder import RUNGS, Rung, Wishes
+from daw_bridge.library.names import fit_for_file
 from daw_bridge.library.places import find_preset
 from daw_bridge.library.stems import REMIX
-from daw_bridge.printing import CONTROLS
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, change_layout, load_layout
 from daw_bridge.separation.masks import Extension
 from daw_bridge.separation.options import SeparationOptions
@@ -41,11 +42,6 @@ Names: TypeAlias = tuple[str, ...]
 _Choices = TypeVar("_Choices", bound="Choices")
 _Job = TypeVar("_Job", bound=Job)
 
-_MAX_LABEL_BYTES = 100
-_UNFIT_FOR_FILES = re.compile(rf'[{CONTROLS}\ud800-\udfff/\\:*?"<>|]')
-_DEVICE_OF_WINDOWS = re.compile(
-    r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[\d¹²³]) *(\.|$)", re.IGNORECASE
-)
 _WANTED = re.compile(r"Expected `(bool|int|float)( \| null)?`, got `str`")
 _MEANT = {"bool": "1 or 0", "int": "a whole number", "float": "a number"}
 _DASH = " – "  # noqa: RUF001 - between a label and a name
@@ -68,7 +64,8 @@ class Excerpt(NamedTuple):
 class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What can be said about every job.
 
-    ``label`` begins the names of files; ``track`` is an audio track of the source. ``quality`` is a
+    ``label`` begins the names of files; ``track`` is an audio track of the source; ``bwf_start`` is
+    where it begins, as :meth:`Origin.parse` reads it. ``quality`` is a
     rung of the ladder, in place of a model; ``commercial`` and ``offline`` go with it.
     """
 
@@ -77,6 +74,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     overwrite: bool = False
     strict: bool = False
     track: int = 1
+    bwf_start: str = ""
     label: str = ""
     quality: Rung | None = None
     commercial: bool = False
@@ -127,10 +125,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def file_label(self) -> str:
         """The label, fit to begin or to be a file's name on every system; empty without one."""
-        fit = _UNFIT_FOR_FILES.sub("_", self.label).encode()[:_MAX_LABEL_BYTES]
-        name = fit.decode(errors="ignore").strip(" .")  # Windows drops both from a name's end
-        is_name = name and not _DEVICE_OF_WINDOWS.match(name)
-        return name if is_name or not self.label else f"_{name}"
+        return fit_for_file(self.label)
 
     def _complete(self, job: _Job, excerpt: Excerpt) -> _Job:
         """Return a job with what is said about every kind of job.
@@ -147,6 +142,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             overwrite=self.overwrite,
             strict=self.strict,
             audio_track=self.track,
+            origin=Origin.parse(self.bwf_start) if self.bwf_start else None,
         )
 
 

@@ -23,7 +23,8 @@ class Track:
         file: the audio, an absolute path.
         colour: of the track.
         channels: of the file.
-        frames: how many of them it plays.
+        frames: how many it plays.
+        file_frames: how many the file has.
         offset: the first of them that it plays.
         is_muted: whether it is silent until somebody asks for it.
     """
@@ -34,6 +35,7 @@ class Track:
     colour: Colour
     channels: int
     frames: int
+    file_frames: int
     offset: int = 0
     is_muted: bool = False
 
