@@ -16,7 +16,7 @@ import numpy as np
 from daw_bridge.errors import OutputError
 from daw_bridge.files.boxes import BoxError, add_box, find_boxes, inner_boxes, set_flags
 from daw_bridge.files.reach import ANYWHERE
-from daw_bridge.files.writing import AAC_BITS_PER_SECOND, round_samples
+from daw_bridge.files.writing import AAC_BITS_PER_SECOND, open_m4a, round_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from daw_bridge.files.boxes import Box
     from daw_bridge.files.reach import Reach
 
-STEM_FILE_ENDING = ".stem.mp4"
 MIXTURE_TRACK = 1
 STEMS = 4
 TRACKS = 1 + STEMS
@@ -136,7 +135,7 @@ def encode_tracks(file: BinaryIO, blocks: Iterable[NDArray[np.float32]], coding:
 
     rate = coding.sample_rate_hz
     # A clock that counts samples says the length to the frame.
-    with av.open(file, "w", format="ipod", options={"movie_timescale": f"{rate}"}) as container:
+    with open_m4a(file, movie_timescale=f"{rate}") as container:
         streams = [
             container.add_stream(coding.codec, rate=rate, layout="stereo") for _ in range(TRACKS)
         ]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
+    from av.container import OutputContainer
     from numpy.typing import NDArray
 
     from daw_bridge.files.blocks import Block
@@ -352,7 +353,7 @@ def _encode_m4a(
     import av  # slow to load and seldom needed
 
     layout = "mono" if channels == 1 else "stereo"
-    with av.open(file, "w", format="ipod") as container:
+    with open_m4a(file) as container:
         stream = container.add_stream("aac", rate=sample_rate_hz, layout=layout)
         stream.bit_rate = AAC_BITS_PER_SECOND
         position = 0
@@ -362,6 +363,26 @@ def _encode_m4a(
             position += len(block)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+@contextmanager
+def open_m4a(file: BinaryIO, **options: str) -> Iterator[OutputContainer]:
+    """Give an MP4 container that tracks are encoded into; what stopped that is raised first.
+
+    Args:
+        file: what is written.
+        options: of FFmpeg's muxer.
+    """
+    import av.error  # slow to load and seldom needed
+
+    container = av.open(file, "w", format="ipod", options=options)
+    try:
+        yield container
+    except BaseException:
+        with suppress(av.error.FFmpegError, OSError):  # of an end that is in vain
+            container.close()
+        raise
+    container.close()
 
 
 @contextmanager

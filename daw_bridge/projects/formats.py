@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daw_bridge.files.reach import Folder
+    from daw_bridge.files.stem_files import Codec
     from daw_bridge.projects.destination import Destination, Way
     from daw_bridge.projects.project import Project
 
@@ -80,6 +81,16 @@ class FolderFormat(Format):
         return folder / title / f"{title}{self.ending}"
 
 
+def _stem_mp4(codec: Codec) -> FileWriter:
+    def write(project: Project, file: BinaryIO, destination: Destination) -> None:
+        from daw_bridge.projects.stem_mp4 import write_stem_mp4  # slow to load
+
+        write_stem_mp4(project, file, destination, codec=codec)
+
+    return write
+
+
+_FOR_DJS = "Traktor, Mixxx and others for DJs"
 _ALL: tuple[Format, ...] = (
     FileFormat(
         "dawproject",
@@ -89,6 +100,8 @@ _ALL: tuple[Format, ...] = (
         write_dawproject,
     ),
     FileFormat("rpp", ".rpp", "REAPER", ("link",), write_rpp),
+    FileFormat("stem.mp4", ".stem.mp4", _FOR_DJS, ("embed",), _stem_mp4("aac")),
+    FileFormat("stem.mp4:alac", ".stem.mp4", _FOR_DJS, ("embed",), _stem_mp4("alac")),
 )
 
 FORMATS: Mapping[str, Format] = {each.name: each for each in _ALL}

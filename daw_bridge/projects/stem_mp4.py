@@ -85,7 +85,7 @@ class Routing(NamedTuple):
     Attributes:
         tracks: of the project: the original, if there is one, and all stems that are no parts of
             others.
-        matrix: float32 (tracks of the file, tracks of the project), of ones and zeros.
+        matrix: float32 (tracks of the file, sources): one where a track of the project is heard.
     """
 
     tracks: tuple[Track, ...]
