@@ -5,7 +5,8 @@ composition  files of stems become a project
 destination  where it is written, and how its audio comes along
 dawproject   for Bitwig Studio, Studio One, Cubase
 rpp          for REAPER
+ardour       for Ardour
+stem_mp4     for Traktor, Mixxx
 formats      the table of formats
-stem_mp4     stem files, for DJs
 writing      whole, or not at all
 """

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from daw_bridge.errors import AudioError, OptionError
+from daw_bridge.files.broadcast import read_origin
 from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.files.reading import open_audio
 from daw_bridge.library.colours import SOURCE, colour_of
+from daw_bridge.library.stems import DASH
 from daw_bridge.printing import plain
 from daw_bridge.projects.project import Project, Track
 
@@ -20,21 +22,21 @@ if TYPE_CHECKING:
 PLAYED = ("wav", "flac", "ogg", "mp3", "m4a", "aif", "aiff")
 """The endings of files that DAWs have on tracks."""
 
-_DASH = " – "  # noqa: RUF001 - between a song's name and a stem's
-
 
 class Original(NamedTuple):
     """What stems were made of.
 
     Attributes:
         file: the mixture.
-        start: the frame of it at which the stems begin; None: nobody said, so that it must be as
-            long as they are.
+        start: the frame of it at which the stems begin; None: what the files say of themselves, or
+            the first, if it is as long as they are.
+        frames: how many it has; None: nobody has counted yet.
         is_muted: whether its track is silent until somebody asks for it.
     """
 
     file: Path
     start: int | None = None
+    frames: int | None = None
     is_muted: bool = True
 
 
@@ -77,15 +79,16 @@ def compose(
 
 
 def is_played(file: Path) -> bool:
-    """Return whether DAWs have files of its kind on tracks."""
+    """Return whether DAWs have files of its kind on tracks, as its ending says."""
     return file.suffix[1:].lower() in PLAYED
 
 
-def _listen(file: Path, reach: Reach) -> _Heard:
-    """Find what a file holds; it is read to its end where it does not say how long it is."""
+def _listen(file: Path, reach: Reach, frames: int | None = None) -> _Heard:
+    """Find what a file holds; it is read to its end where nobody knows how long it is."""
     with open_audio(file, reach=reach) as reader:
-        frames = reader.frames
-        if not reader.is_exact:
+        if frames is None and reader.is_exact:
+            frames = reader.frames
+        if frames is None:
             frames = sum(block.shape[1] for block in reader.blocks())
         return _Heard(file.absolute(), reader.channels, reader.sample_rate_hz, frames)
 
@@ -104,7 +107,7 @@ def _check_alike(heard: Sequence[_Heard]) -> None:
 
 def _place_stem(stem: str, song: str, heard: _Heard) -> Track:
     return Track(
-        name=f"{song}{_DASH}{plain(stem)}",
+        name=f"{song}{DASH}{plain(stem)}",
         stem=stem,
         file=heard.file,
         colour=colour_of(stem),
@@ -121,8 +124,11 @@ def _place_original(original: Original, song: str, stem: _Heard, reach: Reach) -
             f"{original.file} is of a kind that DAWs have on no track; convert it to"
             f" {', '.join(PLAYED[:-1])} or {PLAYED[-1]}."
         )
-    heard = _listen(original.file, reach)
-    _check_origin(heard, original.start, stem)
+    heard = _listen(original.file, reach, original.frames)
+    start = original.start
+    if start is None:
+        start = _told_start(heard.file, stem.file, reach)
+    _check_origin(heard, start, stem)
     return Track(
         name=song,
         stem="",
@@ -131,9 +137,16 @@ def _place_original(original: Original, song: str, stem: _Heard, reach: Reach) -
         channels=heard.channels,
         frames=stem.frames,
         file_frames=heard.frames,
-        offset=original.start or 0,
+        offset=start or 0,
         is_muted=original.is_muted,
     )
+
+
+def _told_start(original: Path, stem: Path, reach: Reach) -> int | None:
+    """Return the frame of a file at which a stem begins that is a Broadcast WAV; None: unknown."""
+    begins = read_origin(stem, reach=reach)
+    start = None if begins is None else begins - (read_origin(original, reach=reach) or 0)
+    return start if start is None or start >= 0 else None
 
 
 def _check_origin(original: _Heard, start: int | None, stem: _Heard) -> None:

@@ -163,7 +163,7 @@ def _clip(project: Project, track: Track, file: ET.Element) -> ET.Element:
         "Audio",
         timeUnit="seconds",
         channels=str(track.channels),
-        duration=_seconds(project, track.file_frames),
+        duration=_seconds(project, track.file_frames or track.offset + track.frames),
         sampleRate=str(project.sample_rate_hz),
     )
     audio.append(file)

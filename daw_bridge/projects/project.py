@@ -24,8 +24,8 @@ class Track:
         colour: of the track.
         channels: of the file.
         frames: how many it plays.
-        file_frames: how many the file has.
-        offset: the first of them that it plays.
+        offset: the first that it plays.
+        file_frames: how many the file has; None: none beyond those.
         is_muted: whether it is silent until somebody asks for it.
     """
 
@@ -35,8 +35,8 @@ class Track:
     colour: Colour
     channels: int
     frames: int
-    file_frames: int
     offset: int = 0
+    file_frames: int | None = None
     is_muted: bool = False
 
 
