@@ -113,12 +113,16 @@ def find_formats(names: Iterable[str]) -> tuple[Format, ...]:
     """Return formats by their names, each once.
 
     Raises:
-        OptionError: there is no such format.
+        OptionError: there is no such format, or two of them would be one file.
     """
-    for name in names:
+    chosen = dict.fromkeys(names)
+    for name in chosen:
         if name not in FORMATS:
             raise OptionError(
                 f"There is no project format '{name:.40}'{suggestion(name, FORMATS)};"
                 f" there are {', '.join(FORMATS)}."
             )
-    return tuple(FORMATS[name] for name in dict.fromkeys(names))
+    formats = tuple(map(FORMATS.__getitem__, chosen))
+    if len({each.ending for each in formats}) < len(formats):
+        raise OptionError(f"Of {' and '.join(chosen)} some would be one file; leave one out.")
+    return formats
