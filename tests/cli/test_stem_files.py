@@ -11,11 +11,12 @@ import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.errors import AudioError
+from daw_bridge.files.reading import open_audio
 from daw_bridge.jobs.remix import RemixJob
 from daw_bridge.jobs.sources import locate_stems
 from daw_bridge.library.models import load_manifest
 from daw_bridge.rendering.preset import load_preset
-from tests.conftest import level_db
+from tests.conftest import SONGS, level_db
 from tests.stem_files import FOUR, Band, labels, make_band, write_labelled
 from tests.stemtool import stemtool
 
@@ -141,3 +142,49 @@ def test_hostile_labels_leave_a_mixture(tmp_path: Path, caplog: pytest.LogCaptur
     assert "labels 1 stems, not 4; only its first track is seen" in caplog.text
     with pytest.raises(AudioError, match="labels 1 stems, not 4"):
         locate_stems(path)
+
+
+def test_a_project_of_a_stem_file(aac: Path, alac: Path, band: Band, tmp_path: Path) -> None:
+    for source in (aac, alac):
+        out = tmp_path / source.stem
+        done = stemtool("project", source, "--to", "dawproject,rpp", "-o", out)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "4 stems of 4.0 s at 44100 Hz" in done.stdout
+        title = source.name.partition(".")[0]
+        audio = out / f"{title} audio"
+        paths = [audio / f"{title}.wav", *(audio / f"stems/{name}.wav" for name in FOUR)]
+        assert {path.name for path in out.iterdir()} == {
+            audio.name, f"{title}.dawproject", f"{title}.rpp",
+        }  # fmt: skip
+        for path, expected in zip(paths, map(samples, band.tracks), strict=True):
+            assert samples(path).shape == expected.shape
+            if source == alac:
+                assert np.array_equal(samples(path), expected)
+            else:
+                assert level_db(samples(path) - expected, expected) < -20
+    again = stemtool("project", alac, "--to", "rpp", "-o", tmp_path / alac.stem)
+    assert again.returncode == 1
+    assert "exists; --overwrite replaces it" in again.stderr
+
+
+def test_both_codecs_are_one_file_too_many(band: Band, tmp_path: Path) -> None:
+    said = ("--to", "stem.mp4,stem.mp4:alac", "-o", tmp_path / "out")
+    done = stemtool("project", band.mixture.parent, *said)
+    assert done.returncode == 2
+    assert "would be one file; leave one out" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("home")
+def test_a_separation_with_a_stem_file(tmp_path: Path) -> None:
+    done = stemtool(
+        "separate", SONGS / "rubidium.ogg", "-o", tmp_path, "-m", "bridge-4stems",
+        "--length", "3", "--project", "stem.mp4:alac",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    made = tmp_path / "rubidium/rubidium.stem.mp4"
+    assert f"stem.mp4:alac  {made}" in done.stdout
+    for number, name in enumerate(FOUR, 2):
+        with open_audio(made, track=number) as reader:
+            track = np.concatenate(list(reader.blocks()), axis=1)
+        assert np.array_equal(track, samples(tmp_path / f"rubidium/{name}.wav"))
