@@ -1,7 +1,8 @@
 """Stem files, as Traktor, Mixxx and other programs for DJs play them: the mixture and four stems.
 
-The four are drums, bass, other and vocals. A stem goes to the one that it is, or is a part of, and
-to other where it is neither; those of one are summed, and where there are none there is silence.
+The four are drums, bass, other and vocals. A stem goes to the one whose colour it has, as kick and
+all parts of drums have theirs, and to other where it has none of these; those of one are summed,
+and where there are none there is silence.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 FOUR = ("drums", "bass", REST, "vocals")
 """What the tracks hold from the second on, in the order in which programs for DJs show them."""
 
+_BY_COLOUR = {colour_of(name): name for name in FOUR}
 _LABELS = tuple(StemLabel(name.capitalize(), str(colour_of(name))) for name in FOUR)
 _RATES_HZ = (44_100, 48_000)
 _CD_FAMILY_HZ = 11_025
@@ -123,7 +125,7 @@ class Routing(NamedTuple):
 
 
 def _place_of(stem: str) -> str:
-    return next((name for name in lineage(stem) if name in FOUR), REST)
+    return _BY_COLOUR.get(colour_of(stem), REST)
 
 
 @dataclass(frozen=True)

@@ -145,9 +145,14 @@ def track(stem: str, file: Path = Path("x.wav")) -> Track:
                 "the track Vocals is vocals.lead",
             ],
         ),
+        (["drums", "drums.kick", "drums.kick.in", "bass", "other", "vocals"], []),
         (
-            ["drums", "drums.kick", "drums.kick.in", "bass", "other", "vocals"],
-            [],
+            ["kick", "snare", "rest", "bass", "voice", "<b>"],
+            [
+                "the track Drums is kick + snare",
+                "the track Other is rest + <b>",
+                "the track Vocals is voice",
+            ],
         ),
     ],
 )
