@@ -69,6 +69,21 @@ def _frame_at(seconds: float, file: Path) -> int:
         return round(seconds * reader.sample_rate_hz)
 
 
+def read_tempo(text: str) -> float | None:
+    """Read quarter notes a minute; None stands for what is heard, ``auto``."""
+    if text == "auto":
+        return None
+    try:
+        tempo = float(text)
+    except ValueError:
+        tempo = 0.0
+    if not _SLOWEST_BPM <= tempo <= _FASTEST_BPM:
+        raise click.BadParameter(
+            f"'{text}' is no tempo; write {_SLOWEST_BPM:g} to {_FASTEST_BPM:g}, or auto."
+        )
+    return tempo
+
+
 @click.command()
 @click.argument("folder", metavar="STEMS", type=click.Path(path_type=Path))
 @click.option(
@@ -92,14 +107,16 @@ def _frame_at(seconds: float, file: Path) -> int:
     help="Whether the original is silent, since the stems sum to it.",
 )  # fmt: skip
 @click.option(
-    "--tempo", type=click.FloatRange(_SLOWEST_BPM, _FASTEST_BPM), default=DEFAULT_TEMPO_BPM,
-    show_default=True, metavar="BPM", help="Of the project. Audio stays as it is.",
+    "--tempo", type=read_tempo, default=f"{DEFAULT_TEMPO_BPM:g}", show_default=True,
+    metavar="BPM|auto", help="Of the project; auto: what is heard. Audio stays as it is.",
 )  # fmt: skip
 @click.option(
-    "--embed/--link", "is_embedded", default=None,
-    help="Have the audio within the project, or where it is. Default: within, where the format"
-    " can.",
+    "--embed", "way", flag_value="embed",
+    help="Have the audio within the project. Default: where the format can.",
 )  # fmt: skip
+@click.option(
+    "--link", "way", flag_value="link", help="Have the project name the files where they are."
+)
 @click.option("--overwrite", is_flag=True, help="Replace projects that exist.")
 @json_option
 @quiet_option
@@ -110,8 +127,8 @@ def project(
     names: tuple[str, ...],
     output: Path | None,
     source: Source,
-    tempo: float,
-    is_embedded: bool | None,
+    tempo: float | None,
+    way: Way | None,
     overwrite: bool,
     display: Display,
 ) -> None:
@@ -128,7 +145,7 @@ def project(
           stems/song/song.dawproject for Bitwig Studio, Studio One, Cubase
       stemtool project stems/song --to rpp --original song.flac --tempo 92
           for REAPER, with the song on a muted track
-      stemtool project stems/song --to dawproject,rpp -o projects
+      stemtool project stems/song --to dawproject,rpp -o projects --tempo auto
       stemtool project song.stem.mp4 --to ardour -o projects
           projects/song/song.ardour, of the stems in projects/song audio/stems
       stemtool separate song.flac -o stems --project dawproject
@@ -141,16 +158,13 @@ def project(
 
     set_up(display)
     formats = find_formats(names)
-    if folder.is_file():
-        output = output or folder.parent
-        beside = output.parent if _is_named(output, formats) else output
-        song = extract_song(folder, beside, overwrite=overwrite)
-    else:
-        song = find_song(folder)
-    places = _places(formats, output or folder, song.title)
+    is_file = folder.is_file()
+    output = output or (folder.parent if is_file else folder)
+    beside = output.parent if _is_named(output, formats) else output
+    song = extract_song(folder, beside, overwrite=overwrite) if is_file else find_song(folder)
+    places = _places(formats, output, song.title)
     made = compose(song.title, song.stems, source.of(song))
-    made = replace(made, tempo_bpm=tempo)
-    way: Way | None = None if is_embedded is None else "embed" if is_embedded else "link"
+    made = replace(made, tempo_bpm=tempo or _hear_tempo(made, display))
     write_projects(made, places, ProjectOptions(way, overwrite))
     display.say(*_describe(made, places))
     display.report({"projects": places, "tracks": [track.name for track in made.tracks]})
@@ -169,6 +183,16 @@ def _places(formats: tuple[Format, ...], output: Path, title: str) -> dict[str, 
 def _is_named(output: Path, formats: tuple[Format, ...]) -> bool:
     """Return whether an output is the name of the one project, and not a folder for it."""
     return len(formats) == 1 and output.name.lower().endswith(formats[0].ending)
+
+
+def _hear_tempo(made: Project, display: Display) -> float:
+    """Return the tempo of a song, or the usual one."""
+    from daw_bridge.jobs.project import hear_tempo
+
+    heard = hear_tempo(made)
+    if heard is None:
+        display.say("no tempo is heard, so that the project has the usual one")
+    return heard or DEFAULT_TEMPO_BPM
 
 
 def _describe(made: Project, places: dict[str, Path]) -> list[str]:

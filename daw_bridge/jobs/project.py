@@ -11,6 +11,7 @@ import msgspec
 
 from daw_bridge.errors import AudioError
 from daw_bridge.files.reach import ANYWHERE, read_small
+from daw_bridge.files.reading import open_sum
 from daw_bridge.jobs.sources import find_stems
 from daw_bridge.library.stems import DASH, in_usual_order
 from daw_bridge.projects.composition import Original, compose, is_played
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from daw_bridge.projects.destination import Way
     from daw_bridge.projects.project import Project
 
+_DRUMS = "drums"
 _OUTCOME = "outcome.json"
 _MAX_OUTCOME_BYTES = 4 << 20
 
@@ -105,7 +107,7 @@ def write_projects(
         OutputError: one exists that may not be replaced, or cannot be written.
         AudioError: the audio cannot be read.
     """
-    ways = {name: FORMATS[name].choose_way(options.way) for name in places}
+    ways: dict[str, Way] = {name: FORMATS[name].choose_way(options.way) for name in places}
     for name, path in places.items():
         check_free(FORMATS[name], path, overwrite=options.overwrite)
     for name, path in places.items():
@@ -138,6 +140,25 @@ def write_job_projects(
         overwrite=job.overwrite, reach=job.reach, room=job.room, heartbeat=heartbeat
     )
     write_projects(project, places, options)
+
+
+def hear_tempo(project: Project) -> float | None:
+    """Return how many quarter notes a minute a song has, None where no tempo is to be heard.
+
+    It is listened for in the drums, where they are a stem: else in the original, or in all stems.
+
+    Raises:
+        AudioError: a file cannot be read.
+    """
+    from daw_bridge.tempo import estimate_tempo
+
+    first, *others = project.stems
+    drums = [track for track in project.stems if track.stem == _DRUMS]
+    mixture = [first, *(each for each in others if each.channels == first.channels)]
+    tracks = drums or ([project.original] if project.original else mixture)
+    with open_sum([track.file for track in tracks]) as reader:
+        blocks = reader.blocks(tracks[0].offset, tracks[0].frames)
+        return estimate_tempo(blocks, project.sample_rate_hz)
 
 
 def _read_outcome(folder: Path) -> _Outcome | None:

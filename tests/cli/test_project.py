@@ -11,6 +11,7 @@ import soundfile
 from daw_bridge.library.stems import DASH
 from tests.conftest import SONGS, make_noise
 from tests.disks import fill_up, small_disk
+from tests.drums import play_drums
 from tests.projects.opened import open_dawproject, open_rpp
 from tests.stemtool import stemtool
 
@@ -68,7 +69,8 @@ def test_nothing_is_said_of_an_original_that_nobody_named(stems: Path, tmp_path:
         (["--to", ","], "--to names no format"),
         (["--to", "rpp", "--embed"], "rpp cannot embed audio"),
         (["--to", "rpp", "--start", "1"], "name it with --original"),
-        (["--to", "rpp", "--tempo", "1000"], "not in the range"),
+        (["--to", "rpp", "--tempo", "1000"], "is no tempo; write 20 to 400, or auto"),
+        (["--to", "rpp", "--tempo", "nan"], "is no tempo"),
         (["--to", "rpp", "--original", "none.wav"], "none.wav"),
         (["--to", "rpp", "--original", __file__], "on no track"),
         (["--to", "dawproject"], "exists; --overwrite replaces it"),
@@ -82,6 +84,19 @@ def test_what_cannot_be_is_one_sentence(said: list[str], sentence: str, stems: P
     assert "Traceback" not in run.stderr
     assert len(run.stderr.splitlines()) == 1 or "Usage" in run.stderr
     assert sorted(stems.iterdir()) == before
+
+
+def test_the_tempo_is_that_of_the_drums(tmp_path: Path) -> None:
+    drums, rest = play_drums(98.0, 44_100, 12), make_noise(12 * 44_100).samples
+    for name, samples in {"drums": drums, "other": rest, "center": rest[:1]}.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples.T, 44_100)
+    run = stemtool("project", tmp_path, "--to", "rpp", "-o", tmp_path / "x.rpp", "--tempo", "auto")
+    assert run.returncode == 0, run.stderr
+    assert open_rpp(tmp_path / "x.rpp").tempo_bpm == 98
+    (tmp_path / "drums.wav").unlink()
+    run = stemtool("project", tmp_path, "--to", "rpp", "--tempo", "auto")
+    assert "no tempo is heard" in run.stdout
+    assert "120 BPM" in run.stdout
 
 
 def test_stems_that_are_not_of_one_song_are_told(tmp_path: Path) -> None:
