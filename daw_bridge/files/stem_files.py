@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.packet import Packet
     from numpy.typing import NDArray
 
     from daw_bridge.files.boxes import Box
@@ -102,8 +106,16 @@ class Coding(NamedTuple):
             return "fltp"
         return "s16p" if self.bits == 16 else "s32p"
 
-    def samples(self, block: NDArray[np.float32]) -> NDArray[Any]:
-        """Return a block (channels, frames) as the encoder takes it, of the same shape."""
+    def frame(self, block: NDArray[np.float32], position: int) -> AudioFrame:
+        """Return a block (channels, frames) of a track as the encoder takes it."""
+        import av  # slow to load and seldom needed
+
+        frame = av.AudioFrame.from_ndarray(self._samples(block), self.sample_format, "stereo")
+        frame.sample_rate, frame.pts = self.sample_rate_hz, position
+        return frame
+
+    def _samples(self, block: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the samples of a block (channels, frames), as many of them."""
         if self.codec == "aac":
             return np.ascontiguousarray(block)
         rounded = round_samples(block, self.bits)
@@ -131,11 +143,9 @@ def encode_tracks(file: BinaryIO, blocks: Iterable[NDArray[np.float32]], coding:
     Raises:
         OSError: the file cannot be written.
     """
-    import av  # slow to load and seldom needed
-
     rate = coding.sample_rate_hz
     # A clock that counts samples says the length to the frame.
-    with open_m4a(file, movie_timescale=f"{rate}") as container:
+    with open_m4a(file, movie_timescale=f"{rate}") as container, ThreadPoolExecutor(TRACKS) as pool:
         streams = [
             container.add_stream(coding.codec, rate=rate, layout="stereo") for _ in range(TRACKS)
         ]
@@ -144,12 +154,9 @@ def encode_tracks(file: BinaryIO, blocks: Iterable[NDArray[np.float32]], coding:
             stream.bit_rate = AAC_BITS_PER_SECOND
         position = 0
         for block in filter(np.size, blocks):
-            for stream, samples in zip(streams, block, strict=True):
-                frame = av.AudioFrame.from_ndarray(
-                    coding.samples(samples), coding.sample_format, "stereo"
-                )
-                frame.sample_rate, frame.pts = rate, position
-                container.mux(stream.encode(frame))
+            frames = [coding.frame(samples, position) for samples in block]
+            for packets in pool.map(_encode, streams, frames):
+                container.mux(packets)
             position += block.shape[-1]
         for stream in streams:
             container.mux(stream.encode(None))
@@ -172,6 +179,10 @@ def label_tracks(file: BinaryIO, labels: Sequence[StemLabel]) -> None:
         add_box(file, _BOX, json.dumps(manifest, separators=(",", ":")).encode())
     except (BoxError, StopIteration, ValueError) as error:
         raise OutputError(f"The tracks cannot be labelled as stems: {error}.") from error
+
+
+def _encode(stream: AudioStream, frame: AudioFrame) -> list[Packet[Any]]:
+    return stream.encode(frame)
 
 
 class _Stem(msgspec.Struct):

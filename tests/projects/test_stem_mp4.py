@@ -121,6 +121,14 @@ def test_tags_and_cover_come_along(stem_file: tuple[str, Path]) -> None:
     assert bytes(tagged["covr"][0]) == COVER
 
 
+def test_the_same_song_gives_the_same_bytes(
+    stem_file: tuple[str, Path], band: Band, tmp_path: Path
+) -> None:
+    codec, path = stem_file
+    form = next(name for name, each in CODECS.items() if each == codec)
+    assert band.write(tmp_path / "again.stem.mp4", form).read_bytes() == path.read_bytes()
+
+
 def track(stem: str, file: Path = Path("x.wav")) -> Track:
     return Track(stem, stem, file, colour_of(stem), 2, 1, 1)
 
