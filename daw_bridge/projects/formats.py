@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.projects.aaf import write_aaf
 from daw_bridge.projects.ardour import write_ardour
 from daw_bridge.projects.dawproject import write_dawproject
 from daw_bridge.projects.rpp import write_rpp
@@ -101,6 +102,7 @@ _ALL: tuple[Format, ...] = (
         write_dawproject,
     ),
     FileFormat("rpp", ".rpp", "REAPER", ("link",), write_rpp),
+    FileFormat("aaf", ".aaf", "Pro Tools, Logic Pro, Premiere, Resolve", ("embed",), write_aaf),
     FolderFormat("ardour", ".ardour", "Ardour 7 or newer", ("embed", "link"), write_ardour),
     FileFormat("stem.mp4", ".stem.mp4", _FOR_DJS, ("embed",), _stem_mp4("aac")),
     FileFormat("stem.mp4:alac", ".stem.mp4", _FOR_DJS, ("embed",), _stem_mp4("alac")),
