@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from daw_bridge.files.markers import Marker
     from daw_bridge.library.colours import Colour
 
 DEFAULT_TEMPO_BPM = 120.0
@@ -38,14 +39,6 @@ class Track:
     offset: int = 0
     file_frames: int | None = None
     is_muted: bool = False
-
-
-@dataclass(frozen=True)
-class Marker:
-    """A place in a song with a name; the position is in frames."""
-
-    name: str
-    position: int
 
 
 @dataclass(frozen=True)
