@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,10 @@ class Daw:
         makes_home: whether the DAW would also look into that folder if it were made for it.
         register: makes it show the files, given its own folder and theirs, if that takes more.
         unregister: takes that back.
+        is_registered: whether it shows them, given the same; None: nobody can tell.
+        lists_models: whether the files name the models that there are, so that they have to be
+            written anew when one comes or goes.
+        programs: what it is called on each of Python's platforms: names on the ``PATH``, or paths.
     """
 
     title: str
@@ -40,6 +44,9 @@ class Daw:
     makes_home: bool = False
     register: Callable[[Path, Path], None] | None = None
     unregister: Callable[[Path], None] | None = None
+    is_registered: Callable[[Path, Path], bool] | None = None
+    lists_models: bool = False
+    programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 DAWS: dict[str, Daw] = {
@@ -57,6 +64,11 @@ DAWS: dict[str, Daw] = {
         " For a key of your own: Window > Keyboard Shortcuts > Editor > LuaAction.",
         register=register,
         unregister=unregister,
+        programs={
+            "linux": ("ardour[7-9]",),
+            "darwin": ("/Applications/Ardour[7-9].app",),
+            "win32": ("$PROGRAMFILES/Ardour[7-9]",),
+        },
     ),
     "reaper": Daw(
         "REAPER",
@@ -69,6 +81,11 @@ DAWS: dict[str, Daw] = {
         "Scripts/daw-bridge",
         "Run `stemtool serve`. In REAPER, press Actions > Show action list > New action >"
         " Load ReaScript, and choose separate_into_stems.lua in that folder.",
+        programs={
+            "linux": ("reaper", "/opt/REAPER/reaper", "~/opt/REAPER/reaper"),
+            "darwin": ("/Applications/REAPER.app",),
+            "win32": ("$PROGRAMFILES/REAPER*",),
+        },
     ),
     "puredata": Daw(
         "Pure Data",
@@ -81,6 +98,11 @@ DAWS: dict[str, Daw] = {
         "daw-bridge",
         "Run `stemtool serve`. In a patch, make the object [daw-bridge/stems]; its help says more.",
         makes_home=True,
+        programs={
+            "linux": ("pd", "puredata"),
+            "darwin": ("/Applications/Pd-*.app",),
+            "win32": ("$PROGRAMFILES/Pd",),
+        },
     ),
     "max": Daw(
         "Max 8 or newer, also in Ableton Live",
@@ -88,6 +110,10 @@ DAWS: dict[str, Daw] = {
         {"darwin": "~/Documents/Max [89]", "win32": "$USERPROFILE/Documents/Max [89]"},
         "Packages/daw-bridge",
         "Run `stemtool serve`. In Max, the package daw-bridge is in the package manager.",
+        programs={
+            "darwin": ("/Applications/Max.app", "/Applications/Ableton Live *.app"),
+            "win32": ("$PROGRAMFILES/Cycling '74/Max *", "$PROGRAMDATA/Ableton/Live *"),
+        },
     ),
     "supercollider": Daw(
         "SuperCollider",
@@ -99,6 +125,11 @@ DAWS: dict[str, Daw] = {
         },
         "Extensions/daw-bridge",
         "Run `stemtool serve`. In SuperCollider, press Language > Recompile Class Library.",
+        programs={
+            "linux": ("sclang", "scide"),
+            "darwin": ("/Applications/SuperCollider.app",),
+            "win32": ("$PROGRAMFILES/SuperCollider*",),
+        },
     ),
 }
 
@@ -124,9 +155,23 @@ def find_homes(daw: Daw) -> list[Path]:
         return []
     if settings := os.environ.get("XDG_CONFIG_HOME"):
         pattern = pattern.replace("~/.config", settings)
-    path = Path(os.path.expandvars(pattern)).expanduser()
-    found = sorted(path.parent.glob(path.name))
-    return found or ([path] if daw.makes_home else [])
+    return _matching(pattern) or ([_expanded(pattern)] if daw.makes_home else [])
+
+
+def find_programs(daw: Daw) -> list[Path]:
+    """Return a DAW's own programs on this machine."""
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    patterns = [
+        place
+        for name in daw.programs.get(sys.platform, ())
+        for place in ([name] if "/" in name else [f"{folder}/{name}" for folder in folders])
+    ]
+    return list(dict.fromkeys(path for pattern in patterns for path in _matching(pattern)))
+
+
+def installed_in(daw: Daw) -> list[Path]:
+    """Return those of a DAW's own folders that our files were put into."""
+    return [home for home in find_homes(daw) if (home / daw.place).is_dir()]
 
 
 def install(daw: Daw, into: Path | None = None) -> list[Path]:
@@ -173,6 +218,27 @@ def uninstall(daw: Daw, into: Path | None = None) -> list[Path]:
             remove_copies(PACKAGE / daw.source, folder)
         folders.append(folder)
     return folders
+
+
+def renew_lists() -> None:
+    """Install again what names the models that there are; called when one has come or gone.
+
+    Raises:
+        DawError: a DAW would undo this.
+        OutputError: the files cannot be written.
+    """
+    for daw in DAWS.values():
+        for home in installed_in(daw) if daw.lists_models else ():
+            install(daw, home)
+
+
+def _expanded(pattern: str) -> Path:
+    return Path(os.path.expandvars(pattern)).expanduser()
+
+
+def _matching(pattern: str) -> list[Path]:
+    path = _expanded(pattern)
+    return sorted(path.parent.glob(path.name))
 
 
 def _chosen_homes(daw: Daw, into: Path | None) -> list[Path]:

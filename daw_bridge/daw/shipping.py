@@ -29,13 +29,29 @@ def copy_filled(source: Path, target: Path) -> None:
         @STEMTOOL@  the command
         @FOLDER@    the target
     """
-    values = {"@STATE@": state_folder(), "@STEMTOOL@": _command(), "@FOLDER@": target}
+    for name, content in _filled(source, target).items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(content)
+
+
+def is_current(source: Path, target: Path) -> bool:
+    """Return whether a folder holds what ``copy_filled`` would write into it now."""
+    return all(
+        (target / name).is_file() and (target / name).read_bytes() == content
+        for name, content in _filled(source, target).items()
+    )
+
+
+def _filled(source: Path, target: Path) -> dict[Path, bytes]:
+    """Return what the files of a folder hold when they lie in another, by their names."""
+    values = {"@STATE@": state_folder(), "@STEMTOOL@": command(), "@FOLDER@": target}
+    filled = {}
     for name in shipped_files(source):
         content = (source / name).read_bytes()
         for placeholder, path in values.items():
             content = content.replace(placeholder.encode(), path.as_posix().encode())
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        (target / name).write_bytes(content)
+        filled[name] = content
+    return filled
 
 
 def remove_copies(source: Path, target: Path) -> None:
@@ -49,7 +65,7 @@ def remove_copies(source: Path, target: Path) -> None:
             folder.rmdir()
 
 
-def _command() -> Path:
+def command() -> Path:
     """Return where ``stemtool`` is: beside this Python, or on the ``PATH``."""
     beside = shutil.which("stemtool", path=str(Path(sys.executable).parent))
     return Path(beside or shutil.which("stemtool") or "stemtool")

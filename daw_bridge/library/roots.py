@@ -1,0 +1,57 @@
+"""The folders that clients may name files in where nobody says otherwise.
+
+They are the user's home folder and what ``roots`` in the state folder lists, a path a line.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from daw_bridge.errors import OptionError, OutputError
+from daw_bridge.files.atomic import write_whole
+from daw_bridge.library.places import state_folder
+
+_FILE = "roots"
+
+
+def listed_roots(state: Path | None = None) -> tuple[Path, ...]:
+    """Return the folders that were added to the user's home folder.
+
+    Args:
+        state: the state folder; the usual one by default.
+    """
+    with suppress(OSError, UnicodeDecodeError):
+        lines = ((state or state_folder()) / _FILE).read_text("utf-8").splitlines()
+        return tuple(Path(line) for line in lines if line)
+    return ()
+
+
+def usual_roots(state: Path | None = None) -> tuple[Path, ...]:
+    """Return the folders that clients may name files in: of those that were added, what is there.
+
+    A disk that is not plugged in does not keep a server from starting.
+    """
+    return (Path.home(), *(root for root in listed_roots(state) if root.is_dir()))
+
+
+def add_root(folder: Path) -> None:
+    """Let clients name files in another folder, from the next start of a server on.
+
+    Raises:
+        OptionError: it is no folder.
+        OutputError: the list cannot be written.
+    """
+    folder = folder.absolute()
+    if not folder.is_dir() or "\n" in str(folder):
+        raise OptionError(f"{folder} is no folder that a server could use.")
+    roots = listed_roots()
+    if folder in roots:
+        return
+    file = state_folder() / _FILE
+    text = "".join(f"{root}\n" for root in (*roots, folder))
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(file, text.encode())
+    except OSError as error:
+        raise OutputError(f"{file} cannot be written: {error.strerror}.") from None
