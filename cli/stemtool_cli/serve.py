@@ -34,7 +34,7 @@ _FIRST = ("timestamp", "level", "event")
     "--root", "roots", multiple=True, metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder that clients may name files in; more than one may be given."
-    " Default: your home folder.",
+    " Default: your home folder, and what `stemtool daw install --root` added.",
 )  # fmt: skip
 @click.option(
     "--token-file", "token", metavar="FILE", type=click.Path(path_type=Path),

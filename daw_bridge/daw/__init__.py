@@ -4,4 +4,6 @@
 ardour       also registers scripts, and separates tracks of saved sessions
 shipping     copies them, with what differs from machine to machine filled in
 installers   where each DAW looks for them
+service      a server that starts by itself
+diagnosis    what is here, and what is missing
 """

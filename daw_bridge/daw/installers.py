@@ -9,12 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daw_bridge.daw.ardour.registration import register, unregister
+from daw_bridge.daw.ardour.registration import is_registered, register, unregister
 from daw_bridge.daw.shipping import PACKAGE, copy_filled, remove_copies
 from daw_bridge.errors import DawError, OptionError, OutputError, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+
+_REAPER_SCRIPT = "separate_into_stems.lua"
+
+
+def _is_loaded(home: Path, folder: Path) -> bool:
+    """Return whether REAPER's list of actions has our script."""
+    actions = home / "reaper-kb.ini"
+    return actions.is_file() and f"{folder.name}/{_REAPER_SCRIPT}" in actions.read_text(
+        "utf-8", "replace"
+    ).replace("\\", "/")
 
 
 @dataclass(frozen=True)
@@ -59,13 +70,14 @@ DAWS: dict[str, Daw] = {
             "win32": "$LOCALAPPDATA/Ardour[7-9]",
         },
         "scripts/daw-bridge",
-        "Run `stemtool serve` and start Ardour. Select regions, or a range on tracks, then press"
+        "Start Ardour. Select regions, or a range on tracks, then press"
         " Edit > Lua Scripts > Separate selection into stems."
         " For a key of your own: Window > Keyboard Shortcuts > Editor > LuaAction.",
         register=register,
         unregister=unregister,
+        is_registered=is_registered,
         programs={
-            "linux": ("ardour[7-9]",),
+            "linux": ("ardour", "ardour[7-9]"),
             "darwin": ("/Applications/Ardour[7-9].app",),
             "win32": ("$PROGRAMFILES/Ardour[7-9]",),
         },
@@ -79,8 +91,9 @@ DAWS: dict[str, Daw] = {
             "win32": "$APPDATA/REAPER",
         },
         "Scripts/daw-bridge",
-        "Run `stemtool serve`. In REAPER, press Actions > Show action list > New action >"
-        " Load ReaScript, and choose separate_into_stems.lua in that folder.",
+        "In REAPER, press Actions > Show action list > New action > Load ReaScript, and choose"
+        f" {_REAPER_SCRIPT} in that folder.",
+        is_registered=_is_loaded,
         programs={
             "linux": ("reaper", "/opt/REAPER/reaper", "~/opt/REAPER/reaper"),
             "darwin": ("/Applications/REAPER.app",),
@@ -166,7 +179,8 @@ def find_programs(daw: Daw) -> list[Path]:
         for name in daw.programs.get(sys.platform, ())
         for place in ([name] if "/" in name else [f"{folder}/{name}" for folder in folders])
     ]
-    return list(dict.fromkeys(path for pattern in patterns for path in _matching(pattern)))
+    found = [path for pattern in patterns for path in _matching(pattern)]
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def installed_in(daw: Daw) -> list[Path]:

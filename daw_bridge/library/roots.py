@@ -15,24 +15,20 @@ from daw_bridge.library.places import state_folder
 _FILE = "roots"
 
 
-def listed_roots(state: Path | None = None) -> tuple[Path, ...]:
-    """Return the folders that were added to the user's home folder.
-
-    Args:
-        state: the state folder; the usual one by default.
-    """
+def listed_roots() -> tuple[Path, ...]:
+    """Return the folders that were added to the user's home folder."""
     with suppress(OSError, UnicodeDecodeError):
-        lines = ((state or state_folder()) / _FILE).read_text("utf-8").splitlines()
+        lines = (state_folder() / _FILE).read_text("utf-8").splitlines()
         return tuple(Path(line) for line in lines if line)
     return ()
 
 
-def usual_roots(state: Path | None = None) -> tuple[Path, ...]:
+def usual_roots() -> tuple[Path, ...]:
     """Return the folders that clients may name files in: of those that were added, what is there.
 
     A disk that is not plugged in does not keep a server from starting.
     """
-    return (Path.home(), *(root for root in listed_roots(state) if root.is_dir()))
+    return (Path.home(), *(root for root in listed_roots() if root.is_dir()))
 
 
 def add_root(folder: Path) -> None:

@@ -374,10 +374,17 @@ class Client:
 
 def find_port() -> int:
     """Return the port of the server that runs on this machine, else the usual one."""
+    with suppress(KeyError, ValueError):
+        return int(server_facts()["port"])
+    return DEFAULT_PORT
+
+
+def server_facts() -> dict[str, str]:
+    """Return what the server that runs on this machine says of itself; nothing where none runs."""
     with suppress(OSError, ValueError):
         lines = (state_folder() / SERVER_FILE).read_text("utf-8").splitlines()
-        return int(dict(line.split("=", 1) for line in lines)["port"])
-    return DEFAULT_PORT
+        return dict(line.split("=", 1) for line in lines)
+    return {}
 
 
 def _error_in(arguments: Sequence[object]) -> DawBridgeError:

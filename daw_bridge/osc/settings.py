@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from daw_bridge.errors import OptionError
 from daw_bridge.library.places import DEFAULT_MODEL, state_folder
+from daw_bridge.library.roots import usual_roots
 from daw_bridge.serving.limits import Limits
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from daw_bridge.separation.providers import Precision, Provider
 
 OnExit: TypeAlias = Literal["finish", "stop"]
@@ -63,7 +65,7 @@ class ServerSettings:
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
-    roots: tuple[Path, ...] = field(default_factory=lambda: (Path.home(),))
+    roots: tuple[Path, ...] = field(default_factory=usual_roots)
     token: str = ""
     models: tuple[str, ...] = (DEFAULT_MODEL,)
     jobs: int = 2
