@@ -62,7 +62,9 @@ def _examine(name: str | None, session: Path | None) -> Iterator[Finding]:
 def _server_facts() -> dict[str, str]:
     """Return what the server that runs here says of itself; nothing where none answers."""
     from daw_bridge.errors import ConnectionLostError, ServerError
-    from daw_bridge.osc.client import Client, server_facts
+    from daw_bridge.library.places import state_folder
+    from daw_bridge.osc.client import Client
+    from daw_bridge.osc.settings import server_facts
 
     try:
         Client().close()
@@ -70,7 +72,7 @@ def _server_facts() -> dict[str, str]:
         return {}
     except ServerError:  # it answers, and wants a token
         pass
-    return server_facts()
+    return server_facts(state_folder())
 
 
 def _examine_server(facts: dict[str, str]) -> Iterator[Finding]:

@@ -5,30 +5,33 @@ They are the user's home folder and what ``roots`` in the state folder lists, a 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.library.places import state_folder
 
-_FILE = "roots"
+ROOTS_FILE = "roots"
 
 
-def listed_roots() -> tuple[Path, ...]:
-    """Return the folders that were added to the user's home folder."""
-    with suppress(OSError, UnicodeDecodeError):
-        lines = (state_folder() / _FILE).read_text("utf-8").splitlines()
-        return tuple(Path(line) for line in lines if line)
-    return ()
+def listed_roots(state: Path) -> tuple[Path, ...]:
+    """Return the folders that a state folder lists, there or not.
+
+    Raises:
+        OptionError: the list cannot be read.
+    """
+    try:
+        lines = (state / ROOTS_FILE).read_text("utf-8").split("\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{state / ROOTS_FILE} cannot be read: {error}.") from error
+    return tuple(Path(line) for line in lines if line)
 
 
 def usual_roots() -> tuple[Path, ...]:
-    """Return the folders that clients may name files in: of those that were added, what is there.
-
-    A disk that is not plugged in does not keep a server from starting.
-    """
-    return (Path.home(), *(root for root in listed_roots() if root.is_dir()))
+    """Return the folders that clients may name files in, of those that are there."""
+    return (Path.home(), *(root for root in listed_roots(state_folder()) if root.is_dir()))
 
 
 def add_root(folder: Path) -> None:
@@ -41,10 +44,10 @@ def add_root(folder: Path) -> None:
     folder = folder.absolute()
     if not folder.is_dir() or "\n" in str(folder):
         raise OptionError(f"{folder} is no folder that a server could use.")
-    roots = listed_roots()
+    roots = listed_roots(state_folder())
     if folder in roots:
         return
-    file = state_folder() / _FILE
+    file = state_folder() / ROOTS_FILE
     text = "".join(f"{root}\n" for root in (*roots, folder))
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -40,7 +40,8 @@ def systemctl(tmp_path: Path) -> dict[str, str]:
     program = tmp_path / "bin" / "systemctl"
     program.parent.mkdir()
     program.write_text(
-        '#!/bin/sh\n[ -e "$0.refuses" ] && { echo "No bus." >&2; exit 1; }\necho "$@" >> "$0.told"\n'
+        '#!/bin/sh\n[ ! -e "$0.refuses" ] || { echo "No bus." >&2; exit 1; }\n'
+        'echo "$@" >> "$0.told"\n'
     )
     program.chmod(0o755)
     return os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
