@@ -383,7 +383,7 @@ def test_a_server_that_was_killed_is_started_again(
 ) -> None:
     """As is one that was never there; both know the folders of `daw install --root`."""
     state = deaf_server.state
-    (state / "roots").write_text(f"{tmp_path}\n", "utf-8")
+    (state / "roots").write_text(f"{tmp_path}\n{song_path.parent}\n", "utf-8")
     (state / "server").write_text(ANNOUNCEMENT.format(inbox=state / "inbox"), "utf-8")
     (state / "inbox").mkdir()
     try:
