@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.daw.installers import DAWS
@@ -200,6 +201,7 @@ def test_a_stem_plays_what_its_item_played(
         assert take["D_STARTOFFS"] == pytest.approx(offset_s, abs=1e-12)
     assert [take["name"] for take in takes] == [labelled(song_path.stem, name) for name in STEMS]
     paths = {name: Path(take["file"]) for name, take in zip(STEMS, takes, strict=True)}
+    assert {soundfile.info(path).subtype for path in paths.values()} == {"FLOAT"}
     mixture = Audio.read(song_path)
     assert_stems(paths, Audio(mixture.samples[:, part].copy(), RATE_HZ), separator)
 
