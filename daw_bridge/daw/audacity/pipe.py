@@ -26,6 +26,8 @@ PATIENCE_S = 10.0
 _MAX_COMMAND_BYTES = 1000  # Audacity reads into 1,024
 _PIECE_BYTES = 1 << 16
 _END = re.compile(rb"BatchCommand finished: (OK|Failed!)\n\n\Z")
+_BARE_BACKSLASH = re.compile(r'\\(?="(?:, "\w+":| \}))|\\(?!")')
+"""Of a name: Audacity writes double quotes as JSON has them, but no backslashes."""
 _OFF = (
     "Audacity is not running, or its script pipe is off: Edit > Preferences > Modules >"
     " mod-script-pipe: Enabled, then restart it (twice, where plug-ins are new to it)."
@@ -89,7 +91,7 @@ class ScriptPipe:
         """
         text = self.do("GetInfo", Type=kind, Format="JSON")
         try:
-            rows: list[dict[str, Any]] = json.loads(text)
+            rows: list[dict[str, Any]] = json.loads(_BARE_BACKSLASH.sub(r"\\\\", text))
         except ValueError as error:
             raise DawError(f"Audacity's list of {kind.lower()} is no JSON: {error}.") from None
         return rows
@@ -165,8 +167,7 @@ def _open_for_commands(path: Path) -> int:
 def _quote(value: object) -> str:
     """Return a parameter as Audacity reads it."""
     text = str(value)
-    if re.search(r'["\n\r]', text):
-        raise DawError(
-            f"Audacity takes no double quotes and no line breaks in a command: {text!r}."
-        )
-    return f'"{text}"'
+    if "\n" in text or "\r" in text:
+        raise DawError(f"Audacity takes no line breaks in a command: {text!r}.")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
