@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from daw_bridge.errors import OptionError
 from daw_bridge.library.places import DEFAULT_MODEL, state_folder
-from daw_bridge.library.roots import ROOTS_FILE, listed_roots
+from daw_bridge.library.roots import listed_roots
 from daw_bridge.serving.limits import Limits
 
 if TYPE_CHECKING:
