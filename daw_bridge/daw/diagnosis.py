@@ -87,8 +87,14 @@ def examine_service() -> Finding:
 
 
 def examine_session(folder: Path, roots: Sequence[Path]) -> Finding:
-    """Look whether a server that has some roots can read and write in a session's folder."""
+    """Look whether a server that has some roots can read and write in a session's folder.
+
+    Args:
+        folder: it, or a file in it.
+        roots: what the server may use.
+    """
     subject, place = f"Session {folder}", folder.resolve()
+    place = place.parent if place.is_file() else place
     if not place.is_dir():
         return Finding(subject, "folder", "not there", "Save the session, and name its folder.")
     if not os.access(place, os.R_OK | os.W_OK | os.X_OK):

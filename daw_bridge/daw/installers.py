@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
+_SERVER = "Run `stemtool serve`, or once and for all `stemtool daw install service`."
 _REAPER_SCRIPT = "separate_into_stems.lua"
 
 
@@ -134,7 +135,7 @@ DAWS: dict[str, Daw] = {
             "win32": "$APPDATA/Pd",
         },
         "daw-bridge",
-        "Run `stemtool serve`. In a patch, make the object [daw-bridge/stems]; its help says more.",
+        f"{_SERVER} In a patch, make the object [daw-bridge/stems]; its help says more.",
         makes_home=True,
         programs={
             "linux": ("pd", "puredata"),
@@ -147,7 +148,7 @@ DAWS: dict[str, Daw] = {
         "max",
         {"darwin": "~/Documents/Max [89]", "win32": "$USERPROFILE/Documents/Max [89]"},
         "Packages/daw-bridge",
-        "Run `stemtool serve`. In Max, the package daw-bridge is in the package manager.",
+        f"{_SERVER} In Max, the package daw-bridge is in the package manager.",
         programs={
             "darwin": ("/Applications/Max.app", "/Applications/Ableton Live *.app"),
             "win32": ("$PROGRAMFILES/Cycling '74/Max *", "$PROGRAMDATA/Ableton/Live *"),
@@ -162,7 +163,7 @@ DAWS: dict[str, Daw] = {
             "win32": "$LOCALAPPDATA/SuperCollider",
         },
         "Extensions/daw-bridge",
-        "Run `stemtool serve`. In SuperCollider, press Language > Recompile Class Library.",
+        f"{_SERVER} In SuperCollider, press Language > Recompile Class Library.",
         programs={
             "linux": ("sclang", "scide"),
             "darwin": ("/Applications/SuperCollider.app",),

@@ -255,6 +255,7 @@ gfx.drawstr = in_window(function(text)
     trace.texts[text], trace.texts[#trace.texts + 1] = true, text
   end
 end)
+gfx.measurestr = in_window(function(text) return 7 * #text, 15 end)
 gfx.update = in_window(function() drawn, window.drawing = window.drawing, {} end)
 gfx.getchar = function()
   if window and window.is_closed then window = nil end

@@ -87,8 +87,9 @@ def test_a_session_outside_of_home(home: Path, tmp_path_factory: pytest.TempPath
     assert status == 1
     assert str(home) in found["folder"]["state"]
     assert f"--root {session}" in found["folder"]["remedy"]
-    (home / ".config/REAPER/song").mkdir()
-    assert examine("--session", home / ".config/REAPER/song")[0] == 0
+    project = home / ".config/REAPER/song.rpp"
+    project.touch()
+    assert examine("--session", project)[0] == 0
     assert stemtool("daw", "install", "reaper", "--root", session.parent).returncode == 0
     status, found = examine("--session", session)
     assert found["folder"] == {

@@ -161,7 +161,7 @@ class ScriptList:
 
 
 def _list_without_ours(home: Path) -> ScriptList:
-    if re.search(r"^(?:.*/)?ardour[-\d]", list_programs(), re.MULTILINE | re.IGNORECASE):
+    if re.search(r"^(?:.*/)?ardour(gui|-\d|\d*$)", list_programs(), re.MULTILINE | re.IGNORECASE):
         raise DawError("Ardour is running and would undo this: quit it, then run this again.")
     scripts = ScriptList.read(home / _FILE)
     scripts.remove({script_name(SCRIPTS / name) for name in (*_ACTIONS, *_HOOKS)})
