@@ -110,6 +110,16 @@ def uninstall_daw(name: str, into: Path | None) -> None:
 daw.add_command(doctor)
 
 
+@daw.command("follow", hidden=True)
+@click.argument("export", type=click.Path(path_type=Path))
+def follow_export(export: Path) -> None:
+    """Take what Audacity exports to EXPORT as fast as what it asked for there is done."""
+    from daw_bridge.daw.audacity.following import follow
+
+    with open(0, "rb", buffering=0, closefd=False) as audio:
+        follow(export.parent, export.stem, audio)
+
+
 @daw.command("separate")
 @click.argument("session", type=click.Path(path_type=Path))
 @click.argument("tracks", nargs=-1, required=True, metavar="TRACKS...")

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from daw_bridge.daw import service
-from daw_bridge.daw.installers import find_homes, find_programs
+from daw_bridge.daw.installers import find_homes, find_programs, installed_in
 from daw_bridge.daw.shipping import PACKAGE, is_current
 
 if TYPE_CHECKING:
@@ -59,11 +59,11 @@ def _examine_client(name: str, daw: Daw, home: Path, *, is_wanted: bool) -> Iter
     """Look at what was put into one of a DAW's own folders."""
     folder = home / daw.place
     install = f"Run `stemtool daw install {name}`."
-    if not folder.is_dir():
+    if home not in installed_in(daw):
         state = f"not installed in {home}"
         yield Finding(daw.title, "client", state, install if is_wanted else "")
         return
-    if is_current(PACKAGE / daw.source, folder):
+    if is_current(PACKAGE / daw.source, folder, daw.fill()):
         yield Finding(daw.title, "client", f"up to date in {folder}")
     else:
         yield Finding(daw.title, "client", f"not as this stemtool has it, in {folder}", install)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daw_bridge.daw.ardour.registration import is_registered, register, unregister
-from daw_bridge.daw.shipping import PACKAGE, copy_filled, remove_copies
+from daw_bridge.daw.audacity.choices import fill_dialog
+from daw_bridge.daw.audacity.inbox import prepare_inbox
+from daw_bridge.daw.shipping import PACKAGE, copy_filled, remove_copies, shipped_files
 from daw_bridge.errors import DawError, OptionError, OutputError, suggestion
 
 if TYPE_CHECKING:
@@ -36,10 +38,12 @@ class Daw:
     Attributes:
         title: its name.
         source: where its files are in this package.
-        homes: its own folder on each of Python's platforms, of any of its versions.
+        homes: its own folder on each of Python's platforms, of any of its versions; several
+            where versions differ.
         place: where its files go, below that folder.
         then: what to do or to press when they are there.
         makes_home: whether the DAW would also look into that folder if it were made for it.
+        fill: gives what takes the place of more placeholders in the files.
         register: makes it show the files, given its own folder and theirs, if that takes more.
         unregister: takes that back.
         is_registered: whether it shows them, given the same; None: nobody can tell.
@@ -50,10 +54,11 @@ class Daw:
 
     title: str
     source: str
-    homes: Mapping[str, str]
+    homes: Mapping[str, str | tuple[str, ...]]
     place: str
     then: str
     makes_home: bool = False
+    fill: Callable[[], Mapping[str, str]] = dict
     register: Callable[[Path, Path], None] | None = None
     unregister: Callable[[Path], None] | None = None
     is_registered: Callable[[Path, Path], bool] | None = None
@@ -99,6 +104,26 @@ DAWS: dict[str, Daw] = {
             "linux": ("reaper", "/opt/REAPER/reaper", "~/opt/REAPER/reaper"),
             "darwin": ("/Applications/REAPER.app",),
             "win32": ("$PROGRAMFILES/REAPER*",),
+        },
+    ),
+    "audacity": Daw(
+        "Audacity 3.2 or newer",
+        "audacity",
+        {
+            "linux": ("~/.local/share/audacity", "~/.audacity-data"),
+            "darwin": "~/Library/Application Support/audacity",
+            "win32": "$APPDATA/audacity",
+        },
+        "Plug-Ins",
+        "Start Audacity anew. Select a part of tracks, then press Tools > Separate into Stems;"
+        " if it is not there, enable it in Tools > Plugin Manager.",
+        fill=fill_dialog,
+        register=prepare_inbox,
+        lists_models=True,
+        programs={
+            "linux": ("audacity",),
+            "darwin": ("/Applications/Audacity.app",),
+            "win32": ("$PROGRAMFILES/Audacity",),
         },
     ),
     "puredata": Daw(
@@ -164,12 +189,10 @@ def find_daw(name: str) -> Daw:
 
 def find_homes(daw: Daw) -> list[Path]:
     """Return a DAW's own folders on this machine, one a version; none where it was never used."""
-    pattern = daw.homes.get(sys.platform)
-    if pattern is None:
-        return []
-    if settings := os.environ.get("XDG_CONFIG_HOME"):
-        pattern = pattern.replace("~/.config", settings)
-    return _matching(pattern) or ([_expanded(pattern)] if daw.makes_home else [])
+    named = daw.homes.get(sys.platform, ())
+    patterns = [_in_users_folders(each) for each in ([named] if isinstance(named, str) else named)]
+    found = [home for pattern in patterns for home in _matching(pattern)]
+    return found or (list(map(_expanded, patterns)) if daw.makes_home else [])
 
 
 def find_programs(daw: Daw) -> list[Path]:
@@ -186,7 +209,12 @@ def find_programs(daw: Daw) -> list[Path]:
 
 def installed_in(daw: Daw) -> list[Path]:
     """Return those of a DAW's own folders that our files were put into."""
-    return [home for home in find_homes(daw) if (home / daw.place).is_dir()]
+    files = shipped_files(PACKAGE / daw.source)
+    return [
+        home
+        for home in find_homes(daw)
+        if any((home / daw.place / file).exists() for file in files)
+    ]
 
 
 def install(daw: Daw, into: Path | None = None) -> list[Path]:
@@ -207,7 +235,7 @@ def install(daw: Daw, into: Path | None = None) -> list[Path]:
     for home in _chosen_homes(daw, into):
         folder = home / daw.place
         with _writing(folder):
-            copy_filled(PACKAGE / daw.source, folder)
+            copy_filled(PACKAGE / daw.source, folder, daw.fill())
             if daw.register:
                 daw.register(home, folder)
         folders.append(folder)
@@ -245,6 +273,14 @@ def renew_lists() -> None:
     for daw in DAWS.values():
         for home in installed_in(daw) if daw.lists_models else ():
             install(daw, home)
+
+
+def _in_users_folders(pattern: str) -> str:
+    """Return a pattern below the folders that the environment names, if it names any."""
+    for usual, variable in (("~/.config", "XDG_CONFIG_HOME"), ("~/.local/share", "XDG_DATA_HOME")):
+        if chosen := os.environ.get(variable):
+            pattern = pattern.replace(usual, chosen)
+    return pattern
 
 
 def _expanded(pattern: str) -> Path:

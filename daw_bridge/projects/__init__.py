@@ -3,5 +3,6 @@
 project      what is on the tracks, whatever the format
 destination  where it is written, and how its audio comes along
 formats      the table of formats
+ardour       sessions of Ardour
 writing      whole, or not at all
 """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.projects.ardour import write_ardour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -78,7 +79,9 @@ class FolderFormat(Format):
         return folder / title / f"{title}{self.ending}"
 
 
-_ALL: tuple[Format, ...] = ()
+_ALL: tuple[Format, ...] = (
+    FolderFormat("ardour", ".ardour", "Ardour 7 or newer", ("embed", "link"), write_ardour),
+)
 
 FORMATS: Mapping[str, Format] = {each.name: each for each in _ALL}
 
