@@ -24,7 +24,7 @@ from daw_bridge.library.places import HOME_VARIABLE, state_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-TITLE = "A server that starts with your session"
+TITLE = "A server that is always there"
 LOG = "serve.log"
 """In the state folder: what a server says that no terminal shows."""
 _UNIT = "stemtool.service"
