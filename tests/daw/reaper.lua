@@ -6,9 +6,10 @@
 -- item and take is a table of the parameters that REAPER knows them by; what is missing has REAPER's
 -- default, and a parameter that REAPER does not have is an error. Background commands really run,
 -- except with os="Win64", which this cannot be: time then passes without being waited for.
--- at_each_tick is what the user does meanwhile, who sees the text that is shown, and clicks is what they click in the script's window,
--- one thing after the other, once it is there: a text; the label of an item of a menu that pops up; or
--- "<close>", the window's own button. ext_state is what REAPER remembers of earlier runs.
+-- at_each_tick is what the user does meanwhile, who sees the text that is shown. clicks is what they
+-- click in the script's window, one thing after the other, once it is there: a text; the label of an
+-- item of a menu that pops up; or "<close>", the window's own button. ext_state is what REAPER
+-- remembers of earlier runs.
 
 local script_path, project_path = arg[1], arg[2]
 local TICK_S = 0.05
