@@ -53,6 +53,13 @@ def is_current(source: Path, target: Path, more: Mapping[str, str] = _NOTHING) -
     )
 
 
+def is_for_state(source: Path, target: Path) -> bool:
+    """Return whether ``copy_filled`` wrote files for what is now the state folder."""
+    state = state_folder().as_posix().encode()
+    files = (target / name for name in shipped_files(source))
+    return any(state in file.read_bytes() for file in files if file.is_file())
+
+
 def _filled(source: Path, target: Path, more: Mapping[str, str]) -> dict[Path, bytes]:
     """Return what the files of a folder hold when they lie in another, by their names."""
     paths = {"@STATE@": state_folder(), "@STEMTOOL@": command(), "@FOLDER@": target}
