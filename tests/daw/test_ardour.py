@@ -150,7 +150,7 @@ def test_a_selection_becomes_stems_on_new_tracks(
             assert_stems(session, track, start, mixture, separator)
         assert not (session.parent / "stems.pending").exists()
 
-        (last,) = re.findall(r"The stems of '(.*)'", ardour.log.splitlines()[-1])
+        (last,) = re.findall(r"The stems of '(.*?)'", ardour.log.splitlines()[-1])
         window.press("Editor/undo")
         window.save()
         left = [region.track for region in read_regions(session)]
@@ -200,7 +200,7 @@ def test_what_is_done_while_ardour_is_closed_comes_when_the_session_is_opened(
         server.process.send_signal(signal.SIGCONT)
     assert not ardour.log
     with ardour.open(session) as window:
-        wait_until(lambda: ardour.log.count("are at sample 5.") == 2)
+        wait_until(lambda: ardour.log.count("are at sample 5;") == 2)
         window.save()
     stems = [f"{track}{OF}{stem}" for stem in STEMS]
     assert read_tracks(session) == [track, *(f"{stem} 1" for stem in stems), *stems]
