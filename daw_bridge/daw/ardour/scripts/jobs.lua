@@ -6,10 +6,11 @@
 local use = ...
 local files, selection, server = use("files"), use("selection"), use("server")
 
-local NO_ANSWER =
-  "the server did not take it in. It may use files below %s: is %s there?"
-local PATIENCE_S = {silent = 40, queued = math.huge, running = 300} -- without any change
-local CALL_S = {silent = 4, queued = 60, running = 60} -- from one call for the server to the next
+local NOT_ALLOWED = "the server may use files below %s, and %s is not there."
+  .. " Quit Ardour, and let it by `stemtool daw install ardour --root DIR`."
+local NO_ANSWER = "the server did not take it in; %s/serve.log may say why."
+local PATIENCE_S = {silent = 40, outside = 5, queued = math.huge, running = 300} -- without any change
+local CALL_S = {silent = 8, outside = 10, queued = 60, running = 60} -- from one call for the server to the next
 
 local function job_folder(name)
   return ARDOUR.LuaAPI.build_filename(Session:path(), "stems", name)
@@ -153,7 +154,7 @@ local function is_under_way(job, status)
   local seen, now_s = changes[job.name], os.time()
   local text = status.state .. (status.progress or "")
   if not seen or seen.text ~= text then
-    seen = {text = text, since_s = now_s, called_s = now_s}
+    seen = {text = text, since_s = now_s, called_s = server.facts_if_running() and now_s or 0}
     changes[job.name] = seen
   end
   local patience_s = PATIENCE_S[status.state] or 0
@@ -165,12 +166,21 @@ local function is_under_way(job, status)
 end
 
 -- What the server says of a job, and the keys of that in order: it makes no folder for one that it
--- does not take in.
+-- does not take in, and does not answer where it may not look.
 local function status_of(job)
   local status, keys = files.read_pairs(job_folder(job.name) .. "/status")
   if status then return status, keys end
   local reason = server.refusal(job.name)
-  return reason and {state = "failed", message = reason}
+  if reason then return {state = "failed", message = reason} end
+  return {state = server.may_use(Session:path()) and "silent" or "outside"}
+end
+
+local function why_none(status)
+  if status.state == "outside" then
+    return NOT_ALLOWED:format(table.concat(server.roots(), ", "), Session:path())
+  end
+  if status.state == "silent" then return NO_ANSWER:format(files.STATE) end
+  return status.message or "the server is gone."
 end
 
 local function stems_in(status, keys)
@@ -186,13 +196,10 @@ end
 -- way; or nil, and why there are none.
 local function outcome(job)
   local status, keys = status_of(job)
-  if is_under_way(job, status or {state = "silent"}) then
-    return false, status and tonumber(status.progress) or 0
-  end
+  if is_under_way(job, status) then return false, tonumber(status.progress) or 0 end
   changes[job.name] = nil
-  if not status then return nil, NO_ANSWER:format(server.roots(), Session:path()) end
   if status.state == "done" then return stems_in(status, keys) end
-  return nil, status.message or "the server is gone."
+  return nil, why_none(status)
 end
 
 return {

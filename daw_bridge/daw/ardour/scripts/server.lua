@@ -58,14 +58,23 @@ local function running()
   return await()
 end
 
--- The folders that the server may use, in words.
+-- The folders that the server may use; none where it does not say.
 local function roots()
   local facts, keys = files.read_pairs(files.STATE .. "/server")
   local found = {}
   for _, key in ipairs(keys or {}) do
     if key:match("^root:") then found[#found + 1] = facts[key] end
   end
-  return #found > 0 and table.concat(found, ", ") or "its --root"
+  return found
+end
+
+-- Whether a path is below a folder that the server may use, as far as names tell: links may lie.
+local function may_use(path)
+  for _, root in ipairs(roots()) do
+    local folder = root:gsub("[/\\]*$", "/")
+    if (path .. "/"):gsub("\\", "/"):sub(1, #folder) == folder:gsub("\\", "/") then return true end
+  end
+  return #roots() == 0
 end
 
 -- The colour of a stem as 0xRRGGBBAA; nil where the server does not know the stem.
@@ -81,6 +90,6 @@ local function refusal(job_name)
 end
 
 return {
-  colour = colour, refusal = refusal, roots = roots, running = running,
+  colour = colour, may_use = may_use, refusal = refusal, roots = roots, running = running,
   facts_if_running = facts_if_running, send = send, start = start,
 }

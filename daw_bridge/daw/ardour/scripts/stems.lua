@@ -13,7 +13,7 @@ end
 local files, jobs = use("files"), use("jobs")
 
 local LOOK_TICKS = 3 -- tenths of a second from one look at what is pending to the next
-local REST_S = 6
+local REST_S = 60
 
 --- Separation
 
@@ -134,20 +134,21 @@ local function end_job(job)
   if not good then note_failure(job, tostring(problem)) end
 end
 
-local was_at_work = true -- so that what Ardour left when it ended is tidied up
+local is_tidy = false -- Ardour may have ended while something was shown
+
+local function tidy_up()
+  use("progress").hide()
+  tell_failures()
+  is_tidy = true
+end
 
 local function look()
   local waiting, ended = sorted()
-  if #ended > 0 then jobs.write_pending(waiting, "w") end
   if #waiting > 0 then use("progress").show(waiting) end
+  if #ended > 0 then jobs.write_pending(waiting, "w") end
   for _, job in ipairs(ended) do end_job(job) end
-  if #waiting + #ended > 0 then
-    was_at_work = true
-  elseif was_at_work then
-    was_at_work = false
-    use("progress").hide()
-    tell_failures()
-  end
+  if #waiting + #ended > 0 then is_tidy = false end
+  if not is_tidy and #jobs.pending() == 0 then tidy_up() end
 end
 
 local ticks, rests_until_s = 0, 0
