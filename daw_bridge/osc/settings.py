@@ -137,11 +137,18 @@ def _listed_roots(state: Path) -> list[Path]:
 
 def find_server(state: Path) -> Whereabouts | None:
     """Return where a server says that it listens, which may be gone; None where none says so."""
-    with suppress(OSError, ValueError, KeyError):
-        lines = (state / SERVER_FILE).read_text("utf-8", "surrogateescape").split("\n")
-        told = dict(line.split("=", 1) for line in lines if line)
+    with suppress(ValueError, KeyError):
+        told = read_server_file(state)
         return Whereabouts(told["host"], int(told["port"]))
     return None
+
+
+def read_server_file(state: Path) -> dict[str, str]:
+    """Return what a server says of itself, key by key; nothing where none does."""
+    with suppress(OSError, ValueError):
+        lines = (state / SERVER_FILE).read_text("utf-8", "surrogateescape").split("\n")
+        return dict(line.split("=", 1) for line in lines if line)
+    return {}
 
 
 def is_loopback(host: str) -> bool:
