@@ -25,7 +25,7 @@ from tests.stemtool import STEMTOOL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ONE_AT_A_TIME = "/tmp/audacity.lock"  # as the name of the pipe is the same for all of one user
+ONE_AT_A_TIME = "/tmp/audacity.lock"  # as the name of the pipe is the same for all of one user
 
 # Neither a greeting nor questions, and the pipe as if a person had enabled it.
 _CONFIG = """PrefsVersion=1.1.1r1
@@ -81,6 +81,11 @@ class Audacity:
         return self.folder / "bridge"
 
     @property
+    def server(self) -> Path:
+        """The file of the bridge's server, while it runs."""
+        return self.bridge / "state" / "server"
+
+    @property
     def environment(self) -> dict[str, str]:
         here = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
         return here | {"HOME": str(self.home), HOME_VARIABLE: str(self.bridge)}
@@ -99,7 +104,7 @@ class Audacity:
     @contextmanager
     def open(self) -> Iterator[Window]:
         """Show Audacity with an empty project until the block ends."""
-        with FileLock(_ONE_AT_A_TIME), screen() as display, self._managed(display):
+        with FileLock(ONE_AT_A_TIME), screen() as display, self._managed(display):
             if not (self.config / "pluginregistry.cfg").exists():
                 with self._started(display):
                     pass  # to look at new plug-ins it starts a helper, which takes its pipe away

@@ -32,6 +32,10 @@ _OFF = (
     "Audacity is not running, or its script pipe is off: Edit > Preferences > Modules >"
     " mod-script-pipe: Enabled, then restart it (twice, where plug-ins are new to it)."
 )
+_SILENT = (
+    "Audacity does not answer: it may be showing a question. Answer it there; if that does not"
+    " help, start Audacity again."
+)
 
 
 class Answer(NamedTuple):
@@ -57,6 +61,7 @@ class ScriptPipe:
         to, answers = _paths()
         self._commands = _open_for_commands(to)
         self._pieces: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._is_stuck = False
         threading.Thread(target=self._read, args=(answers,), daemon=True).start()
 
     def __enter__(self) -> ScriptPipe:
@@ -102,6 +107,8 @@ class ScriptPipe:
         Raises:
             DawError: Audacity does not answer in time.
         """
+        if self._is_stuck:
+            raise DawError(_SILENT)
         line = " ".join(
             [f"{command}:", *(f"{name}={_quote(of)}" for name, of in parameters.items())]
         )
@@ -127,10 +134,8 @@ class ScriptPipe:
             try:
                 piece = self._pieces.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise DawError(
-                    f"Audacity has not answered for {patience_s:g} s: it may be showing a question,"
-                    " which has to be answered first."
-                ) from None
+                self._is_stuck = True
+                raise DawError(_SILENT) from None
             if not piece:
                 raise DawError("Audacity has ended.")
             data += piece

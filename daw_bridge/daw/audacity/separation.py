@@ -32,6 +32,7 @@ class Separate(Protocol):
 
     def __call__(self, source: Path, folder: Path, label: str) -> Mapping[str, Path]:
         """Return the files of the stems, which are in the folder, named by the label."""
+        ...
 
 
 @dataclass(frozen=True)
