@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from daw_bridge.daw.audacity.pipe import PATIENCE_S, ScriptPipe
-from daw_bridge.errors import DawError
 from daw_bridge.library.places import HOME_VARIABLE
 from tests.daw.screens import photograph, process, screen
 from tests.programs import lack, require
@@ -157,9 +156,7 @@ class Window:
     @contextmanager
     def connect(self) -> Iterator[ScriptPipe]:
         """Connect to its pipe, where it has room for one at a time."""
-        pipes: list[ScriptPipe] = []
-        wait_until(lambda: _connects(pipes), self.is_running)
-        with pipes[0] as pipe:
+        with ScriptPipe() as pipe:
             yield pipe
 
     def do(self, command: str, *, patience_s: float = PATIENCE_S, **parameters: object) -> str:
@@ -224,12 +221,3 @@ def _rests(pid: int) -> bool:
         looks.add((state, *counts[10:12]))  # time spent in the program, and in the system
         time.sleep(0.04)
     return len(looks) == 1 and next(iter(looks))[0] == "S"
-
-
-def _connects(pipes: list[ScriptPipe]) -> bool:
-    """Connect if it can be done now."""
-    try:
-        pipes.append(ScriptPipe())
-    except DawError:
-        return False
-    return True

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 PATIENCE_S = 10.0
+_SECONDS_TO_CLOSE = 1.0  # after which Audacity has made both pipes anew
+_SECONDS_BETWEEN_LOOKS = 0.05
 _MAX_COMMAND_BYTES = 1000  # Audacity reads into 1,024
 _PIECE_BYTES = 1 << 16
 _END = re.compile(rb"BatchCommand finished: (OK|Failed!)\n\n\Z")
@@ -62,7 +64,8 @@ class ScriptPipe:
         self._commands = _open_for_commands(to)
         self._pieces: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._is_stuck = False
-        threading.Thread(target=self._read, args=(answers,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(answers,), daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> ScriptPipe:
         return self
@@ -73,8 +76,9 @@ class ScriptPipe:
         self.close()
 
     def close(self) -> None:
-        """Let Audacity wait for the next who connects."""
+        """Let Audacity wait for the next who connects, and wait until it does."""
         os.close(self._commands)
+        self._reader.join(_SECONDS_TO_CLOSE)
 
     def do(self, command: str, *, patience_s: float = PATIENCE_S, **parameters: object) -> str:
         """Have a command done and return what it says.
@@ -158,15 +162,20 @@ def _paths() -> tuple[Path, Path]:
 
 
 def _open_for_commands(path: Path) -> int:
-    """Open the way to Audacity, without waiting where it is not there."""
-    try:
-        if sys.platform == "win32":
-            return os.open(path, os.O_WRONLY)
-        opened = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-        os.set_blocking(opened, True)
-    except OSError:  # no such file, or nobody at its other end
-        raise DawError(_OFF) from None
-    return opened
+    """Open the way to Audacity, for which it waits unless it is just making it anew."""
+    deadline = time.monotonic() + _SECONDS_TO_CLOSE
+    while True:
+        try:
+            if sys.platform == "win32":
+                return os.open(path, os.O_WRONLY)
+            opened = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            os.set_blocking(opened, True)
+        except OSError:  # no such file, or nobody at its other end
+            if time.monotonic() > deadline:
+                raise DawError(_OFF) from None
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        else:
+            return opened
 
 
 def _quote(value: object) -> str:

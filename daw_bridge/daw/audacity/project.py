@@ -173,9 +173,15 @@ class Project:
             raise DawError(f"Audacity exported nothing of '{track.name}'.")
         return path.stat().st_size > _HEADER_BYTES
 
-    def bring_in(self, files: Sequence[tuple[Path, float]]) -> list[Track]:
-        """Add a track below all others for each file, from a time in seconds on; return them."""
-        before = self.count()
+    def bring_in(self, files: Sequence[tuple[Path, float]], before: int) -> list[Track]:
+        """Add a track for each file, from a time in seconds on, below all that there were before.
+
+        Returns:
+            the new tracks.
+
+        Raises:
+            DawError: Audacity does not take them all.
+        """
         listing = self._scratch / "stems.lof"
         lines = [f'file "{path.as_posix()}" offset {start_s:.9f}\n' for path, start_s in files]
         listing.write_text("".join(lines), "utf-8")
@@ -185,7 +191,6 @@ class Project:
         self._pipe.ask("Import2", patience_s=patience_s, Filename=listing.as_posix())
         new = [track for track in self.tracks() if track.place >= before]
         if len(new) != len(files):
-            self.remove(before)
             raise DawError(f"Audacity took in only {len(new)} of {len(files)} stems.")
         return new
 

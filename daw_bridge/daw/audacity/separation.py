@@ -127,7 +127,7 @@ def _add_tracks(
     tracks, count = project.tracks(), project.count()
     is_same = list(map(_identity, tracks)) == list(map(_identity, before))
     try:
-        new = project.bring_in([(stem.file, stem.start_s) for stem in stems])
+        new = project.bring_in([(stem.file, stem.start_s) for stem in stems], count)
         for track, stem in zip(new, stems, strict=True):
             project.name(track, stem.label, colour_of(stem.name))
     except BaseException:
