@@ -207,7 +207,7 @@ def test_the_command(tmp_path: Path) -> None:
     installed = stemtool("install", "reaper", "--into", tmp_path)
     folder = tmp_path / "Scripts" / "daw-bridge"
     assert installed.stdout.splitlines() == [f"REAPER: {folder}", DAWS["reaper"].then]
-    assert str(STEMTOOL) in (folder / "stems" / "server.lua").read_text("utf-8")
+    assert str(STEMTOOL) in (folder / "modules" / "server.lua").read_text("utf-8")
     assert stemtool("uninstall", "reaper", "--into", tmp_path).returncode == 0
     assert not folder.exists()
     unknown = stemtool("install", "reapper")
