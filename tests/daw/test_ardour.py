@@ -312,7 +312,7 @@ def server_of_its_own(ardour: Ardour, server: Server) -> Iterator[None]:
         server.start()
 
 
-def test_what_goes_wrong_is_logged_and_changes_nothing(
+def test_what_goes_wrong_changes_nothing_and_a_server_is_started_if_there_is_none(
     ardour: Ardour, server: Server, song: Audio
 ) -> None:
     session = make_session(ardour, "wrong", song)
@@ -333,6 +333,13 @@ def test_what_goes_wrong_is_logged_and_changes_nothing(
         choose(ardour, model="quality:fast", stems="kazoo")
         assert_refused("was not separated: No model makes kazoo")
         choose(ardour)
+
+        server.stop()
+        with server_of_its_own(ardour, server):
+            window.press(SEPARATE_AGAIN)
+            wait_until(lambda: window.count(TITLE) == 1)  # which says that it starts one
+            wait_until(lambda: ardour.log.count("are at sample") == len(TRACKS))
+            assert window.count(TITLE) == 0
 
 
 def test_who_works_outside_of_the_servers_folders_is_told_so(
