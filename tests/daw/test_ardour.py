@@ -15,6 +15,7 @@ import pytest
 from daw_bridge import Audio
 from tests.daw.ardour import (
     CANCEL,
+    EVERYTHING,
     OF,
     RATE_HZ,
     SEPARATE,
@@ -51,8 +52,6 @@ ALL_TRACKS = [
 LOOP = (120_001, 250_011)
 
 # What is pressed to select, and which part of each track is then to be separated.
-EVERYTHING = ("Editor/select-all-tracks", "Editor/select-all-objects")  # of the tracks selected
-
 SELECTIONS = {
     "regions": (
         EVERYTHING,
@@ -435,7 +434,7 @@ def test_pictures_for_the_documentation(ardour: Ardour, server: Server, song: Au
     add_region(session, "Song", song, 44_100)
     ardour.forget_log()
     with ardour.open(session) as window:
-        window.select("Editor/select-all-objects")
+        window.select(*EVERYTHING)
         window.photograph(folder / "ardour-before.png")
         window.press(SEPARATE_AGAIN)
         wait_until(lambda: "are at sample" in ardour.log)
