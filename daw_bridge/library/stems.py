@@ -54,8 +54,18 @@ def rest_last(stems: Sequence[str]) -> list[int]:
     return sorted(range(len(stems)), key=lambda index: stems[index] in RESTS)
 
 
+def without(stems: Iterable[str]) -> str:
+    """Return what to call what is left when some stems are taken away: ``no drums+bass``."""
+    return _WITHOUT + "+".join(stems)
+
+
+def is_without(stem: str) -> bool:
+    """Return whether a stem is called what is left when others are taken away."""
+    return stem.startswith(_WITHOUT)
+
+
 def complement(stem: str) -> str:
     """Return what to call all but one stem; that of ``no piano`` is ``piano``."""
-    if stem.startswith(_WITHOUT):
+    if is_without(stem):
         return stem.removeprefix(_WITHOUT)
     return _COMPLEMENTS.get(stem, "rest")
