@@ -403,6 +403,8 @@ def test_a_model_may_be_chosen_by_its_quality(ardour: Ardour, server: Server, so
     assert run.returncode == 0, run.stderr
     assert [name for name in read_tracks(session) if OF in name] == [f"Song{OF}{s}" for s in STEMS]
     assert not any(region.muted for region in read_regions(session))
+    run = ardour.stemtool("daw", "separate", session.parent, "Voice", "--minus", "vocals")
+    assert run.stdout.splitlines() == [f"Voice{OF}no vocals"], run.stderr
 
 
 def test_a_saved_session_that_cannot_be_separated_stays_as_it_is(
