@@ -7,7 +7,6 @@ import os
 import re
 import socket
 import subprocess
-import time
 import xml.etree.ElementTree as ET
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -293,12 +292,18 @@ class Window:
         run = subprocess.run(command, env=environment, capture_output=True, check=False)
         return len(run.stdout.split())
 
-    def photograph(self, path: Path) -> None:
-        """Write a picture of the whole session."""
-        self.press("Editor/zoom-to-extents")
-        time.sleep(2)  # nothing tells when all waveforms are drawn
-        command = [require("import"), "-window", "root", "+dither", "-colors", "48", str(path)]
+    def show_models(self, title: str) -> None:
+        """Open the menu of models in a dialog, and in it the one of those to be fetched."""
+        find = [require("xdotool"), "search", "--onlyvisible", "--name", title]
+        click = ["mousemove", "--window", "%1", "140", "22", "click", "1", "sleep", "1"]
+        command = [*find, *click, "key", "Down", "Right", "sleep", "1"]
         subprocess.run(command, env=os.environ | {"DISPLAY": self.display}, check=True)
+
+    def photograph(self, path: Path, *part: str) -> None:
+        """Write a picture of the screen, or of a part of it."""
+        command = [require("import"), "-window", "root", *part, "+dither", "-colors", "48"]
+        environment = os.environ | {"DISPLAY": self.display}
+        subprocess.run([*command, str(path)], env=environment, check=True)
 
 
 def join_channels(parts: Sequence[Audio]) -> Audio:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -436,8 +437,21 @@ def test_pictures_for_the_documentation(ardour: Ardour, server: Server, song: Au
     add_region(session, "Song", song, 44_100)
     ardour.forget_log()
     with ardour.open(session) as window:
+
+        def photograph(name: str) -> None:
+            window.press("Editor/zoom-to-extents")
+            time.sleep(2)  # nothing tells when all waveforms are drawn
+            window.photograph(folder / name)
+
         window.select(*EVERYTHING)
-        window.photograph(folder / "ardour-before.png")
+        photograph("ardour-before.png")
         window.press(SEPARATE_AGAIN)
         wait_until(lambda: "are at sample" in ardour.log)
-        window.photograph(folder / "ardour-after.png")
+        photograph("ardour-after.png")
+        choose(ardour, dialogs="yes", model="spleeter-2stems", stems="vocals")
+        window.select(*EVERYTHING)
+        window.press(SEPARATE)
+        wait_until(lambda: window.count(TITLE) == 1)
+        window.show_models(TITLE)
+        window.photograph(folder / "ardour-dialog.png", "-crop", "700x310+440+170", "+repage")
+    choose(ardour)
