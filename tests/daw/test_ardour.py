@@ -346,7 +346,7 @@ def test_who_works_outside_of_the_servers_folders_is_told_so(
     ardour: Ardour, server: Server, song: Audio, tmp_path: Path
 ) -> None:
     """In one message for many regions."""
-    session = ardour.new_session("outside", RATE_HZ, {"Song": 2, "Voice": 1}, tmp_path)
+    session = ardour.new_session("out <b> & 'side'", RATE_HZ, {"Song": 2, "Voice": 1}, tmp_path)
     for index in range(6):
         part = Audio(song.samples[: 1 + index % 2, :1000], RATE_HZ)
         add_region(session, ("Voice", "Song")[index % 2], part, 5000 * index)
@@ -366,6 +366,7 @@ def test_who_works_outside_of_the_servers_folders_is_told_so(
         wait_until(close_message)
         window.press(CANCEL)  # what would not be done behind a second message
         wait_until(lambda: "Nothing is being separated in this session." in ardour.log)
+    assert "markup" not in (ardour.folder / "ardour.out").read_text("utf-8")
     choose(ardour)
 
 
