@@ -22,6 +22,7 @@ from daw_bridge.daw.ardour.session import SUPERCLOCK_HZ, StemTrack, place_stems
 from daw_bridge.osc.messages import encode
 from daw_bridge.system import list_programs
 from tests.daw.conftest import free_port
+from tests.daw.screens import HEIGHT, WIDTH, process, screen
 from tests.programs import require
 from tests.server import HOST, wait_until
 from tests.stemtool import STEMTOOL
@@ -35,9 +36,7 @@ RATE_HZ = 44_100
 OF = " \N{EN DASH} "  # between the names of a track and of its stem
 SEPARATE, SEPARATE_AGAIN, CANCEL = (f"LuaAction/script-{slot}" for slot in (2, 3, 4))  # 1: a user's
 EVERYTHING = ("Editor/select-all-tracks", "Editor/select-all-objects")  # of the tracks selected
-END_S = 10.0
 _HELPER = "ardour-avahi"  # which may outlive Ardour a little, and is Ardour to our installer
-WIDTH, HEIGHT = 1350, 714  # what Ardour takes when no window manager tells it otherwise
 
 # Neither wizard nor questions, the backend without sound, and OSC.
 _CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
@@ -218,10 +217,10 @@ class Ardour:
     @contextmanager
     def open(self, session: Path) -> Iterator[Window]:
         """Show a session until the block ends."""
-        with _screen() as display, (self.folder / "ardour.out").open("w") as out:
+        with screen() as display, (self.folder / "ardour.out").open("w") as out:
             environment = self.environment | {"DISPLAY": display}
             command = [require("ardour"), "--no-splash", "--no-announcements", session.parent]
-            with _process(list(map(str, command)), env=environment, stdout=out, stderr=out) as it:
+            with process(list(map(str, command)), env=environment, stdout=out, stderr=out) as it:
                 window = Window(self, display, session)
                 wait_until(window.listens, lambda: it.poll() is None)
                 yield window
@@ -298,12 +297,6 @@ class Window:
         click = ["mousemove", "--window", "%1", "140", "22", "click", "1", "sleep", "1"]
         command = [*find, *click, "key", "Down", "Right", "sleep", "1"]
         subprocess.run(command, env=os.environ | {"DISPLAY": self.display}, check=True)
-
-    def photograph(self, path: Path, *part: str) -> None:
-        """Write a picture of the screen, or of a part of it."""
-        command = [require("import"), "-window", "root", *part, "+dither", "-colors", "48"]
-        environment = os.environ | {"DISPLAY": self.display}
-        subprocess.run([*command, str(path)], env=environment, check=True)
 
 
 def join_channels(parts: Sequence[Audio]) -> Audio:
@@ -394,31 +387,6 @@ def read_ranges(session: Path) -> list[str]:
 def _tracks(root: ET.Element) -> list[ET.Element]:
     tracks = [each for each in root.iterfind("Routes/Route") if "audio-playlist" in each.attrib]
     return sorted(tracks, key=lambda each: int(each.find("PresentationInfo").get("order")))  # type: ignore[union-attr, arg-type]
-
-
-@contextmanager
-def _screen() -> Iterator[str]:
-    """Run an X server on a free display, and give the display's name."""
-    reading, writing = os.pipe()
-    command = [require("Xvfb"), "-displayfd", str(writing), "-screen", "0", f"{WIDTH}x{HEIGHT}x24"]
-    with _process([*command, "-nolisten", "tcp"], pass_fds=(writing,), stderr=subprocess.DEVNULL):
-        os.close(writing)
-        with os.fdopen(reading) as answer:
-            yield f":{answer.readline().strip()}"
-
-
-@contextmanager
-def _process(command: list[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process until the block ends, and not a second longer than it takes to end it."""
-    with subprocess.Popen(command, **options) as process:  # type: ignore[call-overload]
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
 
 
 def choose(ardour: Ardour, **settings: str) -> None:

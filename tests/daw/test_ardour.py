@@ -33,6 +33,7 @@ from tests.daw.ardour import (
     read_regions,
     read_tracks,
 )
+from tests.daw.screens import photograph
 from tests.server import Server, wait_until
 
 if TYPE_CHECKING:
@@ -439,20 +440,20 @@ def test_pictures_for_the_documentation(ardour: Ardour, server: Server, song: Au
     ardour.forget_log()
     with ardour.open(session) as window:
 
-        def photograph(name: str) -> None:
+        def show_all(name: str) -> None:
             window.press("Editor/zoom-to-extents")
             time.sleep(2)  # nothing tells when all waveforms are drawn
-            window.photograph(folder / name)
+            photograph(window.display, folder / name)
 
         window.select(*EVERYTHING)
-        photograph("ardour-before.png")
+        show_all("ardour-before.png")
         window.press(SEPARATE_AGAIN)
         wait_until(lambda: "are at sample" in ardour.log)
-        photograph("ardour-after.png")
+        show_all("ardour-after.png")
         choose(ardour, dialogs="yes", model="spleeter-2stems", stems="vocals")
         window.select(*EVERYTHING)
         window.press(SEPARATE)
         wait_until(lambda: window.count(TITLE) == 1)
         window.show_models(TITLE)
-        window.photograph(folder / "ardour-dialog.png", "-crop", "700x310+440+170", "+repage")
+        photograph(window.display, folder / "ardour-dialog.png", part="700x310+440+170")
     choose(ardour)
