@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from daw_bridge.daw.shipping import stemtool
+from daw_bridge.daw.shipping import command
 from daw_bridge.files.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Server:
     def _ask(self) -> None:
         self._asked_s = _now_s()
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [stemtool(), "serve", "--on-demand"],
+            [command(), "serve", "--on-demand"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
