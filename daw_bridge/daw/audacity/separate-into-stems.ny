@@ -20,6 +20,7 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
 
 (setf *float-format* "%.9f")
 (setf *inbox* "@STATE@/inbox")
+(setf *log* "@STATE@/audacity.log")
 (setf *stemtool* "@STEMTOOL@")
 (setf *palettes* '(@PALETTES@))
 ;; What is asked for: a key and its value, and of a model the stems that it has.
@@ -337,4 +338,12 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
       (restore-selection tracks arrivals))
     (report (mapcar #'failure-of jobs))))
 
-(catch 'refused (main))
+;; Returns a sentence, which Audacity shows in a box; the log has that of the last run.
+(defun note (sentence)
+  (let ((file (open *log* :direction :output)))
+    (when file
+      (format file "~a~%" sentence)
+      (close file))
+    sentence))
+
+(note (catch 'refused (main)))
