@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +16,12 @@ import pytest
 import soundfile
 
 from daw_bridge import Audio
-from daw_bridge.daw.audacity.choices import find_offers, palette_of
+from daw_bridge.daw.audacity.choices import palette_of
 from daw_bridge.library.places import cache_folder
 from tests.conftest import SONGS
 from tests.daw.audacity import Audacity, Window, find_windows, make_audacity
 from tests.daw.conftest import labelled
+from tests.programs import require
 from tests.server import wait_until
 
 if TYPE_CHECKING:
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from daw_bridge import Separator
     from daw_bridge.daw.audacity.pipe import ScriptPipe
 
-TOOL = "SeparateIntoStems"
+TITLE = "Separate into Stems"
+TOOL = TITLE.title().replace(" ", "")
 MODEL = "spleeter-2stems"
 STEMS = ("vocals", "accompaniment")
 SCREENSHOTS_VARIABLE = "DAW_BRIDGE_SCREENSHOTS"  # a folder for pictures, such as docs
@@ -39,6 +43,7 @@ PREFERENCES = {
     "/FileFormats/ExternalProgramExportCommand": 'lame -b 192 - "%f.mp3"',
 }
 A_WHILE_S = 90.0
+SIZE = "1120x694+0+0"  # of the window
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +115,17 @@ def separate(
     source: str = "mute",
 ) -> str:
     """Run the tool; return what it says, in a box that is closed then."""
-    log = window.audacity.bridge / "state" / "audacity.log"
+    log = log_of(window)
     log.unlink(missing_ok=True)
     closing = threading.Thread(target=close_box, args=(window, log), daemon=True)
     closing.start()
-    pipe.ask(TOOL, patience_s=A_WHILE_S, MODEL=MODEL, STEMS=stems, SOURCE=source)
+    pipe.ask(TOOL, patience_s=A_WHILE_S, MODEL=model, STEMS=stems, SOURCE=source)
     closing.join()
     return log.read_text("utf-8").strip()
+
+
+def log_of(window: Window) -> Path:
+    return window.audacity.bridge / "state" / "audacity.log"
 
 
 def close_box(window: Window, log: Path) -> None:
@@ -267,17 +276,45 @@ def press_cancel(window: Window) -> None:
     window.press("alt+c")
 
 
+def open_dialog(window: Window) -> None:
+    """Press what a person presses."""
+    log_of(window).unlink(missing_ok=True)
+    window.press("alt+o", "Up", "Return")  # the last entry of Tools
+    wait_until(lambda: TITLE in window.titles())
+
+
 def test_the_dialog_remembers(window: Window, pipe: ScriptPipe, songs: Path) -> None:
     pipe.do("Import2", Filename=songs / "Song.wav")
     select(pipe, [0], 1.0, 2.0)
-    window.press("alt+o", "Up", "Return")
-    wait_until(lambda: "Separate into Stems" in window.titles())
-    if folder := os.environ.get(SCREENSHOTS_VARIABLE):
-        window.photograph(Path(folder) / "audacity-dialog.png")
-    window.press("Tab", "space")
-    import time
+    open_dialog(window)
+    window.press("Tab", "Tab", "Tab", "Down", "shift+Tab", "shift+Tab", "space")
+    wait_until(log_of(window).exists)
+    assert list(read_tracks(pipe)) == ["Song", labelled("Song", "vocals")]
+    settings = (window.audacity.config / "pluginsettings.cfg").read_text("utf-8")
+    assert f'MODEL="{MODEL}" SOURCE="mute" STEMS="vocals"' in settings
 
-    time.sleep(3)
-    window.photograph(Path("/tmp/x1.png"))
-    first = next(offer for offer in find_offers() if not offer.to_fetch)
-    wait_until(lambda: len(read_tracks(pipe)) == 1 + len(first.stems))
+
+def photograph(window: Window, path: Path) -> None:
+    """Write a picture of Audacity alone."""
+    time.sleep(2)  # nothing tells when all waveforms are drawn
+    command = [require("import"), "-window", "root", "-crop", SIZE, "+repage", "+dither"]
+    environment = os.environ | {"DISPLAY": window.display}
+    subprocess.run([*command, "-colors", "16", f"png8:{path}"], env=environment, check=True)
+
+
+@pytest.mark.skipif(
+    SCREENSHOTS_VARIABLE not in os.environ,
+    reason=f"{SCREENSHOTS_VARIABLE} names no folder for the pictures in the documentation",
+)
+def test_pictures_for_the_documentation(window: Window, pipe: ScriptPipe, songs: Path) -> None:
+    folder = Path(os.environ[SCREENSHOTS_VARIABLE])
+    pipe.do("Import2", Filename=songs / "Song.wav")
+    select(pipe, [0], 1.0, 7.0)
+    open_dialog(window)
+    photograph(window, folder / "audacity-dialog.png")
+    window.press("Escape")
+    wait_until(lambda: TITLE not in window.titles())
+    assert separate(window, pipe, model="bridge-4stems") == ""
+    for command in ("FitInWindow", "FitV"):
+        pipe.do(command)
+    photograph(window, folder / "audacity.png")

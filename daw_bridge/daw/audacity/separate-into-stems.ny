@@ -78,9 +78,12 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
           (strcat "\"" *stemtool* "\" daw follow \"%f\""))
     '("/FileFormats/ExternalProgramShowOutput" "0" "0")))
 
+;; What an Audacity that crashed meanwhile has kept of us is nobody's wish.
 (defun get-preference (preference)
   (let ((answer (aud-do (strcat "GetPreference: " (parameter "Name" (first preference))))))
-    (if (cdr answer) (car answer) (second preference))))
+    (if (and (cdr answer) (not (string-search " daw follow " (car answer))))
+        (car answer)
+        (second preference))))
 
 (defun set-preference (preference value)
   (do-command "SetPreference"
