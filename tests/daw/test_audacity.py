@@ -251,6 +251,39 @@ def test_two_tracks_at_once_at_48_khz(
     ]  # fmt: skip
 
 
+def test_what_is_separated_is_what_would_be_heard(
+    window: Window, pipe: ScriptPipe, songs: Path, tmp_path: Path
+) -> None:
+    """With gain and pan, though another track is solo; labels are no audio, and names no code."""
+    pipe.do("Import2", Filename=songs / "Voice.wav")
+    pipe.do("SetTrackStatus", Name='a "b" \\ <c> \N{GRINNING FACE}; %')
+    pipe.do("SetTrackAudio", Pan=-50, Gain=-6)
+    pipe.do("Import2", Filename=songs / "Song.wav")
+    pipe.do("SetTrackAudio", Solo=1)
+    pipe.do("NewLabelTrack")
+    select(pipe, [0, 2], 1.0, 2.5)
+    assert separate(window, pipe) == ""
+    rows = pipe.read("Tracks")
+    assert [row["name"] for row in rows[3:]] == ["Song", "Labels 1"]
+    assert [row["name"] for row in rows[1:3]] == [
+        labelled("a _b_  _c_ _; %", stem) for stem in STEMS
+    ]
+    assert [row.get("solo", 0) for row in rows] == [0, 0, 0, 1, 0]
+    pipe.do("SelectTracks", Track=3, TrackCount=1, Mode="Set")
+    pipe.do("SetTrackAudio", Solo=0)
+    mixture, *stems = (play(pipe, track, 2, tmp_path / f"{track}.wav") for track in range(3))
+    assert mixture.samples[0].std() > 1.5 * mixture.samples[1].std()
+    assert_null(mixture, stems)
+
+
+def test_what_goes_wrong_inside_is_told(window: Window, pipe: ScriptPipe, songs: Path) -> None:
+    pipe.do("Import2", Filename=songs / "Voice.wav")
+    pipe.do("SetTrackStatus", Name="a\\")
+    pipe.do("SelectAll")
+    with preferences(pipe):
+        assert separate(window, pipe).startswith("The tool failed. Does the name of a track end in")
+
+
 def test_it_can_be_called_off(window: Window, pipe: ScriptPipe, songs: Path) -> None:
     pipe.do("Import2", Filename=songs / "Long.wav")
     pipe.do("SelectAll")
@@ -299,7 +332,7 @@ def photograph(window: Window, path: Path) -> None:
     time.sleep(2)  # nothing tells when all waveforms are drawn
     command = [require("import"), "-window", "root", "-crop", SIZE, "+repage", "+dither"]
     environment = os.environ | {"DISPLAY": window.display}
-    subprocess.run([*command, "-colors", "16", f"png8:{path}"], env=environment, check=True)
+    subprocess.run([*command, "-colors", "48", f"png8:{path}"], env=environment, check=True)
 
 
 @pytest.mark.skipif(

@@ -19,6 +19,7 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
 ;; progress and the cancel button of this export are those of the separation.
 
 (setf *float-format* "%.9f")
+(setf *breakenable* nil) ; errors are caught, not looked into
 (setf *inbox* "@STATE@/inbox")
 (setf *log* "@STATE@/audacity.log")
 (setf *stemtool* "@STEMTOOL@")
@@ -97,11 +98,8 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
 
 ;; Audacity writes a quote in a name as two backslashes and a quote.
 (defun list-tracks ()
-  (let* ((text (replace-all "\\\\\"" "\\\"" (car (aud-do "GetInfo: Type=Tracks Format=LISP"))))
-         (tracks (errset (read (make-string-input-stream text)) nil)))
-    (unless tracks
-      (refuse "The list of tracks cannot be read: rename tracks whose names end in a backslash."))
-    (car tracks)))
+  (read (make-string-input-stream
+    (replace-all "\\\\\"" "\\\"" (car (aud-do "GetInfo: Type=Tracks Format=LISP"))))))
 
 (defun of-track (key track)
   (second (assoc key track)))
@@ -349,4 +347,10 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
       (close file))
     sentence))
 
-(note (catch 'refused (main)))
+(defun run ()
+  (let ((said (errset (catch 'refused (main)) nil)))
+    (if said
+        (car said)
+        "The tool failed. Does the name of a track end in a backslash? Then rename it, and try again.")))
+
+(note (run))
