@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from daw_bridge.daw.shipping import command
+from daw_bridge.daw.shipping import stemtool
 from daw_bridge.errors import DawError, OutputError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.library.places import HOME_VARIABLE, state_folder
@@ -24,7 +24,7 @@ from daw_bridge.library.places import HOME_VARIABLE, state_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-TITLE = "A server that starts with your session"
+TITLE = "A server that is always there"
 LOG = "serve.log"
 """In the state folder: what a server says that no terminal shows."""
 _UNIT = "stemtool.service"
@@ -134,7 +134,7 @@ def find_keeper() -> Keeper:
 
 
 def _words() -> list[str]:
-    return [str(command()), "serve", "--state", str(state_folder().absolute())]
+    return [str(stemtool()), "serve", "--state", str(state_folder().absolute())]
 
 
 def _describe_unit() -> bytes:

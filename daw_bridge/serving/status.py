@@ -38,6 +38,7 @@ def write_status(record: Record, reach: Reach, progress: float = 0.0) -> None:
     lines = [f"job={record.task.job}", f"state={record.state}", f"progress={progress:.3f}"]
     if record.outcome:
         lines += [f"stem:{stem}={path}" for stem, path in record.outcome.stems.items()]
+        lines += [f"project:{form}={path}" for form, path in record.outcome.projects.items()]
     if record.code:
         lines += _describe(record.code, record.message)
     _write(Path(record.task.folder) / STATUS_NAME, lines, reach)
@@ -57,7 +58,7 @@ def forget_status(folder: Path, beginning: str, reach: Reach) -> None:
     told = dict(line.split("=", 1) for line in _read(folder / STATUS_NAME, reach))
     if not told.get("job", "").startswith(beginning):
         return
-    stems = [Path(path) for key, path in told.items() if key.startswith("stem:")]
+    stems = [Path(path) for key, path in told.items() if key.startswith(("stem:", "project:"))]
     with reach.folder(folder) as opened:
         for name in (*(path.name for path in stems if path.parent == folder), OUTCOME_NAME):
             opened.remove(name)

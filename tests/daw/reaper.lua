@@ -6,9 +6,10 @@
 -- item and take is a table of the parameters that REAPER knows them by; what is missing has REAPER's
 -- default, and a parameter that REAPER does not have is an error. Background commands really run,
 -- except with os="Win64", which this cannot be: time then passes without being waited for.
--- at_each_tick is what the user does meanwhile, and clicks is what they click in the script's window,
--- one thing after the other, once it is there: a text; the label of an item of a menu that pops up; or
--- "<close>", the window's own button. ext_state is what REAPER remembers of earlier runs.
+-- at_each_tick is what the user does meanwhile, who sees the text that is shown. clicks is what they
+-- click in the script's window, one thing after the other, once it is there: a text; the label of an
+-- item of a menu that pops up; or "<close>", the window's own button. ext_state is what REAPER
+-- remembers of earlier runs.
 
 local script_path, project_path = arg[1], arg[2]
 local TICK_S = 0.05
@@ -101,7 +102,7 @@ reaper = {
     return file ~= nil and file:close()
   end,
   GetProjectPath = function() return project.path end,
-  EnumProjects = function() return project end,
+  EnumProjects = function() return project.other_tab or project end,
   ValidatePtr = function(object) return object == project end,
   ValidatePtr2 = function(_, object, kind)
     if kind == "MediaTrack*" then return number_of(object) ~= nil end
@@ -251,6 +252,7 @@ gfx.setfont, gfx.set = in_window(function() end), in_window(function(red) assert
 gfx.rect = in_window(function(x, y, width, height) assert(x + width <= gfx.w and y + height <= gfx.h) end)
 gfx.drawstr = in_window(function(text)
   window.drawing[text] = {x = gfx.x, y = gfx.y}
+  if text ~= "Cancel" then project.shown = text end
   if not trace.texts[text] then
     trace.texts[text], trace.texts[#trace.texts + 1] = true, text
   end

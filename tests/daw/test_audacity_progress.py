@@ -80,7 +80,7 @@ def test_as_much_is_taken_as_is_done(audacity: Audacity, share: float) -> None:
 @pytest.fixture
 def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a program that says at once that a server is there."""
-    monkeypatch.setattr("daw_bridge.daw.audacity.following.command", lambda: Path("/bin/true"))
+    monkeypatch.setattr("daw_bridge.daw.audacity.following.stemtool", lambda: Path("/bin/true"))
 
 
 @pytest.mark.usefixtures("_no_server")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from daw_bridge.library.places import HOME_VARIABLE
+from tests.mini_mdx import WINDOW, write_net
 from tests.stemtool import stemtool
 
 if TYPE_CHECKING:
@@ -69,6 +71,24 @@ def test_reaper_has_the_script_once_its_user_loaded_it(home: Path) -> None:
         'SCR 4 0 RS6bd2 "Custom: separate_into_stems.lua" "daw-bridge/separate_into_stems.lua"\n'
     )
     assert examine("reaper")[0] == 0
+
+
+def test_lists_of_models_follow_what_comes_and_goes(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    (home / "audacity").mkdir()
+    assert stemtool("daw", "install", "audacity").returncode == 0
+    (plug_in,) = (home / "audacity").rglob("*.ny")
+    assert '"mine"' not in plug_in.read_text("utf-8")
+    net = write_net(home / "net.onnx", [0, 4, 2048, 64], mdx_n_fft_scale_set=str(WINDOW))
+    assert stemtool("models", "import", net, "--name", "mine").returncode == 0
+    assert '"mine"' in plug_in.read_text("utf-8")
+    assert examine("audacity")[0] == 0
+    shutil.rmtree(home / "bridge" / "models" / "mine")
+    status, found = examine("audacity")
+    assert status == 1
+    assert found["client"]["remedy"] == "Run `stemtool daw install audacity`."
 
 
 def test_a_daw_that_is_not_here(home: Path) -> None:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.daw.installers import DAWS
 from daw_bridge.library.colours import colour_of
-from daw_bridge.osc.settings import server_facts
+from daw_bridge.osc.settings import read_server_file
 from tests.daw.conftest import assert_stems, install, labelled
 from tests.programs import require
 from tests.server import Server, wait_until
@@ -33,6 +34,7 @@ STAND_IN = Path(__file__).with_name("reaper.lua")
 RATE_HZ = 44_100
 COLOUR_COUNTS = 0x1000000
 STEMS = ("vocals", "accompaniment")
+NO_ANSWER = "stemtool neither answers nor starts; {log} says why."
 ANNOUNCEMENT = """\
 host=127.0.0.1
 port=1
@@ -200,6 +202,7 @@ def test_a_stem_plays_what_its_item_played(
         assert take["D_STARTOFFS"] == pytest.approx(offset_s, abs=1e-12)
     assert [take["name"] for take in takes] == [labelled(song_path.stem, name) for name in STEMS]
     paths = {name: Path(take["file"]) for name, take in zip(STEMS, takes, strict=True)}
+    assert {soundfile.info(path).subtype for path in paths.values()} == {"FLOAT"}
     mixture = Audio.read(song_path)
     assert_stems(paths, Audio(mixture.samples[:, part].copy(), RATE_HZ), separator)
 
@@ -378,6 +381,22 @@ def test_an_item_that_was_moved_meanwhile(server: Server, song_path: Path, tmp_p
     assert trace["tracks"][2]["items"][0]["D_POSITION"] == 0
 
 
+def test_stems_wait_for_their_projects_tab(server: Server, song_path: Path, tmp_path: Path) -> None:
+    """Tracks are made in the tab that is shown."""
+    look_elsewhere = Lua(
+        "function(project, s)"
+        "  project.came_s = project.came_s or (project.shown or ''):match('^Go back') and s"
+        "  project.other_tab = not (project.came_s and s > project.came_s + 1) and {} or nil "
+        "end"
+    )
+    track = make_track("A", make_item(song_path))
+    trace = run(
+        tmp_path, server, [track], script="separate_into_stems_again", at_each_tick=look_elsewhere
+    )
+    assert "Go back to the project's tab: its stems wait." in trace["texts"]
+    assert len(trace["tracks"]) == 4
+
+
 def test_a_server_that_was_killed_is_started_again(
     deaf_server: Server, song_path: Path, tmp_path: Path
 ) -> None:
@@ -398,7 +417,7 @@ def test_a_server_that_was_killed_is_started_again(
 def end_server(state: Path) -> None:
     """End a server that a script has started, if it has."""
     with suppress(KeyError, ProcessLookupError):
-        os.kill(int(server_facts(state)["pid"]), signal.SIGTERM)
+        os.kill(int(read_server_file(state)["pid"]), signal.SIGTERM)
         wait_until(lambda: not (state / "server").exists())
 
 
@@ -406,8 +425,7 @@ def test_a_server_that_does_not_start(deaf_server: Server, song_path: Path, tmp_
     (deaf_server.state / "server").unlink()
     track = make_track("A", make_item(song_path))
     trace = run(tmp_path, deaf_server, [track], os="Win64")
-    log = deaf_server.state / "reaper.log"
-    assert trace["messages"] == [f"stemtool does not start; why is in {log}"]
+    assert trace["messages"] == [NO_ANSWER.format(log=deaf_server.state / "reaper.log")]
     assert trace["texts"] == ["Starting stemtool …", "Cancel"]
     assert trace["commands"] == [
         f'"{STEMTOOL}" "serve" "--on-demand" "--state" "{deaf_server.state}"'
@@ -434,14 +452,15 @@ def test_a_request_is_whole_and_taken_back(deaf_server: Server, tmp_path: Path) 
     (state / "server").write_text(ANNOUNCEMENT.format(inbox=state / "inbox"), "utf-8")
     (state / "inbox").mkdir()
     song = r"C:\Songs & more\100% $HOME\dü 'x'=y.wav"
-    item = make_item(song, 'say "hi"\\\nend=1', D_LENGTH=1, D_STARTOFFS=0.5)
-    keep = f"cp '{state / 'inbox'}'/*.request '{tmp_path}/request' 2>/dev/null"
+    items = [make_item(song, f'{n} "hi"\\\nend=1', D_LENGTH=1, D_STARTOFFS=0.5) for n in range(25)]
+    keep = f"cp '{state / 'inbox'}'/*-1.request '{tmp_path}/request' 2>/dev/null"
     trace = run(
-        tmp_path, deaf_server, [make_track("A", item)], os="Win64",
+        tmp_path, deaf_server, [make_track("A", *items)], os="Win64",
         at_each_tick=Lua(f"function(_, s) if s < 1 then os.execute({json.dumps(keep)}) end end"),
     )  # fmt: skip
     (message,) = trace["messages"]
-    assert message.endswith(f"stemtool does not answer, nor start; why is in {state}/reaper.log")
+    assert message.endswith(f" and 22 more: {NO_ANSWER.format(log=state / 'reaper.log')}")
+    assert len(trace["commands"]) == 2  # each for all of them, and not within seconds
     assert not list((state / "inbox").iterdir())
     lines = (tmp_path / "request").read_text("utf-8").splitlines()
     words = dict(line.split("=", 1) for line in lines)
@@ -450,5 +469,5 @@ def test_a_request_is_whole_and_taken_back(deaf_server: Server, tmp_path: Path) 
     assert lines[-1] == "end=1"
     assert words == {
         "model": "spleeter-2stems", "method": "separate", "path": song, "start": "22050",
-        "length": "44100", "bits": "32f", "label": "say _hi___end=1", "end": "1",
+        "length": "44100", "bits": "32f", "label": "0 _hi___end=1", "end": "1",
     }  # fmt: skip

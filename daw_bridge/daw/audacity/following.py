@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
-from daw_bridge.daw.shipping import command
+from daw_bridge.daw.shipping import stemtool
 from daw_bridge.files.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Server:
         self._asked_s = _now_s()
         self._said = TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - see above
         self._asking = subprocess.Popen(  # noqa: S603 - our own command
-            [command(), "serve", "--on-demand"],
+            [stemtool(), "serve", "--on-demand"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._said,
