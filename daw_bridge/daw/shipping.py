@@ -62,7 +62,7 @@ def is_for_state(source: Path, target: Path) -> bool:
 
 def _filled(source: Path, target: Path, more: Mapping[str, str]) -> dict[Path, bytes]:
     """Return what the files of a folder hold when they lie in another, by their names."""
-    paths = {"@STATE@": state_folder(), "@STEMTOOL@": command(), "@FOLDER@": target}
+    paths = {"@STATE@": state_folder(), "@STEMTOOL@": stemtool(), "@FOLDER@": target}
     values = {**{placeholder: path.as_posix() for placeholder, path in paths.items()}, **more}
     filled = {}
     for name in shipped_files(source):
@@ -84,7 +84,7 @@ def remove_copies(source: Path, target: Path) -> None:
             folder.rmdir()
 
 
-def command() -> Path:
+def stemtool() -> Path:
     """Return where ``stemtool`` is: beside this Python, or on the ``PATH``."""
     beside = shutil.which("stemtool", path=str(Path(sys.executable).parent))
     return Path(beside or shutil.which("stemtool") or "stemtool")

@@ -19,7 +19,9 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
 ;; progress and the cancel button of this export are those of the separation.
 
 (setf *float-format* "%.9f")
+(setf *breakenable* nil) ; errors are caught, not looked into
 (setf *inbox* "@STATE@/inbox")
+(setf *log* "@STATE@/audacity.log")
 (setf *stemtool* "@STEMTOOL@")
 (setf *palettes* '(@PALETTES@))
 ;; What is asked for: a key and its value, and of a model the stems that it has.
@@ -77,9 +79,12 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
           (strcat "\"" *stemtool* "\" daw follow \"%f\""))
     '("/FileFormats/ExternalProgramShowOutput" "0" "0")))
 
+;; What an Audacity that crashed meanwhile has kept of us is nobody's wish.
 (defun get-preference (preference)
   (let ((answer (aud-do (strcat "GetPreference: " (parameter "Name" (first preference))))))
-    (if (cdr answer) (car answer) (second preference))))
+    (if (and (cdr answer) (not (string-search " daw follow " (car answer))))
+        (car answer)
+        (second preference))))
 
 (defun set-preference (preference value)
   (do-command "SetPreference"
@@ -93,11 +98,8 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
 
 ;; Audacity writes a quote in a name as two backslashes and a quote.
 (defun list-tracks ()
-  (let* ((text (replace-all "\\\\\"" "\\\"" (car (aud-do "GetInfo: Type=Tracks Format=LISP"))))
-         (tracks (errset (read (make-string-input-stream text)) nil)))
-    (unless tracks
-      (refuse "The list of tracks cannot be read: rename tracks whose names end in a backslash."))
-    (car tracks)))
+  (read (make-string-input-stream
+    (replace-all "\\\\\"" "\\\"" (car (aud-do "GetInfo: Type=Tracks Format=LISP"))))))
 
 (defun of-track (key track)
   (second (assoc key track)))
@@ -337,4 +339,18 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
       (restore-selection tracks arrivals))
     (report (mapcar #'failure-of jobs))))
 
-(catch 'refused (main))
+;; Returns a sentence, which Audacity shows in a box; the log has that of the last run.
+(defun note (sentence)
+  (let ((file (open *log* :direction :output)))
+    (when file
+      (format file "~a~%" sentence)
+      (close file))
+    sentence))
+
+(defun run ()
+  (let ((said (errset (catch 'refused (main)) nil)))
+    (if said
+        (car said)
+        "The tool failed. Does the name of a track end in a backslash? Then rename it, and try again.")))
+
+(note (run))
