@@ -70,6 +70,18 @@ DAWS: dict[str, Daw] = {
         "Run `stemtool serve`. In REAPER, press Actions > Show action list > New action >"
         " Load ReaScript, and choose separate_into_stems.lua in that folder.",
     ),
+    "live": Daw(
+        "Ableton Live 12",
+        "live",
+        {
+            "darwin": "~/Music/Ableton/User Library",
+            "win32": "$USERPROFILE/Documents/Ableton/User Library",
+        },
+        "Remote Scripts/Stemtool",
+        "Start Live anew. In its settings, under Link, Tempo & MIDI, choose Stemtool as a Control"
+        " Surface; it needs no ports. Add ` !stems` to the name of an audio clip (Ctrl+R), or run"
+        " `stemtool daw separate live`.",
+    ),
     "puredata": Daw(
         "Pure Data",
         "puredata",

@@ -12,11 +12,11 @@ PACKAGE = Path(__file__).parent
 
 
 def shipped_files(folder: Path) -> list[Path]:
-    """Return the paths, relative to a folder of this package, of all files in it but Python's."""
+    """Return the paths, relative to a folder of this package, of all files to copy from it."""
     return sorted(
         path.relative_to(folder)
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix not in {".py", ".pyc"}
+        if path.is_file() and path.suffix != ".pyc"
     )
 
 

@@ -1,0 +1,163 @@
+"""Where wishes come in, and where it is said what becomes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import Live
+
+from .pairs import read_pairs, write_pairs
+from .run import Run, one_undo_step, quoted
+from .selection import selected_parts
+from .server import Server
+from .wishes import Typed, Wish
+
+if TYPE_CHECKING:
+    from Live.Song import Song
+
+    from .places import Places
+
+SAID_AGAIN_LOOKS = 10
+MOST_SENTENCES = 8
+
+
+class Instance(Protocol):
+    """What Live gives to a script."""
+
+    def song(self) -> Song:
+        """Return the Live Set."""
+        ...
+
+    def handle(self) -> int:
+        """Return what Live knows the script by, where MIDI is mapped."""
+        ...
+
+    def show_message(self, text: str, /) -> None:
+        """Show a text at the bottom of Live, for some seconds."""
+        ...
+
+    def log_message(self, text: str, /) -> None:
+        """Write a line into Live's Log.txt."""
+        ...
+
+
+class Desk:
+    """What is under way, for a Live Set."""
+
+    def __init__(self, instance: Instance, places: Places) -> None:
+        self._instance = instance
+        self._places = places
+        self._server = Server(places)
+        self._runs: list[Run] = []
+        self._said = ""
+        self._looks_since_said = 0
+        self._caller = ""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What was wished for last, ``dialogs=no`` and ``button=note 60``."""
+        return read_pairs(self._places.settings)
+
+    def look(self) -> None:
+        """See whether somebody wants something, and how far things are."""
+        self._read_typed()
+        self._read_request()
+        for run in list(self._runs):
+            run.look(self._instance.song())
+            if run.is_over:
+                self._runs.remove(run)
+                self._report(run)
+        if self._runs:
+            self._say_progress()
+
+    def press(self) -> None:
+        """Begin with the last wish, or call off what is under way."""
+        self._obey("stop" if self._runs else "stems", "")
+
+    def refuse(self, sentence: str) -> None:
+        """Say that something cannot be done."""
+        self._say(sentence)
+        self._answer("failed", sentence)
+        self._show([sentence])
+
+    def _read_typed(self) -> None:
+        song = self._instance.song()
+        clip = song.view.detail_clip
+        typed = Typed.read(clip.name) if clip is not None else None
+        if clip is not None and typed is not None:
+            with one_undo_step(song):
+                clip.name = typed.name
+            self._obey(typed.verb, typed.words)
+
+    def _read_request(self) -> None:
+        request = read_pairs(self._places.request)
+        if request.get("end"):
+            self._places.request.unlink(missing_ok=True)
+            self._caller = request.get("id", "")
+            self._answer("running", "")
+            self._obey(request.get("verb", ""), request.get("words", ""))
+
+    def _obey(self, verb: str, words: str) -> None:
+        if verb == "stop":
+            for run in self._runs:
+                run.cancel()
+            self._say("Called off.")
+        elif words.strip() == "?":
+            self._show([self._server.offers() or "stemtool was not started yet: separate a clip."])
+        else:
+            wish = Wish.of(self.settings).changed_by(words)
+            write_pairs(self._places.settings, {**self.settings, **wish.pairs()})
+            self._begin(wish)
+
+    def _begin(self, wish: Wish) -> None:
+        view = Live.Application.get_application().view
+        parts, problems = selected_parts(
+            self._instance.song(),
+            in_session=view.focused_document_view == "Session",
+            whole_tracks=wish.clips == "tracks",
+        )
+        if problems:
+            self.refuse(" ".join(problems))
+        if parts:
+            folder = self._places.stems(self._instance.song())
+            self._runs.append(Run(self._server, wish, parts, folder))
+
+    def _say_progress(self) -> None:
+        run = self._runs[0]
+        if run.is_waiting and self._server.is_starting:
+            self._say("Starting stemtool …")
+        else:
+            self._say(f"{run.title}: {run.progress:.0%} separated")
+        self._answer("running", self._said, progress=run.progress)
+
+    def _report(self, run: Run) -> None:
+        if run.problems:
+            self.refuse(" ".join(run.problems))
+        if run.placed:
+            off = f"; {quoted(run.silenced)} is switched off" if run.silenced else ""
+            self._say(f"Stems are on {quoted(run.placed)}{off}.")
+        if not run.problems:
+            self._answer("done", self._said)
+
+    def _say(self, text: str) -> None:
+        """Show a text at the bottom of Live, and again before it goes."""
+        self._looks_since_said += 1
+        if text != self._said or self._looks_since_said >= SAID_AGAIN_LOOKS:
+            self._instance.show_message(f"Stemtool: {text}")
+            self._looks_since_said = 0
+        self._said = text
+
+    def _show(self, sentences: list[str]) -> None:
+        """Show sentences in a box, unless the user wants none, and log them."""
+        text = "\n".join(sentences)
+        self._instance.log_message(f"Stemtool: {text}")
+        if self.settings.get("dialogs") != "no":
+            Live.Application.get_application().show_on_the_fly_message(text)
+
+    def _answer(self, state: str, message: str, *, progress: float = 0.0) -> None:
+        """Tell the shell that asked, if one did."""
+        if self._caller:
+            pairs = {"id": self._caller, "state": state, "progress": f"{progress:.3f}"}
+            write_pairs(self._places.answer, {**pairs, "message": " ".join(message.split())})
+        if state != "running":
+            self._caller = ""
