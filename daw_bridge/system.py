@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 _TASKLIST = os.path.join(os.environ.get("SYSTEMROOT", ""), "System32", "tasklist.exe")  # noqa: PTH118
 """Its full path: Windows also looks for programs in the current folder."""
@@ -26,6 +27,10 @@ _RUN_MODULE = (
     "import runpy, sys; sys.path[:] = filter(None, sys.path);"
     " runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
+
+_DETACHED = 0
+if sys.platform == "win32":  # where there are no sessions, and children would open a console each
+    _DETACHED = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # glibc's malloc.h
 _LARGE_BLOCK_BYTES = 128 << 10
@@ -155,6 +160,19 @@ def leave_threads(patience_s: float) -> None:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(0)
+
+
+def start_detached(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process that outlives this one and its terminal; what it prints goes into a file."""
+    with log.open("wb") as file:
+        return subprocess.Popen(  # noqa: S603 - as the caller vouches for
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            creationflags=_DETACHED,
+        )
 
 
 def tell_systemd(state: str) -> None:

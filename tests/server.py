@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -99,7 +99,7 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def client(self, **options: str) -> Client:
+    def client(self, **options: Any) -> Client:
         return Client(HOST, self.port, **options)
 
 

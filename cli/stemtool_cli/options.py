@@ -323,6 +323,11 @@ track_option = click.option(
     "--track", type=click.IntRange(1, MAX_TRACK), default=1, show_default=True, metavar="N",
     help="Which audio track, of a video for instance; stemtool info lists them.",
 )  # fmt: skip
+bwf_start_option = click.option(
+    "--bwf-start", default="", metavar="TIME",
+    help="Where the input begins, 1:00:00 or 158760000 samples after midnight: WAV files say where"
+    " they belong (Broadcast WAV). Default: as the input says; parts of it always do.",
+)  # fmt: skip
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 
 running_options = _together(

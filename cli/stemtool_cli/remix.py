@@ -16,6 +16,7 @@ from stemtool_cli.options import (
     Engine,
     Span,
     bits_option,
+    bwf_start_option,
     cache_limit_option,
     container_of,
     describe_files,
@@ -117,6 +118,7 @@ def _split_pair(text: str) -> tuple[str, str]:
 @running_options
 @strict_option
 @track_option
+@bwf_start_option
 @gathered(
     engine=Engine,
     choices="daw_bridge.jobs.requests:RemixChoices",

@@ -17,6 +17,7 @@ from stemtool_cli.options import (
     Engine,
     Span,
     bits_option,
+    bwf_start_option,
     describe_files,
     describe_null,
     describe_result,
@@ -84,6 +85,7 @@ class Failure(NamedTuple):
 @running_options
 @strict_option
 @track_option
+@bwf_start_option
 @gathered(
     engine=Engine, choices="daw_bridge.jobs.requests:SeparateChoices", span=Span, display=Display
 )

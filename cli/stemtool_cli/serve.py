@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +17,14 @@ from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings, 
 from daw_bridge.printing import printable
 from daw_bridge.serving.limits import Limits
 from stemtool_cli.options import Engine, gathered, provider_options, quality_options
-from stemtool_cli.streams import complain
+from stemtool_cli.streams import complain, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
 _MEGABYTE = 1 << 20
+_ON_DEMAND, _IN_BACKGROUND = "--on-demand", "--in-background"
+_ON_DEMAND_MINUTES = 60.0
 _FIRST = ("timestamp", "level", "event")
 
 
@@ -34,8 +38,23 @@ _FIRST = ("timestamp", "level", "event")
     "--root", "roots", multiple=True, metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder that clients may name files in; more than one may be given."
-    " Default: your home folder.",
+    " Default: your home folder, and those that the file roots in the state folder lists.",
 )  # fmt: skip
+@click.option(
+    "--inbox", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+    help="Folder where a request is a file, for programs that speak no OSC. Default: inbox in the"
+    " state folder.",
+)  # fmt: skip
+@click.option(
+    _ON_DEMAND, is_flag=True,
+    help="Start the server in the background, unless one answers; return once it is ready.",
+)  # fmt: skip
+@click.option(
+    "--idle-minutes", type=click.FloatRange(0, min_open=True), metavar="N",
+    show_default=f"never; {_ON_DEMAND_MINUTES:g} with --on-demand",
+    help="Leave when nobody has asked for anything for so long.",
+)  # fmt: skip
+@click.option(_IN_BACKGROUND, is_flag=True, hidden=True)
 @click.option(
     "--token-file", "token", metavar="FILE", type=click.Path(path_type=Path),
     callback=lambda _, __, path: read_token(path),
@@ -117,7 +136,15 @@ _FIRST = ("timestamp", "level", "event")
 @click.option("--log-json", is_flag=True, help="Log JSON instead of key=value, a line an event.")
 @click.option("-v", "--verbose", is_flag=True, help="Also log what is refused.")
 @gathered(limits=Limits, traffic=Traffic, settings=ServerSettings, engine=Engine)
-def serve(*, settings: ServerSettings, engine: Engine, log_json: bool, verbose: bool) -> None:
+def serve(
+    *,
+    settings: ServerSettings,
+    engine: Engine,
+    on_demand: bool,
+    in_background: bool,
+    log_json: bool,
+    verbose: bool,
+) -> None:
     """Serve separation to DAWs and other programs, over OSC.
 
     Models are loaded before the port opens; the log then says "ready", and the file "server" in the
@@ -128,14 +155,45 @@ def serve(*, settings: ServerSettings, engine: Engine, log_json: bool, verbose: 
     Examples:
       stemtool serve                                for programs of this machine
       stemtool serve --root ~/Music --root /mnt/sessions
+      stemtool serve --on-demand                    in the background, unless one runs already
       stemtool serve --quality good                 the best model that keeps up with real time
       stemtool serve --host 0.0.0.0 --token-file token.txt --root /srv/stems
           for other machines too; clients must know the token
     """
+    if on_demand:
+        _ensure(settings.state)
+        return
     from daw_bridge.osc.server import serve as serve_osc
 
+    if in_background:
+        settings = _stay_in_background(settings)
     _log_to_stderr(as_json=log_json, verbose=verbose)
     serve_osc(_with_choice(settings, engine))
+
+
+def _ensure(state: Path) -> None:
+    """Start a server like this one in the background, unless one answers; say where it is."""
+    from daw_bridge.osc.starting import ensure_server  # here, to keep --help quick
+    from daw_bridge.system import module_command
+
+    said = [_IN_BACKGROUND if word == _ON_DEMAND else word for word in sys.argv[1:]]
+    found = ensure_server(state, [*module_command("stemtool_cli"), *said])
+    show(f"stemtool serves at {found.host}:{found.port}.")
+
+
+def _stay_in_background(settings: ServerSettings) -> ServerSettings:
+    """Let go of the folder that the process was started in; return settings for that life."""
+    settings = replace(
+        settings,
+        any_port=True,
+        roots=tuple(map(Path.absolute, settings.roots)),
+        state=settings.state.absolute(),
+        inbox=settings.inbox and settings.inbox.absolute(),
+        idle_minutes=settings.idle_minutes or _ON_DEMAND_MINUTES,
+    )
+    settings.state.mkdir(0o700, parents=True, exist_ok=True)
+    os.chdir(settings.state)
+    return settings
 
 
 def _with_choice(settings: ServerSettings, engine: Engine) -> ServerSettings:
@@ -175,8 +233,6 @@ def read_token(path: Path | None) -> str:
 
 def _log_to_stderr(*, as_json: bool, verbose: bool) -> None:
     """Log one line an event, as key=value or as JSON."""
-    import sys
-
     import structlog
 
     render = (

@@ -13,6 +13,7 @@ from stemtool_cli.options import (
     Display,
     Engine,
     bits_option,
+    bwf_start_option,
     cache_limit_option,
     container_of,
     describe_files,
@@ -116,6 +117,7 @@ class Check(NamedTuple):
 @running_options
 @strict_option
 @track_option
+@bwf_start_option
 @gathered(
     engine=Engine, choices="daw_bridge.jobs.requests:UpmixChoices", check=Check, display=Display
 )

@@ -9,6 +9,7 @@ tags        titles, covers                     songs       data sets of stems
 tables      TOML                               flaws       what is wrong with its tables
 lines       where a TOML text says what        bounds      what a TOML text may be at most
 seeking     files as FFmpeg wants them         hashing     SHA-256
+riff        chunks of WAV files                broadcast   WAV that knows where it belongs
 atomic      files that appear whole            folders     the same, of folders
 download    what is fetched, resumed, verified room        what may be written to a disk
 """

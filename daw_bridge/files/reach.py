@@ -104,6 +104,8 @@ class Folder:
 
     def step(self, name: str, *, make: bool) -> Folder:
         """Return a folder in it, which is made if need be."""
+        if not HAS_FOLDER_DESCRIPTORS:
+            return _open_unlinked(self.path.resolve() / name, make=make)
         with _links_told():
             try:
                 inner = os.open(name, _AS_FOLDER | _NO_LINK, dir_fd=self._descriptor)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daw_bridge.errors import AudioError
+from daw_bridge.files.riff import find_chunk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,6 @@ _USUAL_MASKS = {3: 0x7, 4: 0x603, 5: 0x607, 6: 0x60F, 8: 0x63F}
 _MASK_COMMENT = "waveformatextensible_channel_mask"
 _EXTENSIBLE = 0xFFFE
 _FORMAT_HEADER = struct.Struct("<H18xI")  # the format's tag … the channel mask
-_CHUNK_HEADER = struct.Struct("<4sI")
 
 
 def speakers_of(mask: int) -> Speakers:
@@ -111,10 +111,9 @@ def read_mask(path: Path) -> int | None:
 def find_mask(file: BinaryIO) -> int | None:
     """Return the channel mask that an open WAV or FLAC file holds; None where it holds none."""
     file.seek(0)
-    magic = file.read(12)
-    if magic.startswith(b"fLaC"):
+    if file.read(4) == b"fLaC":
         return _read_flac_mask(file)
-    return _read_wave_mask(file) if magic.endswith(b"WAVE") else None
+    return _read_wave_mask(file)
 
 
 def tag_mask(file: BinaryIO, mask: int) -> None:
@@ -139,14 +138,8 @@ def _read_flac_mask(file: BinaryIO) -> int | None:
 
 
 def _read_wave_mask(file: BinaryIO) -> int | None:
-    """Read the chunks that follow a file's first twelve bytes, up to its format."""
-    while len(header := file.read(_CHUNK_HEADER.size)) == _CHUNK_HEADER.size:
-        name, size = _CHUNK_HEADER.unpack(header)
-        if name == b"fmt ":
-            content = file.read(size)
-            if len(content) < _FORMAT_HEADER.size:
-                return None
-            tag, mask = _FORMAT_HEADER.unpack_from(content)
-            return mask if tag == _EXTENSIBLE else None
-        file.seek(size + size % 2, 1)
-    return None
+    content = find_chunk(file, b"fmt ", most_bytes=_FORMAT_HEADER.size)
+    if content is None or len(content) < _FORMAT_HEADER.size:
+        return None
+    tag, mask = _FORMAT_HEADER.unpack(content)
+    return mask if tag == _EXTENSIBLE else None

@@ -19,6 +19,7 @@ import soundfile
 from daw_bridge.errors import DiskFullError, OutputError
 from daw_bridge.files.atomic import create_unnamed, part_of
 from daw_bridge.files.blocks import BLOCK_FRAMES, check_samples, energy
+from daw_bridge.files.broadcast import add_names, set_origin
 from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.files.room import FULL_DISK
 from daw_bridge.files.speakers import Speaker, find_mask, mask_of, tag_mask
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.files.blocks import Block
+    from daw_bridge.files.broadcast import Place
     from daw_bridge.files.containers import OutputFormat
     from daw_bridge.files.reach import Folder, Reach
     from daw_bridge.files.room import Room
@@ -124,6 +126,7 @@ class StemFiles:
         self._channels = channels
         self._tags_from = tags_from
         self._speakers = speakers
+        self._places: dict[Path, Place] = {}
         self._reach = reach
         self._room = room
         self._expected_frames = 0
@@ -133,6 +136,11 @@ class StemFiles:
         self._folders: dict[Path, Folder] = {}
         self._cleanup = ExitStack()
         self._held = ExitStack()
+
+    def place(self, places: Sequence[Place]) -> None:
+        """Have WAV files say where they belong, one place each."""
+        if self._format.container == "wav":
+            self._places = dict(zip(self._paths, places, strict=True))
 
     def expect(self, frames: int) -> None:
         """Have the ``with`` block refuse to begin unless there is room for so many frames."""
@@ -196,7 +204,7 @@ class StemFiles:
             blocks = _read_spool(spool, self._channels, np.float32(gain))
             if self._format.container != "m4a":
                 with _encoder_errors(target):
-                    error_energy = self._encode_with_libsndfile(raw, blocks)
+                    error_energy = self._encode_with_libsndfile(raw, target.path, blocks)
             with BufferedRandom(raw) as file:
                 if self._format.container == "m4a":
                     _encode_m4a(file, blocks, self._sample_rate_hz, self._channels)
@@ -208,12 +216,14 @@ class StemFiles:
         """Give an encoded file what is not its samples."""
         if self._format.container == "ogg":
             _number_ogg_pages(file)
+        if place := self._places.get(path):
+            add_names(file, place, sample_rate_hz=self._sample_rate_hz, channels=self._channels)
         if self._tags_from:
             copy_tags(self._tags_from, file, reach=self._reach)
         if self._speakers:
             self._check_mask(file, path)
 
-    def _encode_with_libsndfile(self, raw: FileIO, blocks: Iterator[Block]) -> float:
+    def _encode_with_libsndfile(self, raw: FileIO, path: Path, blocks: Iterator[Block]) -> float:
         """Write blocks of float32 (frames, channels); return the energy of the rounding."""
         bits = self._format.integer_bits
         with soundfile.SoundFile(
@@ -222,6 +232,8 @@ class StemFiles:
             _omit_peak_chunk(file)
             if self._speakers and self._format.container == "wav":
                 _set_channel_map(file, self._speakers)
+            if place := self._places.get(path):
+                set_origin(file, place)
             error_energy = 0.0
             for block in blocks:
                 if bits is None:

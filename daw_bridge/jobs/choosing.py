@@ -75,6 +75,17 @@ def find_here(names: Collection[str] = ()) -> list[str]:
     return list(dict.fromkeys(names)) or here
 
 
+def bytes_to_fetch(manifest: ModelManifest) -> int | None:
+    """Return how much is fetched for a model, None where that is not known of all of it."""
+    sizes = [
+        each.sources[0].size_bytes
+        for each in load_components(manifest)
+        if (each.network or isinstance(each, PublishedModel)) and not are_fetched(each)
+    ]
+    known = [size for size in sizes if size]
+    return sum(known) if len(known) == len(sizes) else None
+
+
 def forecast(
     manifest: ModelManifest, conditions: Conditions, seconds: float, wishes: Wishes
 ) -> Forecast:
@@ -116,16 +127,5 @@ def _candidate(manifest: ModelManifest, costs: Iterable[Cost], conditions: Condi
         cost=typical_cost(manifest) if measured is None else measured,
         is_timed=measured is not None,
         is_here=is_here,
-        size_bytes=None if is_here else _fetched_bytes(manifest),
+        size_bytes=None if is_here else bytes_to_fetch(manifest),
     )
-
-
-def _fetched_bytes(manifest: ModelManifest) -> int | None:
-    """Return how much is fetched for a model, None where that is not known of all of it."""
-    sizes = [
-        each.sources[0].size_bytes
-        for each in load_components(manifest)
-        if (each.network or isinstance(each, PublishedModel)) and not are_fetched(each)
-    ]
-    known = [size for size in sizes if size]
-    return sum(known) if len(known) == len(sizes) else None

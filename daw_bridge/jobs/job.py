@@ -17,6 +17,7 @@ from daw_bridge.separation.options import SeparationOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from daw_bridge.files.broadcast import Origin
     from daw_bridge.files.reach import Reach
     from daw_bridge.files.room import Room
     from daw_bridge.library.manifest import ModelManifest
@@ -41,6 +42,7 @@ class Job(ABC):
         overwrite: replace files that exist.
         strict: refuse a source that is damaged or incomplete.
         audio_track: which of the source's audio tracks, counted from 1.
+        origin: where a WAV source begins, in the time since midnight; None: as it says itself.
         reach: where all that it reads and writes may be.
         room: how much it may write; None: as much as there is room for.
     """
@@ -55,6 +57,7 @@ class Job(ABC):
     overwrite: bool = False
     strict: bool = False
     audio_track: int = 1
+    origin: Origin | None = None
     reach: Reach = ANYWHERE
     room: Room | None = field(default=None, compare=False)
 

@@ -17,6 +17,7 @@ from msgspec.structs import astuple
 
 from daw_bridge.bounds import MAX_NAME_LENGTH, MAX_NAMES, MAX_PRESETS, MAX_TEXT_LENGTH
 from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.files.broadcast import Origin
 from daw_bridge.files.containers import Bits, Container, OutputFormat
 from daw_bridge.jobs.job import Job
 from daw_bridge.jobs.remix import RemixJob
@@ -68,7 +69,8 @@ class Excerpt(NamedTuple):
 class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What can be said about every job.
 
-    ``label`` begins the names of files; ``track`` is an audio track of the source. ``quality`` is a
+    ``label`` begins the names of files; ``track`` is an audio track of the source; ``bwf_start`` is
+    where it begins, as :meth:`Origin.parse` reads it. ``quality`` is a
     rung of the ladder, in place of a model; ``commercial`` and ``offline`` go with it.
     """
 
@@ -77,6 +79,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     overwrite: bool = False
     strict: bool = False
     track: int = 1
+    bwf_start: str = ""
     label: str = ""
     quality: Rung | None = None
     commercial: bool = False
@@ -147,6 +150,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             overwrite=self.overwrite,
             strict=self.strict,
             audio_track=self.track,
+            origin=Origin.parse(self.bwf_start) if self.bwf_start else None,
         )
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daw_bridge.errors import AudioError, Cancelled
+from daw_bridge.files.broadcast import Place, read_origin
 from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.job import Result, check_absent, check_outputs
 from daw_bridge.jobs.sources import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from daw_bridge.files.reading import AudioFile
@@ -59,8 +60,9 @@ class Running:
 
     def files(self, paths: Iterable[Path], channels: int, *, speakers: Speakers = ()) -> StemFiles:
         """Return files for results, of so many channels each, with the tags of the source."""
+        paths = list(paths)
         files = StemFiles(
-            list(paths),
+            paths,
             self.job.output_format,
             sample_rate_hz=self.source.sample_rate_hz,
             channels=channels,
@@ -69,9 +71,24 @@ class Running:
             reach=self.job.reach,
             room=self.job.room,
         )
+        if places := self._places(paths):
+            files.place(places)
         if self.source.is_exact:
             files.expect(self.total)
         return files
+
+    def _places(self, paths: Sequence[Path]) -> list[Place]:
+        """Return where results belong; nothing where that is where everything begins."""
+        job = self.job
+        if job.origin is None:
+            origin = read_origin(job.source, reach=job.reach)
+        else:
+            origin = job.origin.at(self.source.sample_rate_hz)
+        if origin is None and not job.start:
+            return []
+        names = {path: name for name, path in self.outputs.items()}
+        sample = (origin or 0) + job.start
+        return [Place(sample, job.source.stem, names.get(path, path.stem)) for path in paths]
 
     def commit(self, files: StemFiles) -> Written:
         """Write files, unless the source turned out to be one that the job refuses.

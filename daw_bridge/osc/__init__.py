@@ -2,6 +2,7 @@
 
 addresses   what can be said, in one table      messages   packets ↔ messages
 settings    what a server is told               server     how it comes and goes
+starting    it is there when it is needed       announcement    how it is found
 peers       who talks to it                     pace       how often something may happen
 tokens      what they must know                 reception  their packets are answered
 datagrams   those who speak UDP                 streams    a TCP connection

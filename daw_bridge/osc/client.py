@@ -48,7 +48,7 @@ from daw_bridge.osc.addresses import (
     WARNING,
 )
 from daw_bridge.osc.messages import FRAME_HEADER, Message, decode, fill, frame
-from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, SERVER_FILE
+from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, find_server
 from daw_bridge.serving.codes import error_of
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class Client:
         port: its port; None: that of the server which runs on this machine.
         token: what it wants to hear, if it does.
         name: what it calls us; clients take turns by their names.
+        patience_s: how long it may be silent.
 
     Raises:
         ConnectionLostError: there is no server.
@@ -105,9 +106,11 @@ class Client:
         *,
         token: str = "",
         name: str = "",
+        patience_s: float = _SECONDS_OF_SILENCE,
     ) -> None:
         self._address = (host, find_port() if port is None else port)
         self._hello = (name, MAJOR, MINOR, "", token)
+        self._patience_s = patience_s
         self._crossed = 0  # bytes of a transfer
         self._socket: socket.socket
         self._connect()
@@ -333,7 +336,7 @@ class Client:
         with suppress(AttributeError, OSError):
             self._socket.close()
         with self._lost_if_broken():
-            self._socket = socket.create_connection(self._address, timeout=_SECONDS_OF_SILENCE)
+            self._socket = socket.create_connection(self._address, timeout=self._patience_s)
         try:
             self._ask(HELLO, *self._hello)
         except DawBridgeError:
@@ -374,10 +377,8 @@ class Client:
 
 def find_port() -> int:
     """Return the port of the server that runs on this machine, else the usual one."""
-    with suppress(OSError, ValueError):
-        lines = (state_folder() / SERVER_FILE).read_text("utf-8").splitlines()
-        return int(dict(line.split("=", 1) for line in lines)["port"])
-    return DEFAULT_PORT
+    found = find_server(state_folder())
+    return found.port if found else DEFAULT_PORT
 
 
 def _error_in(arguments: Sequence[object]) -> DawBridgeError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from daw_bridge.osc.messages import Message
     from daw_bridge.osc.methods import Methods
     from daw_bridge.osc.peers import Peer
+    from daw_bridge.serving.idleness import Idleness
 
 _MAX_DATAGRAM_MESSAGES = 16
 
@@ -29,13 +30,16 @@ class Reception:
 
     Args:
         methods: what can be asked for.
+        idleness: is interrupted.
     """
 
-    def __init__(self, methods: Methods) -> None:
+    def __init__(self, methods: Methods, idleness: Idleness) -> None:
         self._methods = methods
+        self._idleness = idleness
 
     def take(self, packet: bytes | bytearray, peer: Peer) -> Coroutine[Any, Any, None] | None:
         """Answer a packet's messages in their order, or return what is to be awaited for it."""
+        self._idleness.interrupt()
         messages = self._decode(packet, peer)
         answer = self._take(messages[0], peer) if messages else None
         others = messages[1:]
@@ -66,13 +70,12 @@ class Reception:
             return None  # another server's: to answer would go on for ever
         with _refusing(message, peer):
             answer = self._methods.call(message, peer)
-            return _finish(message, peer, answer) if answer else None
+            return self._finish(message, peer, answer) if answer else None
         return None
 
-
-async def _finish(message: Message, peer: Peer, answer: Awaitable[None]) -> None:
-    with _refusing(message, peer):
-        await answer
+    async def _finish(self, message: Message, peer: Peer, answer: Awaitable[None]) -> None:
+        with self._idleness.interrupted(), _refusing(message, peer):
+            await answer
 
 
 @contextmanager

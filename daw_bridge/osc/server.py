@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,17 +11,17 @@ import structlog
 from filelock import FileLock, Timeout
 
 from daw_bridge.errors import ServerError
-from daw_bridge.files.atomic import write_whole
-from daw_bridge.library.models import load_manifests
+from daw_bridge.osc.announcement import announce, describe_server, write_announcement
 from daw_bridge.osc.audience import Audience
 from daw_bridge.osc.connections import Connections
 from daw_bridge.osc.datagrams import Datagrams
 from daw_bridge.osc.methods import Methods
 from daw_bridge.osc.reception import Reception
-from daw_bridge.osc.settings import SERVER_FILE
+from daw_bridge.osc.settings import LOCK_FILE, SERVER_FILE
 from daw_bridge.serving.dispatcher import Dispatcher
 from daw_bridge.serving.folders import Folders
 from daw_bridge.serving.housekeeping import keep_house
+from daw_bridge.serving.idleness import Idleness
 from daw_bridge.serving.lanes import make_lanes
 from daw_bridge.serving.store import Store
 from daw_bridge.serving.uploads import Uploads
@@ -36,6 +35,8 @@ from daw_bridge.system import (
 from daw_bridge.workers.worker import WorkerSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daw_bridge.osc.settings import ServerSettings
 
 _SECONDS_FOR_OLD_SERVER = 3.0
@@ -54,12 +55,14 @@ def serve(settings: ServerSettings) -> None:
         ServerError: the port or the state folder is taken.
         DawBridgeError: a model cannot be loaded, …
     """
-    folders = Folders(settings.state, settings.roots)
+    folders = Folders(settings.state, settings.shared, settings.inbox)
     settings.state.chmod(0o700)
     give_back_large_blocks()
     with ExitStack() as stack:
         try:
-            stack.enter_context(FileLock(settings.state / "lock", timeout=_SECONDS_FOR_OLD_SERVER))
+            stack.enter_context(
+                FileLock(settings.state / LOCK_FILE, timeout=_SECONDS_FOR_OLD_SERVER)
+            )
         except Timeout as error:
             raise ServerError(
                 f"Another server keeps its jobs in {settings.state}; --state names another folder."
@@ -71,19 +74,18 @@ def serve(settings: ServerSettings) -> None:
 
 
 async def _serve(server: Server, settings: ServerSettings) -> None:
-    """Start, say so, wait for the signal to leave, and leave; at once if it comes again."""
+    """Start, say so, wait for a reason to leave, and leave; at once if there is another."""
     asyncio.get_running_loop().set_default_executor(UnawaitedThreads(_MOST_THREADS))
     wishes_to_leave: asyncio.Queue[None] = asyncio.Queue()
     call_on_signals(asyncio.get_running_loop(), partial(wishes_to_leave.put_nowait, None))
-    server_file = settings.state / SERVER_FILE
     try:
         port = await server.start()
-        write_whole(server_file, server.describe().encode())
         log.info("ready", host=settings.host, port=port, state=str(settings.state))
         tell_systemd("READY=1")
+        server.when_idle(partial(wishes_to_leave.put_nowait, None))
         await wishes_to_leave.get()
     finally:
-        server_file.unlink(missing_ok=True)
+        server.hide()
         tell_systemd("STOPPING=1")
         log.info("leaving", on_exit=settings.on_exit)
         closing = asyncio.create_task(server.close(finish=settings.on_exit == "finish"))
@@ -130,12 +132,15 @@ class Server:
         )
         days = settings.limits.keep_days
         self._keep_house = partial(keep_house, store, folders, uploads, days=days)
-        self._reception = Reception(self._methods)
+        self._describe = partial(describe_server, settings, folders)
+        self._idleness = Idleness(self._dispatcher)
+        self._reception = Reception(self._methods, self._idleness)
         self._sockets = ExitStack()
         self._port = 0
+        self._announcing: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
-        """Load the models, open the port, take up old jobs; return the port.
+        """Load the models, open the port, take up old jobs, say where; return the port.
 
         Raises:
             ServerError: the port is taken.
@@ -145,6 +150,9 @@ class Server:
         self._port = await self._listen()
         self._housekeeping = asyncio.create_task(self._keep_house())
         self._dispatcher.recover()
+        describe = partial(self._describe, self._port)
+        write_announcement(self._settings.state, describe())
+        self._announcing = asyncio.create_task(announce(self._settings.state, describe))
         return self._port
 
     async def close(self, *, finish: bool) -> None:
@@ -153,18 +161,18 @@ class Server:
         self._sockets.close()
         await asyncio.gather(*(lane.worker.kill() for lane in self._lanes))
 
-    def describe(self) -> str:
-        """Return what scripts need to find the server and its models, as key=value lines."""
-        default = self._settings.models[0]
-        manifests = sorted(load_manifests(), key=lambda each: each.name != default)
-        lines = {
-            "version": self._methods.release,
-            "host": self._settings.host,
-            "port": str(self._port),
-            "pid": str(os.getpid()),
-        }
-        lines |= {f"model:{each.name}": ",".join(each.stems) for each in manifests}
-        return "".join(f"{key}={value}\n" for key, value in lines.items())
+    def when_idle(self, act: Callable[[], None]) -> None:
+        """Call a function once nobody has had work for as long as the settings say."""
+        minutes = self._settings.idle_minutes
+        if minutes is not None:
+            self._waiting = asyncio.create_task(self._idleness.lasts(60 * minutes))
+            self._waiting.add_done_callback(lambda _: act())
+
+    def hide(self) -> None:
+        """Say no longer where the server is."""
+        if self._announcing:
+            self._announcing.cancel()
+        (self._settings.state / SERVER_FILE).unlink(missing_ok=True)
 
     # --- sockets
 
@@ -179,11 +187,12 @@ class Server:
                     await self._datagrams.open(host, port, self._reception.take)
                     on_failure.pop_all()
             except OSError as error:
-                if wanted:
+                if wanted and not self._settings.any_port:
                     raise ServerError(
                         f"Port {wanted} of {host} cannot be opened: {error.strerror or error}."
                         " Is a server running already? --port takes another."
                     ) from error
+                wanted = 0
                 continue
             self._sockets.callback(self._connections.close)
             self._sockets.callback(self._datagrams.close)

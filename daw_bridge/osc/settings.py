@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+import structlog
 
 from daw_bridge.errors import OptionError
 from daw_bridge.library.places import DEFAULT_MODEL, state_folder
@@ -20,7 +23,20 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9880
 SERVER_FILE = "server"
 """In the state folder while a server runs; says where, as key=value lines."""
+LOCK_FILE = "lock"
+"""In the state folder; held by the server while it runs."""
+ROOTS_FILE = "roots"
+"""In the state folder; folders that clients may use besides the user's home, a line each."""
 _MIN_TOKEN_LENGTH = 16
+
+log = structlog.get_logger()
+
+
+class Whereabouts(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
 
 
 @dataclass(frozen=True)
@@ -45,11 +61,15 @@ class ServerSettings:
     Attributes:
         host: the address to listen on.
         port: for UDP and TCP; 0: any that is free.
-        roots: the folders that clients may name files in.
+        any_port: take any that is free where that one is taken.
+        roots: the folders that clients may name files in; empty: the user's home, and those that
+            the state folder lists.
         token: what clients must know; empty: nothing.
         models: what is loaded before the port opens; the first is the default model.
         jobs: how many run at a time. Where it is two or more, one worker is for short jobs.
         state: where jobs and uploads are kept.
+        inbox: the folder that requests are put into as files; None: one in the state folder.
+        idle_minutes: how long to stay where nobody has work; None: for ever.
         on_exit: what becomes of running jobs when the server is asked to leave.
         provider: as :class:`~daw_bridge.Separator` takes it.
         precision: as :class:`~daw_bridge.Separator` takes it.
@@ -63,11 +83,14 @@ class ServerSettings:
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
-    roots: tuple[Path, ...] = field(default_factory=lambda: (Path.home(),))
+    any_port: bool = False
+    roots: tuple[Path, ...] = ()
     token: str = ""
     models: tuple[str, ...] = (DEFAULT_MODEL,)
     jobs: int = 2
     state: Path = field(default_factory=state_folder)
+    inbox: Path | None = None
+    idle_minutes: float | None = None
     on_exit: OnExit = "finish"
     provider: Provider = "auto"
     precision: Precision = "float"
@@ -83,6 +106,35 @@ class ServerSettings:
             )
         if self.token and len(self.token) < _MIN_TOKEN_LENGTH:
             raise OptionError(f"A token is at least {_MIN_TOKEN_LENGTH} characters long.")
+
+    @property
+    def shared(self) -> tuple[Path, ...]:
+        """The folders that clients may name files in."""
+        return self.roots or (Path.home(), *_listed_roots(self.state))
+
+
+def _listed_roots(state: Path) -> list[Path]:
+    """Return the folders that a state folder lists; those that are not there are told of."""
+    try:
+        lines = (state / ROOTS_FILE).read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{state / ROOTS_FILE} cannot be read: {error}.") from error
+    listed = [Path(line.strip()) for line in lines if line.strip()]
+    for root in listed:
+        if not root.is_dir():
+            log.warning("root left out", folder=str(root), reason="it is no folder", of=ROOTS_FILE)
+    return [root for root in listed if root.is_dir()]
+
+
+def find_server(state: Path) -> Whereabouts | None:
+    """Return where a server says that it listens, which may be gone; None where none says so."""
+    with suppress(OSError, ValueError, KeyError):
+        lines = (state / SERVER_FILE).read_text("utf-8", "surrogateescape").split("\n")
+        told = dict(line.split("=", 1) for line in lines if line)
+        return Whereabouts(told["host"], int(told["port"]))
+    return None
 
 
 def is_loopback(host: str) -> bool:

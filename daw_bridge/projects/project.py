@@ -15,15 +15,16 @@ DEFAULT_TEMPO_BPM = 120.0
 
 @dataclass(frozen=True)
 class Track:
-    """An audio track that plays one file from one position on.
+    """An audio track that plays one file, or a part of it.
 
     Attributes:
-        name: what the DAW shows, such as ``Song – vocals``.
+        name: what the DAW shows, the song's name and the stem's; one line, without controls.
         stem: the stem's name; empty for the original.
-        file: the audio.
+        file: the audio, an absolute path.
         colour: of the track.
         channels: of the file.
-        frames: its length.
+        frames: how many of them it plays.
+        offset: the first of them that it plays.
         is_muted: whether it is silent until somebody asks for it.
     """
 
@@ -33,6 +34,7 @@ class Track:
     colour: Colour
     channels: int
     frames: int
+    offset: int = 0
     is_muted: bool = False
 
 
@@ -49,10 +51,10 @@ class Project:
     """What all formats write of a song.
 
     Attributes:
-        title: the song's.
+        title: the song's; one line, without controls.
         sample_rate_hz: of all files.
         original: what was separated; None where that is not at hand.
-        stems: one track each, in the model's order; they are a group.
+        stems: one track each, in the model's order, all of one length; they are a group.
         start: where all tracks begin, in frames of the project.
         tempo_bpm: quarter notes a minute.
         markers: positions from the project's start.
@@ -70,3 +72,8 @@ class Project:
     def tracks(self) -> tuple[Track, ...]:
         """The original, if there is one, then the stems."""
         return (*([self.original] if self.original else []), *self.stems)
+
+    @property
+    def frames(self) -> int:
+        """How long each stem is."""
+        return self.stems[0].frames

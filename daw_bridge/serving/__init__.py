@@ -6,4 +6,5 @@ store         on disk, so that none is lost                 uploads  audio that 
 folders       where they read and write                     limits   what clients can use up
 refusals      why jobs were not taken in
 housekeeping  what is old is forgotten                      codes    errors by number
+idleness      how long nobody has asked for anything
 """

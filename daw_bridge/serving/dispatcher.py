@@ -9,6 +9,7 @@ A front end, whatever it speaks, has a :class:`Listener` of its own and calls, o
     find(job)               a job's record by its name
     active(), latest(count) the jobs that run or wait; also those that ended lately
     progress(record)        how much of a job is done
+    retire()                to be awaited: take nothing more in, if nothing is to be done
     close(finish=…)         last: end what runs, or keep it for the next server
 """
 
@@ -222,6 +223,13 @@ class Dispatcher:
             if lane.record is None and (record := self._queue.pop(only_short=lane.only_short)):
                 lane.record, lane.is_cancelled = record, False
                 lane.run = asyncio.create_task(self._run(lane, record))
+
+    async def retire(self) -> bool:
+        """Take in nothing more, unless a job runs, waits or is being taken in; say whether."""
+        async with self._intake:
+            if is_idle := not self.active():
+                self._is_open = False
+        return is_idle
 
     async def close(self, *, finish: bool) -> None:
         """Start nothing more; wait for what runs, or stop it and keep it for the next server."""

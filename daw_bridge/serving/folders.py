@@ -19,24 +19,31 @@ class Folders:
     Args:
         state: what the server keeps is below it.
         shared: the folders that clients may name files in.
+        inbox: the folder that requests are put into; None: one below the state.
 
     Attributes:
         jobs: the file of the jobs.
         locks: a lock for each folder that a worker writes to.
         results: a folder for each job that names none.
         uploads: what clients sent.
+        inbox: requests that are files, and what came of them.
+        shared: the folders that clients may name files in, as they were named.
         roots: all that jobs may read from and write to, links followed.
         reach: the same, of files that may have been replaced since they were named.
     """
 
-    def __init__(self, state: Path, shared: Sequence[Path]) -> None:
+    def __init__(self, state: Path, shared: Sequence[Path], inbox: Path | None = None) -> None:
         self.jobs = state / "jobs.sqlite"
         self.locks = state / "locks"
         self.results = (state / "results").resolve()
         self.uploads = (state / "transfers").resolve()
+        self.inbox = (inbox or state / "inbox").resolve()
         for folder in (self.locks, self.results, self.uploads):
             folder.mkdir(parents=True, exist_ok=True)
-        self.roots = (*(root.resolve() for root in shared), self.results, self.uploads)
+        self.inbox.mkdir(0o700, parents=True, exist_ok=True)
+        self.shared = tuple(root.absolute() for root in shared)
+        own = (self.inbox, self.results, self.uploads)
+        self.roots = (*(root.resolve() for root in shared), *own)
         self.reach = Beneath(self.roots)
 
     def results_of(self, job: str) -> Path:

@@ -3,14 +3,14 @@
 from daw_bridge.library.colours import COLOURS, Colour, colour_of
 
 
-def test_a_part_has_the_colour_of_its_whole():
+def test_a_part_has_the_colour_of_its_whole() -> None:
     assert colour_of("vocals.lead.double") == COLOURS["vocals"] == Colour(0x56, 0xB4, 0xE9)
 
 
-def test_a_name_of_nobodys_table_has_a_colour_of_its_own_each_time():
+def test_a_name_of_nobodys_table_has_a_colour_of_its_own_each_time() -> None:
     assert colour_of("theremin") == colour_of("theremin") != colour_of("kazoo")
 
 
-def test_text_and_back():
+def test_text_and_back() -> None:
     assert str(COLOURS["piano"]) == "#F0E442"
     assert Colour.parse(str(COLOURS["piano"])) == COLOURS["piano"]
