@@ -167,7 +167,7 @@ def _job(server: Server, wish: Wish, part: Part, folder: Path) -> Job:
         "path": part.playing.path,
         "out": str(folder / name),
         "bits": "32f",
-        "label": part.playing.name,
+        "label": " ".join(part.playing.name.split()),
         **wish.options(),
     }
     return Job(server, request, name)

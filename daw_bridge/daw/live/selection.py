@@ -56,7 +56,7 @@ def selected_parts(
 ) -> tuple[list[Part], list[str]]:
     """Return the clip that Clip View shows, or all audio clips of the selected tracks.
 
-    What an earlier run made is left out, unless nothing else is selected.
+    What an earlier run made or switched off is left out, unless nothing else is selected.
 
     Returns:
         What to separate, and why some of what is selected cannot be.
@@ -76,7 +76,7 @@ def selected_parts(
     ]
     if not found:
         raise WishError(NO_CLIPS)
-    return _usable(found)
+    return _usable([each for each in found if not each.clip.muted] or found)
 
 
 def _usable(found: list[Found]) -> tuple[list[Part], list[str]]:

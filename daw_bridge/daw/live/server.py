@@ -99,11 +99,14 @@ def _fetching(facts: dict[str, str], model: str) -> str:
 
 
 def _run_apart(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a program that stays when Live goes, shows no window, and writes into a file."""
+    """Start a program that stays when Live goes, shows no window, and writes into a file.
+
+    Its Python is not Live's.
+    """
     import subprocess
 
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {key: value for key, value in os.environ.items() if key[:6] != "PYTHON"}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}
     with log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603
             command,

@@ -1,0 +1,418 @@
+"""The script for Ableton Live, in a model of Live, against a real server."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from daw_bridge.daw.shipping import PACKAGE
+from daw_bridge.library.colours import colour_of
+from tests.conftest import level_db
+from tests.daw.conftest import install, labelled
+from tests.daw.live import RATE_HZ, Core, Live, LomObject, definitions, heard, load_script
+from tests.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STEMS = ("vocals", "accompaniment")
+NOTE = 0x90
+
+
+class Session:
+    """Live with the script in it, and the folder where they and the server meet."""
+
+    def __init__(self, live: Live, script: Any, state: Path) -> None:
+        self.live, self.script, self.state = live, script, state
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.live, name)
+
+    def type(self, words: str, clip: Core | None = None) -> None:
+        """Add to the name of the clip that is shown, as a user does."""
+        shown = clip or self.live.song_core.values["view"].values["clip"]
+        self.live.song_core.values["view"].values["clip"] = shown
+        shown.values["name"] += f" {words}"
+        self.live.tick()
+
+    def run_until_said(self, words: str) -> None:
+        self.live.run(lambda: any(words in text for text in self.live.said))
+
+    def set(self, **pairs: str) -> None:
+        lines = "".join(f"{key}={value}\n" for key, value in pairs.items())
+        (self.state / "live.settings").write_text(lines, "utf-8")
+
+
+@pytest.fixture
+def session(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Session]:
+    """Open a set in Live, with the script that a user of the server installed."""
+
+    def open_set(of: Server = server, **preferences: Any) -> Session:
+        live = Live(**preferences)
+        live.song_core.values["file_path"] = str(tmp_path / "Song Project" / "Song.als")
+        folder = install("live", tmp_path / "User Library", of)
+        (of.state / "live.settings").unlink(missing_ok=True)
+        return Session(live, load_script(folder, live, monkeypatch), of.state)
+
+    return open_set
+
+
+def below(live: Live, source: str) -> list[str]:
+    """Return the tracks that are named after another."""
+    return [name for name in live.names if name.startswith(f"{source} – ")]  # noqa: RUF001
+
+
+# --- The model, and what the script may lean on
+
+
+@pytest.mark.parametrize("of", LomObject.__subclasses__(), ids=lambda of: of.__name__)
+def test_the_model_has_what_live_has(of: type[LomObject]) -> None:
+    members = {name for name in vars(of) if not name.startswith("_")} - {"stub", "core"}
+    assert members
+    for name in members:
+        theirs = definitions(of, name)
+        ours = vars(of)[name]
+        if isinstance(ours, property) or not callable(ours):
+            assert ast.unparse(theirs[0].decorator_list[0]) == "property"
+            assert not getattr(ours, "fset", None) or len(theirs) == 2
+        else:
+            arguments = theirs[0].args
+            most = ours.__code__.co_argcount
+            optional = len(ours.__defaults__ or ())
+            takes = len(arguments.posonlyargs) + len(arguments.args)
+            assert takes - len(arguments.defaults) <= most
+            assert most - optional <= takes
+
+
+@pytest.mark.parametrize("path", [*(PACKAGE / "live").glob("*.py")], ids=lambda path: path.stem)
+def test_the_script_needs_nothing_but_lives_python(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"), feature_version=(3, 11))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""] if not node.level else []
+        else:
+            continue
+        assert {name.split(".")[0] for name in names} <= {*sys.stdlib_module_names, "Live"}
+
+
+def test_the_model_refuses() -> None:
+    live = Live()
+    track = live.add_track("Song")
+    clip = live.song().tracks[0].clip_slots[0]
+    with pytest.raises(AssertionError, match="step to undo"):
+        clip.create_audio_clip("/nowhere.wav")
+    live.song().begin_undo_step()
+    with pytest.raises(RuntimeError, match="valid audio file"):
+        clip.create_audio_clip("/nowhere.wav")
+    with pytest.raises(TypeError, match="signature"):
+        live.song().tracks[0].name = 3
+    with pytest.raises(AttributeError, match="can't set"):
+        live.song().tracks[0].is_frozen = True
+    with pytest.raises(AssertionError, match="has no colour"):
+        _ = live.song().tracks[0].colour
+    track.is_gone = True
+    assert live.song().tracks[0] == None  # noqa: E711
+    live.is_notifying = True
+    with pytest.raises(RuntimeError, match="notifications"):
+        live.song().tempo = 90.0
+
+
+# --- Clips
+
+
+MARKERS = [(0.0, -1.0), (0.5, 0.3), (1.7, 3.1), (2.2, 3.9), (2.2 + 60 / 96 / 32, 3.9 + 1 / 32)]
+
+
+def add_clips(live: Live, song: Path) -> dict[str, Core]:
+    """Add a track each with a clip that plays a song in its own way."""
+    ways: dict[str, dict[str, Any]] = {
+        "as it is": {"warping": False},
+        "cropped": {"warping": False, "loop_start": 0.25, "loop_end": 1.125, "gain": 0.7},
+        "warped": {"warping": True, "loop_start": 0.5, "loop_end": 3.5},
+        "looped": {
+            "warping": True, "looping": True, "loop_start": 1.0, "loop_end": 2.5,
+            "start_marker": 0.25, "end_marker": 3.0, "beats": 7.3,
+        },
+        "behind its loop": {
+            "warping": True, "looping": True, "loop_start": 0.0, "loop_end": 1.0,
+            "start_marker": 1.5, "end_marker": 3.0, "beats": 1.25,
+        },
+    }  # fmt: skip
+    clips = {}
+    for number, (name, values) in enumerate(ways.items()):
+        track = live.add_track(name, is_part_of_selection=True)
+        track.values["mixer"].values["volume"].values["value"] = 0.5
+        clip = live.add_clip(track, song, 3.5 + number / 7, **values)
+        if values["warping"]:
+            clip.values |= {"markers": MARKERS, "warp_mode": 4, "pitch_coarse": -3}
+        clips[name] = clip
+    return clips
+
+
+@pytest.mark.parametrize(
+    ("units_a_second", "warps_new_clips"), [(1.0, True), (float(RATE_HZ), False)]
+)
+def test_stems_play_as_their_source(
+    units_a_second: float, warps_new_clips: bool, session: Any, song_path: Path
+) -> None:
+    live = session(units_a_second=units_a_second, warps_new_clips=warps_new_clips)
+    clips = add_clips(live.live, song_path)
+    live.type("!stems tracks", clips["looped"])
+    live.run_until_said("Stems are on")
+    assert live.boxes == []
+    assert live.names == [
+        name for source in clips for name in (source, *(labelled(source, stem) for stem in STEMS))
+    ]
+    for name, clip in clips.items():
+        stems = [live.track(labelled(name, stem)) for stem in STEMS]
+        beats = clip.values["start_time"] + np.arange(0, clip.values["end_time"], 1 / 4000)
+        stem_clips = [each for track in stems for each in track.values["clips"]]
+        mixture = heard([clip], beats)
+        assert level_db(heard(stem_clips, beats) - mixture, mixture) < -120, name
+        assert min(each.values["start_time"] for each in stem_clips) == clip.values["start_time"]
+        assert max(each.values["end_time"] for each in stem_clips) == pytest.approx(
+            clip.values["end_time"], abs=1e-9
+        )
+        assert [track.values["color"] for track in stems] == [
+            int(str(colour_of(stem))[1:], 16) for stem in STEMS
+        ]
+        assert {each.values["name"] for each in stem_clips} == {clip.values["name"]}
+        for value in ("warping", "pitch_coarse", "gain", "warp_mode"):
+            assert {each.values[value] for each in stem_clips} == {clip.values[value]}
+        assert {track.values["mixer"].values["volume"].values["value"] for track in stems} == {0.5}
+        assert clip.values["muted"]
+        assert not any(slot.values["clip"] for track in stems for slot in track.values["slots"])
+    assert len([step for step in live.undo_steps if "create_audio_track" in str(step)]) == 5
+
+
+def test_clips_of_the_session_stay_in_their_scene(session: Any, song_path: Path) -> None:
+    live = session(focused_view="Session")
+    track = live.add_track("Song")
+    how = {"warping": True, "looping": True, "loop_start": 1.0, "loop_end": 3.0, "launch_mode": 2}
+    clip = live.add_clip(track, song_path, 0, slot=3, **how)
+    clip.values |= {"markers": MARKERS, "start_marker": 0.5, "end_marker": 3.5, "legato": True}
+    live.type("!stems on vocals")
+    live.run_until_said("Stems are on")
+    assert live.names == ["Song", labelled("Song", "vocals")]
+    (made,) = (
+        s for s in live.track(labelled("Song", "vocals")).values["slots"] if s.values["clip"]
+    )
+    assert live.track(labelled("Song", "vocals")).values["slots"].index(made) == 3
+    values = made.values["clip"].values
+    for name in (*how, "start_marker", "end_marker", "legato"):
+        assert values[name] == clip.values[name], name
+    np.testing.assert_allclose(values["markers"][: len(MARKERS)], MARKERS, atol=1e-9)
+    assert not clip.values["muted"]
+    assert live.song_core.values["view"].values["clip"] is clip
+
+
+def test_an_earlier_run_is_left_alone_and_its_free_tracks_are_used(
+    session: Any, song_path: Path
+) -> None:
+    live = session()
+    track = live.add_track("Song", is_part_of_selection=True)
+    live.add_clip(track, song_path, 0, warping=False)
+    live.type("!stems tracks vocals")
+    live.run_until_said("Stems are on")
+    for core in live.song_core.values["tracks"]:
+        core.values["is_part_of_selection"] = True
+    live.add_clip(track, song_path, 16, warping=False)
+    live.said.clear()
+    live.type("!stems")  # as last time
+    live.run_until_said("Stems are on")
+    assert live.names == ["Song", labelled("Song", "vocals")]
+    for core in live.song_core.values["tracks"]:
+        assert [clip.values["start_time"] for clip in core.values["clips"]] == [0, 16]
+
+
+def test_all_but_one_stem_and_what_was_wished_for_is_kept(session: Any, song_path: Path) -> None:
+    live = session()
+    track = live.add_track('<b>"Song"</b>\'s %s 🎸')
+    clip = live.add_clip(track, song_path, 0, warping=False)
+    name = clip.values["name"] = "a\tclip; with=all, <of> 'it' 🎸"
+    live.type("!stems -vocals")
+    live.run_until_said("Stems are on")
+    assert clip.values["name"] == name
+    (made,) = below(live.live, track.values["name"])
+    assert made == labelled(track.values["name"], "no vocals")
+    live.said.clear()
+    live.type("!stems")
+    live.run_until_said("Stems are on")
+    assert below(live.live, track.values["name"]) == [made, made]
+    live.said.clear()
+    live.type("!stems all")
+    live.run_until_said("Stems are on")
+    assert len(below(live.live, track.values["name"])) == 4
+    assert live.boxes == []
+
+
+def test_a_frozen_track_is_muted_as_its_clips_are_not_to_change(
+    session: Any, song_path: Path
+) -> None:
+    live = session()
+    track = live.add_track("Song", is_part_of_selection=True)
+    clip = live.add_clip(track, song_path, 0, warping=True)
+    track.values["is_frozen"] = True
+    live.set(clips="tracks")
+    press(live)
+    live.run_until_said("Stems are on")
+    assert track.values["mute"]
+    assert not clip.values["muted"]
+    assert "'Song' is switched off" in live.said[-1]
+
+
+def press(live: Session, kind: int = NOTE, number: int = 60) -> None:
+    pairs = (live.state / "live.settings").read_text("utf-8")
+    (live.state / "live.settings").write_text(f"{pairs}button=note 60\n", "utf-8")
+    live.script.build_midi_map(1)
+    live.script.receive_midi((kind | 5, number, 100))
+    live.script.receive_midi((0x80, number, 0))
+
+
+def test_a_button_begins_and_calls_off(session: Any, long_song_path: Path) -> None:
+    live = session()
+    live.set(stems="vocals")
+    clip = live.add_clip(live.add_track("Song"), long_song_path, 0, warping=False)
+    press(live, number=61)
+    press(live, kind=0xB0)
+    live.tick()
+    assert live.said == []
+    press(live)
+    assert set(live.mapped) == {(NOTE, 60)}
+    live.run(lambda: any("%" in text for text in live.said))
+    press(live)
+    live.tick()
+    assert live.said[-1] == "Stemtool: Called off."
+    assert live.names == ["Song"]
+    assert not clip.values["muted"]
+    assert live.boxes == []
+    folder = Path(live.song_core.values["file_path"]).parent
+    live.run(lambda: not [*folder.rglob("*.wav")] and "cancelled" in status_of(folder))
+
+
+def status_of(folder: Path) -> str:
+    (status,) = folder.rglob("status")
+    return status.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("takes_into_groups", "boxes"),
+    [(True, []), (False, ["'Song – vocals' is below the group of its source: move it there."])],  # noqa: RUF001
+)
+def test_tracks_in_a_group(
+    takes_into_groups: bool, boxes: list[str], session: Any, song_path: Path
+) -> None:
+    live = session(takes_into_groups=takes_into_groups)
+    group = live.add_track("Group", has_audio_input=False)
+    track = live.add_track("Song", group=group)
+    live.add_clip(track, song_path, 0, warping=True)
+    live.type("!stems vocals")
+    live.run_until_said("Stems are on")
+    assert live.boxes == boxes
+    made = live.track(labelled("Song", "vocals"))
+    assert (made.values["group"] is group) == takes_into_groups
+
+
+def test_a_set_that_is_full(session: Any, song_path: Path) -> None:
+    live = session(most_tracks=2)
+    clip = live.add_clip(live.add_track("Song"), song_path, 0, warping=True)
+    live.type("!stems")
+    live.run(lambda: bool(live.boxes))
+    assert "Live takes no more tracks here" in live.boxes[0]
+    assert labelled("Song", "accompaniment") in live.boxes[0]
+    assert not clip.values["muted"]
+
+
+# --- What goes wrong
+
+
+def spoil(live: Session, song: Path, tmp_path: Path) -> dict[str, Callable[[], Core]]:
+    """Return ways to show a clip that cannot be separated."""
+    audio, midi = live.add_track("Audio"), live.add_track("Keys", is_audio=False)
+    gone = tmp_path / "gone.wav"
+    return {
+        "is a MIDI clip": lambda: live.add_clip(midi, None, 0),
+        "is being recorded": lambda: live.add_clip(audio, song, 0, is_recording=True),
+        "is missing": lambda: live.add_clip(audio, gone, 0),
+    }
+
+
+@pytest.mark.parametrize("sentence", ["is a MIDI clip", "is being recorded", "is missing"])
+def test_clips_that_cannot_be_separated(
+    sentence: str, session: Any, song_path: Path, tmp_path: Path
+) -> None:
+    live = session()
+    clip = spoil(live, song_path, tmp_path)[sentence]()
+    live.type("!stems")
+    (box,) = live.boxes
+    assert sentence in box
+    assert clip.values["name"] in box
+    assert live.script is not None
+    assert "!stems" not in clip.values["name"]
+
+
+def test_what_makes_no_sense_is_said_once(session: Any, song_path: Path) -> None:
+    live = session()
+    press_with_nothing = live.state / "live.settings"
+    press_with_nothing.write_text("button=cc 7\n", "utf-8")
+    live.script.receive_midi((0xB0, 7, 127))
+    assert "Click an audio clip" in live.boxes[0]
+    live.add_clip(live.add_track("Song"), song_path, 0, warping=True)
+    live.type("!stems vocals -vocals")
+    assert "stems to make and stems to take away" in live.boxes[1]
+    live.type("!stems tracks")
+    assert "The selected tracks have no audio clips here" in live.boxes[2]
+    live.type("!stems ?")
+    assert "spleeter-2stems" in live.boxes[3]
+    for _ in range(5):
+        live.tick()
+    assert len(live.boxes) == 4
+    live.set(dialogs="no")
+    live.type("!stems vocals -")
+    assert len(live.boxes) == 4
+    assert "choose one" in live.said[-1]
+
+
+def test_twenty_failures_are_one_box(session: Any, song_path: Path, tmp_path: Path) -> None:
+    live = session()
+    track = live.add_track("Song", is_part_of_selection=True)
+    for number in range(20):
+        path = tmp_path / f"{number}.wav"
+        path.write_bytes(song_path.read_bytes())
+        live.add_clip(track, path, 8 * number, warping=False)
+    live.type("!stems tracks brass")
+    live.run(lambda: bool(live.boxes))
+    live.tick()
+    (box,) = live.boxes
+    assert "'0' and 19 more were not separated: " in box
+    assert "brass" in box
+    assert len(box) < 400
+    assert live.names == ["Song"]
+
+
+def test_live_goes_on_while_a_box_is_shown_and_after_an_error(
+    session: Any, song_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = session()
+    clip = live.add_clip(live.add_track("Song"), song_path, 0, is_recording=True)
+    live.live.while_boxed = live.tick
+    live.type("!stems")
+    assert len(live.boxes) == 1
+    clip.values["name"] = None
+    live.tick()
+    live.tick()
+    assert len([line for line in live.logged if "TypeError" in line]) == 1
+    clip.values |= {"name": "Song", "is_recording": False}
+    live.type("!stems vocals")
+    live.run_until_said("Stems are on")
+    live.script.disconnect()
+    assert not live.timers[0].running
