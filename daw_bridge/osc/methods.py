@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
-import msgspec
 import structlog
 
 from daw_bridge.bounds import (
-    MAX_NAME_LENGTH,
-    MAX_NAMES,
     MAX_OPTIONS_LENGTH,
     MAX_TEXT_LENGTH,
 )
@@ -30,7 +27,6 @@ from daw_bridge.errors import (
 from daw_bridge.jobs.choosing import choose_model
 from daw_bridge.jobs.requests import SeparateChoices
 from daw_bridge.library.catalogue import load_published
-from daw_bridge.library.costs import Conditions
 from daw_bridge.library.models import load_manifests
 from daw_bridge.library.places import find_presets, read_summary
 from daw_bridge.osc.addresses import (
@@ -56,11 +52,12 @@ from daw_bridge.osc.addresses import (
 from daw_bridge.osc.audience import announce
 from daw_bridge.osc.tokens import HELLO_FIRST, Token
 from daw_bridge.osc.transfer import TRANSFER_PREFIX, open_outgoing
-from daw_bridge.printing import CONTROLS, is_printable
+from daw_bridge.printing import is_printable
+from daw_bridge.serving.intake import check_count, check_id, check_length, check_words
 from daw_bridge.serving.store import Record
 from daw_bridge.serving.uploads import Upload
 from daw_bridge.weights.obtaining import locate_model
-from daw_bridge.workers.task import KINDS, Task
+from daw_bridge.workers.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -73,13 +70,13 @@ if TYPE_CHECKING:
     from daw_bridge.osc.settings import ServerSettings
     from daw_bridge.serving.dispatcher import Dispatcher
     from daw_bridge.serving.folders import Folders
+    from daw_bridge.serving.intake import Intake
     from daw_bridge.serving.uploads import Uploads
 
 FEATURES = ":udp:tcp:cancel:progress:transfer:"
 
 _LISTED = 100
 _SECONDS_LISTS_ARE_KEPT = 2.0
-_ID = re.compile(rf"[^{CONTROLS}/]{{1,128}}")
 _ADDRESS = re.compile(r"(?!/stems/)/[!-~]{1,255}")
 
 
@@ -96,6 +93,7 @@ class Methods:
         dispatcher: has the jobs run.
         audience: who hears of them.
         datagrams: reaches UDP ports.
+        intake: takes jobs in.
 
     Attributes:
         release: the version of the server.
@@ -110,6 +108,7 @@ class Methods:
         dispatcher: Dispatcher,
         audience: Audience,
         datagrams: Datagrams,
+        intake: Intake,
     ) -> None:
         self._settings = settings
         self._folders = folders
@@ -117,7 +116,7 @@ class Methods:
         self._dispatcher = dispatcher
         self._audience = audience
         self._datagrams = datagrams
-        self._conditions = Conditions(settings.provider, settings.threads, settings.precision)
+        self._intake = intake
         self._token = Token(settings.token)
         self._models_listed = _Listing(partial(_read_models, settings.models[0]))
         self._presets_listed = _Listing(_read_presets)
@@ -162,7 +161,7 @@ class Methods:
         if not self._token.is_said_in(token):
             return self._turn_away(peer, token)
         peer.is_authorised = peer.has_said_hello = True
-        peer.name = _check_id("A client's name", client) if client else peer.name
+        peer.name = check_id("A client's name", client) if client else peer.name
         if url:
             peer.divert(self._datagrams.diverted(peer, url))
         peer.reply(HELLO, self.release, MAJOR, MINOR, FEATURES)
@@ -184,10 +183,8 @@ class Methods:
 
     async def _submit(self, kind: str, peer: Peer, *arguments: Any) -> None:
         job, model, folder, start, length, options, *paths = arguments
-        _check_id("A job's name", job)
-        _check_length("A model's name", model, MAX_NAME_LENGTH)
-        for path in (folder, *paths):
-            _check_length("A path", path, MAX_TEXT_LENGTH)
+        check_id("A job's name", job)
+        check_words(model, [folder, *paths])
         said = _parse_options(options)
         destination = _Destination.take(said, peer, self._datagrams)
         task = Task(
@@ -209,30 +206,10 @@ class Methods:
 
     async def _queue(self, record: Record, peer: Peer) -> None:
         """Queue a job, or find it where it was asked for before."""
-        sources = await asyncio.to_thread(self._locate_all, record.task.sources)
-        model = await self._model(record.task)
-        record.task = msgspec.structs.replace(record.task, sources=sources, model=model)
-        record = await self._dispatcher.accept(record)
+        record = await self._intake.take(record, self._locate)
         self._audience.admit(record, peer)
         peer.reply(JOBS[record.task.kind], record.task.job, record.state)
         announce(record, peer)
-
-    async def _model(self, task: Task) -> str:
-        """Return the model of a task: as named, by its quality, or the default.
-
-        A job that is asked for again keeps the model that was chosen for it.
-        """
-        wishes = await asyncio.to_thread(KINDS[task.kind].wishes, task)
-        if not wishes:
-            return task.model or self._settings.models[0]
-        if task.model:
-            raise OptionError(f"{task.model} is a model; quality is in place of one.")
-        known = self._dispatcher.find(task.job)
-        if known and known.task.options == task.options:
-            return known.task.model
-        choice = await asyncio.to_thread(choose_model, wishes, self._conditions)
-        log.info("chosen", job=task.job, model=choice.model.name, reason=str(choice))
-        return choice.model.name
 
     async def _choose(self, peer: Peer, quality: str, stems: str, options: str = "") -> None:
         said = {**_parse_options(options), "quality": quality, "stems": stems}
@@ -240,7 +217,7 @@ class Methods:
         wishes = choices.wishes(choices.stems)
         if not wishes:
             raise OptionError("A model is chosen by a quality: fast, good or best.")
-        choice = await asyncio.to_thread(choose_model, wishes, self._conditions)
+        choice = await asyncio.to_thread(choose_model, wishes, self._settings.conditions)
         model = choice.model
         speed = 1 / model.cost if model.cost else 0.0
         peer.reply(
@@ -275,7 +252,7 @@ class Methods:
         peer.tell(SYNCED, number)
 
     async def _put(self, peer: Peer, transfer: str, name: str, size: int, sha256: str) -> None:
-        _check_id("A transfer's name", transfer)
+        check_id("A transfer's name", transfer)
         upload = Upload(transfer, name, size, sha256)
         received = await asyncio.to_thread(self._uploads.put, upload, peer.host)
         peer.reply(PUT, transfer, received)
@@ -314,9 +291,6 @@ class Methods:
         if record is None:
             raise UnknownJobError(f"There is no job {job}.")
         return record
-
-    def _locate_all(self, paths: Sequence[str]) -> tuple[str, ...]:
-        return tuple(self._locate(path) for path in paths)
 
     def _locate(self, path: str) -> str:
         """Return the real path of a source, which may be an upload."""
@@ -391,17 +365,16 @@ class _Destination(NamedTuple):
         address, _, text = on_done.partition(" ")
         if not _ADDRESS.fullmatch(address) or not is_printable(text):
             raise OptionError("on_done is an address of yours, a space, and a printable string.")
-        _check_length("The string of on_done", text, MAX_TEXT_LENGTH)
+        check_length("The string of on_done", text, MAX_TEXT_LENGTH)
         return cls(peer, (address, text))
 
 
 def _parse_options(text: str) -> dict[str, str]:
     """Read ``key=value;key=value``; in values, %XX stands for a byte of UTF-8, as in URLs."""
-    _check_length("The options", text, MAX_OPTIONS_LENGTH)
+    check_length("The options", text, MAX_OPTIONS_LENGTH)
     options = {}
     pairs = list(filter(None, text.split(";")))
-    if len(pairs) > MAX_NAMES:
-        raise OptionError(f"A request has at most {MAX_NAMES} options.")
+    check_count(pairs)
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
@@ -413,14 +386,3 @@ def _parse_options(text: str) -> dict[str, str]:
         if "\0" in said:
             raise OptionError(f"'{value:.40}' has a %00, which no option takes.")
     return options
-
-
-def _check_id(what: str, name: str) -> str:
-    if not _ID.fullmatch(name):
-        raise OptionError(f"{what} is 1 to 128 printable characters without '/'.")
-    return name
-
-
-def _check_length(what: str, text: str, limit: int) -> None:
-    if len(text) > limit:
-        raise OptionError(f"{what} has at most {limit} characters, not {len(text)}.")

@@ -22,6 +22,8 @@ from daw_bridge.serving.dispatcher import Dispatcher
 from daw_bridge.serving.folders import Folders
 from daw_bridge.serving.housekeeping import keep_house
 from daw_bridge.serving.idleness import Idleness
+from daw_bridge.serving.inbox import Inbox
+from daw_bridge.serving.intake import Intake
 from daw_bridge.serving.lanes import make_lanes
 from daw_bridge.serving.store import Store
 from daw_bridge.serving.uploads import Uploads
@@ -122,6 +124,7 @@ class Server:
             limits=settings.limits,
             listener=self._audience,
         )
+        intake = Intake(self._dispatcher, settings.models[0], settings.conditions)
         self._methods = Methods(
             settings,
             folders=folders,
@@ -129,15 +132,18 @@ class Server:
             dispatcher=self._dispatcher,
             audience=self._audience,
             datagrams=self._datagrams,
+            intake=intake,
         )
         days = settings.limits.keep_days
         self._keep_house = partial(keep_house, store, folders, uploads, days=days)
         self._describe = partial(describe_server, settings, folders)
         self._idleness = Idleness(self._dispatcher)
         self._reception = Reception(self._methods, self._idleness)
+        self._inbox = Inbox(folders, self._dispatcher, intake, self._idleness)
         self._sockets = ExitStack()
         self._port = 0
         self._announcing: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Load the models, open the port, take up old jobs, say where; return the port.
@@ -150,6 +156,7 @@ class Server:
         self._port = await self._listen()
         self._housekeeping = asyncio.create_task(self._keep_house())
         self._dispatcher.recover()
+        self._watching = asyncio.create_task(self._inbox.watch())
         describe = partial(self._describe, self._port)
         write_announcement(self._settings.state, describe())
         self._announcing = asyncio.create_task(announce(self._settings.state, describe))
@@ -157,6 +164,8 @@ class Server:
 
     async def close(self, *, finish: bool) -> None:
         """Finish or park the work, and close everything."""
+        if self._watching:
+            self._watching.cancel()
         await self._dispatcher.close(finish=finish)
         self._sockets.close()
         await asyncio.gather(*(lane.worker.kill() for lane in self._lanes))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
-
-import structlog
 
 from daw_bridge.errors import OptionError
 from daw_bridge.library.places import DEFAULT_MODEL, state_folder
 from daw_bridge.serving.limits import Limits
 
 if TYPE_CHECKING:
+    from daw_bridge.library.costs import Conditions
     from daw_bridge.separation.providers import Precision, Provider
 
 OnExit: TypeAlias = Literal["finish", "stop"]
@@ -29,7 +29,7 @@ ROOTS_FILE = "roots"
 """In the state folder; folders that clients may use besides the user's home, a line each."""
 _MIN_TOKEN_LENGTH = 16
 
-log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 class Whereabouts(NamedTuple):
@@ -108,6 +108,13 @@ class ServerSettings:
             raise OptionError(f"A token is at least {_MIN_TOKEN_LENGTH} characters long.")
 
     @property
+    def conditions(self) -> Conditions:
+        """On what models run."""
+        from daw_bridge.library.costs import Conditions  # keeps --help quick
+
+        return Conditions(self.provider, self.threads, self.precision)
+
+    @property
     def shared(self) -> tuple[Path, ...]:
         """The folders that clients may name files in."""
         return self.roots or (Path.home(), *_listed_roots(self.state))
@@ -124,7 +131,7 @@ def _listed_roots(state: Path) -> list[Path]:
     listed = [Path(line.strip()) for line in lines if line.strip()]
     for root in listed:
         if not root.is_dir():
-            log.warning("root left out", folder=str(root), reason="it is no folder", of=ROOTS_FILE)
+            _log.warning("%s is no folder; clients cannot use it.", root)
     return [root for root in listed if root.is_dir()]
 
 

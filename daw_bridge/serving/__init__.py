@@ -1,5 +1,6 @@
 """The life of jobs, whoever asks for them and however they ask.
 
+intake        words become jobs                             inbox    asked for by files
 dispatcher    taken in, queued, run, retried, reported     queue    whose turn it is
 lanes         the workers and what each is doing            status   as a file, for scripts
 store         on disk, so that none is lost                 uploads  audio that clients send

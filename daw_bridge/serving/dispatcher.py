@@ -105,6 +105,11 @@ class Dispatcher:
         self._intake = asyncio.Lock()
         self._is_open = True
 
+    @property
+    def is_open(self) -> bool:
+        """Whether jobs are taken in."""
+        return self._is_open
+
     def progress(self, record: Record) -> float:
         """Return how much of a job is done, 0 … 1."""
         return 1.0 if record.state == "done" else self._progress.get(record.task.job, 0.0)

@@ -56,4 +56,4 @@ class Folders:
         Raises:
             ConfinementError: it leads out of the roots, or nowhere.
         """
-        return confine(path, self.roots)
+        return confine(path, self.roots, named=self.shared)

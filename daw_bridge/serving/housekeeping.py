@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from daw_bridge.serving.inbox import forget_old
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
@@ -41,6 +43,7 @@ async def prune(store: Store, folders: Folders, uploads: Uploads, seconds: float
     await asyncio.to_thread(uploads.prune, seconds, needed=needed)
     await asyncio.to_thread(_remove_old, folders.results, seconds, kept=results)
     await asyncio.to_thread(_remove_old, folders.locks, seconds)
+    await asyncio.to_thread(forget_old, folders.inbox, seconds)
 
 
 def _remove_old(home: Path, seconds: float, *, kept: Collection[Path] = ()) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from daw_bridge.files.atomic import remove_parts
 from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.serving.codes import code_of
-from daw_bridge.workers.notes import STATUS_NAME, read_note, write_note
+from daw_bridge.workers.notes import OUTCOME_NAME, STATUS_NAME, read_note, write_note
 
 if TYPE_CHECKING:
     from daw_bridge.errors import DawBridgeError
@@ -41,6 +41,30 @@ def write_status(record: Record, reach: Reach, progress: float = 0.0) -> None:
     if record.code:
         lines += _describe(record.code, record.message)
     _write(Path(record.task.folder) / STATUS_NAME, lines, reach)
+
+
+def forget_status(folder: Path, beginning: str, reach: Reach) -> None:
+    """Remove a folder that a job was given, with what it wrote there, unless more is in it.
+
+    Args:
+        folder: where the job wrote.
+        beginning: of its name; the folder of another stays.
+        reach: where it may be.
+
+    Raises:
+        OSError: it is no folder, or cannot be removed.
+    """
+    told = dict(line.split("=", 1) for line in _read(folder / STATUS_NAME, reach))
+    if not told.get("job", "").startswith(beginning):
+        return
+    stems = [Path(path) for key, path in told.items() if key.startswith("stem:")]
+    with reach.folder(folder) as opened:
+        for name in (*(path.name for path in stems if path.parent == folder), OUTCOME_NAME):
+            opened.remove(name)
+        if opened.names() == [STATUS_NAME]:
+            opened.remove(STATUS_NAME)
+    with reach.folder(folder.parent) as above, suppress(OSError):
+        above.remove_folder(folder.name)
 
 
 def note_failure(folder: Path, job: str, error: DawBridgeError) -> None:

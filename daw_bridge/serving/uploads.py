@@ -322,7 +322,7 @@ def _storing(upload: Upload) -> Iterator[None]:
 
 
 def _check(upload: Upload) -> None:
-    if not _is_plain(upload.name):
+    if not is_plain_name(upload.name):
         raise OptionError(
             f"The name of a transfer's file is a plain file name of up to {_MAX_NAME_BYTES} bytes,"
             " which every system can have."
@@ -333,7 +333,7 @@ def _check(upload: Upload) -> None:
         raise OptionError("A transfer has at least one byte.")
 
 
-def _is_plain(name: str) -> bool:
+def is_plain_name(name: str) -> bool:
     """Tell whether a name is that of one file, whatever the system, and reads as what it is."""
     folded = unicodedata.normalize("NFKC", name).casefold()  # as file systems fold names
     return bool(

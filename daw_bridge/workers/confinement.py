@@ -63,19 +63,27 @@ def confined_job(task: Task, roots: Sequence[Path]) -> Job:
     return job
 
 
-def confine(path: Path, roots: Sequence[Path]) -> Path:
+def confine(path: Path, roots: Sequence[Path], *, named: Sequence[Path] = ()) -> Path:
     """Return a path with all links followed.
+
+    Args:
+        path: what a client named.
+        roots: the folders that it may use, links followed.
+        named: those of them that the error names; empty: all.
 
     Raises:
         ConfinementError: it then leads out of the roots, or nowhere.
     """
+    if not path.is_absolute():
+        raise ConfinementError(f"{path} is no absolute path, which a server needs.")
     try:
         resolved = path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise ConfinementError(f"{path} leads nowhere: {error}.") from error
-    if not path.is_absolute() or not any(resolved.is_relative_to(root) for root in roots):
+    if not any(resolved.is_relative_to(root) for root in roots):
         raise ConfinementError(
-            f"{path} is not in a folder that clients may use; stemtool serve --root DIR adds one."
+            f"{path} is not below a folder that this server may use:"
+            f" {', '.join(map(str, named or roots))}; start it with --root to add another."
         )
     return resolved
 

@@ -33,14 +33,15 @@ def facts(state: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def command(state: Path, *options: object) -> list[object]:
-    return ["serve", "--on-demand", "--state", state, "--provider", "cpu", "--jobs", 1, *options]
+def command(state: Path, *options: object) -> list[str]:
+    said = ["serve", "--on-demand", "--state", state, "--provider", "cpu", "--jobs", 1, *options]
+    return list(map(str, said))
 
 
 def test_two_at_once_start_one_which_leaves_by_itself(
     state: Path, clip: Path, tmp_path: Path
 ) -> None:
-    asked = [STEMTOOL, *map(str, command(state, "--root", tmp_path, "--idle-minutes", 0.1))]
+    asked = [str(STEMTOOL), *command(state, "--root", tmp_path, "--idle-minutes", 0.1)]
     both = [subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
