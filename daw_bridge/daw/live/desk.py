@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import Live
 
+from .errors import WishError
 from .pairs import read_pairs, write_pairs
 from .run import Run, one_undo_step, quoted
 from .selection import selected_parts
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from .places import Places
 
 SAID_AGAIN_LOOKS = 10
-MOST_SENTENCES = 8
+CALLED_OFF = "Called off."
+NO_OFFERS = "stemtool was not started yet, so it is not known what models there are."
 
 
 class Instance(Protocol):
@@ -51,7 +53,6 @@ class Desk:
         self._runs: list[Run] = []
         self._said = ""
         self._looks_since_said = 0
-        self._caller = ""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -77,8 +78,7 @@ class Desk:
     def refuse(self, sentence: str) -> None:
         """Say that something cannot be done."""
         self._say(sentence)
-        self._answer("failed", sentence)
-        self._show([sentence])
+        self._show(sentence)
 
     def _read_typed(self) -> None:
         song = self._instance.song()
@@ -91,36 +91,49 @@ class Desk:
 
     def _read_request(self) -> None:
         request = read_pairs(self._places.request)
-        if request.get("end"):
-            self._places.request.unlink(missing_ok=True)
-            self._caller = request.get("id", "")
-            self._answer("running", "")
-            self._obey(request.get("verb", ""), request.get("words", ""))
+        if not request.get("end"):
+            return
+        self._places.request.unlink(missing_ok=True)
+        caller = request.get("id", "")
+        try:
+            self._obey(request.get("verb", ""), request.get("words", ""), caller)
+        except WishError as error:
+            self._answer(caller, "failed", str(error))
+            raise
 
-    def _obey(self, verb: str, words: str) -> None:
+    def _obey(self, verb: str, words: str, caller: str = "") -> None:
         if verb == "stop":
-            for run in self._runs:
-                run.cancel()
-            self._say("Called off.")
+            self._call_off()
+            self._answer(caller, "done", CALLED_OFF)
         elif words.strip() == "?":
-            self._show([self._server.offers() or "stemtool was not started yet: separate a clip."])
+            self._show(self._server.offers() or NO_OFFERS)
         else:
             wish = Wish.of(self.settings).changed_by(words)
             write_pairs(self._places.settings, {**self.settings, **wish.pairs()})
-            self._begin(wish)
+            self._begin(wish, caller)
 
-    def _begin(self, wish: Wish) -> None:
+    def _call_off(self) -> None:
+        for run in self._runs:
+            run.cancel()
+            self._answer(run.caller, "failed", CALLED_OFF)
+        self._runs.clear()
+        self._say(CALLED_OFF)
+
+    def _begin(self, wish: Wish, caller: str) -> None:
         view = Live.Application.get_application().view
+        song = self._instance.song()
         parts, problems = selected_parts(
-            self._instance.song(),
+            song,
             in_session=view.focused_document_view == "Session",
             whole_tracks=wish.clips == "tracks",
         )
+        if not parts:
+            raise WishError(" ".join(problems))
+        run = Run(self._server, wish, parts, self._places.stems(song))
+        run.caller = caller
+        self._runs.append(run)
         if problems:
             self.refuse(" ".join(problems))
-        if parts:
-            folder = self._places.stems(self._instance.song())
-            self._runs.append(Run(self._server, wish, parts, folder))
 
     def _say_progress(self) -> None:
         run = self._runs[0]
@@ -128,16 +141,17 @@ class Desk:
             self._say("Starting stemtool …")
         else:
             self._say(f"{run.title}: {run.progress:.0%} separated")
-        self._answer("running", self._said, progress=run.progress)
+        for each in self._runs:
+            self._answer(each.caller, "running", self._said, progress=each.progress)
 
     def _report(self, run: Run) -> None:
         if run.problems:
-            self.refuse(" ".join(run.problems))
+            self.refuse("\n".join(run.problems))
         if run.placed:
             off = f"; {quoted(run.silenced)} is switched off" if run.silenced else ""
             self._say(f"Stems are on {quoted(run.placed)}{off}.")
-        if not run.problems:
-            self._answer("done", self._said)
+        told = [*run.problems, *([self._said] if run.placed else [])]
+        self._answer(run.caller, "failed" if run.problems else "done", " ".join(told))
 
     def _say(self, text: str) -> None:
         """Show a text at the bottom of Live, and again before it goes."""
@@ -147,17 +161,16 @@ class Desk:
             self._looks_since_said = 0
         self._said = text
 
-    def _show(self, sentences: list[str]) -> None:
-        """Show sentences in a box, unless the user wants none, and log them."""
-        text = "\n".join(sentences)
+    def _show(self, text: str) -> None:
+        """Show a text in a box, unless the user wants none, and log it."""
         self._instance.log_message(f"Stemtool: {text}")
         if self.settings.get("dialogs") != "no":
             Live.Application.get_application().show_on_the_fly_message(text)
 
-    def _answer(self, state: str, message: str, *, progress: float = 0.0) -> None:
+    def _answer(self, caller: str, state: str, message: str, *, progress: float = 1.0) -> None:
         """Tell the shell that asked, if one did."""
-        if self._caller:
-            pairs = {"id": self._caller, "state": state, "progress": f"{progress:.3f}"}
-            write_pairs(self._places.answer, {**pairs, "message": " ".join(message.split())})
-        if state != "running":
-            self._caller = ""
+        if caller.isalnum():
+            pairs = {"state": state, "progress": f"{progress:.3f}"}
+            write_pairs(
+                self._places.answer(caller), {**pairs, "message": " ".join(message.split())}
+            )

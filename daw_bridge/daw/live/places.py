@@ -42,10 +42,9 @@ class Places:
         """What a shell wishes for."""
         return self.state / "live.request"
 
-    @property
-    def answer(self) -> Path:
-        """How that is getting on."""
-        return self.state / "live.status"
+    def answer(self, caller: str) -> Path:
+        """Return where a shell reads how that is getting on."""
+        return self.state / f"live.{caller}.status"
 
     def stems(self, song: Song) -> Path:
         """Return the folder for stems: a Live Set's own, or the User Library's if it has none."""

@@ -31,11 +31,13 @@ class Run:
     Attributes:
         placed: the names of tracks that stems came to.
         silenced: the names of clips that were switched off.
+        caller: who asked from a shell; empty if nobody did.
     """
 
     def __init__(self, server: Server, wish: Wish, parts: Sequence[Part], folder: Path) -> None:
         self.placed: list[str] = []
         self.silenced: list[str] = []
+        self.caller = ""
         self._server = server
         self._wish = wish
         self._parts = list(parts)
