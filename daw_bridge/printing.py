@@ -18,6 +18,7 @@ CONTROLS = (
 """The characters that do something other than being seen, as a regular expression's class."""
 
 _CONTROL = re.compile(f"[{CONTROLS}]")
+_UNFIT_FOR_XML = re.compile(rf"[{CONTROLS}\ud800-\udfff\ufffe\uffff]")
 
 
 def printable(text: str) -> str:
@@ -26,6 +27,11 @@ def printable(text: str) -> str:
     What a name has beyond Unicode stays; to print it is up to the stream.
     """
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def plain(text: str) -> str:
+    """Return text on one line, of characters that can be seen and that XML allows."""
+    return _UNFIT_FOR_XML.sub(" ", text)
 
 
 def is_printable(text: str) -> bool:

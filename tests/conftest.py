@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from daw_bridge.conversion.family import ImportWishes
     from daw_bridge.library.manifest import NetworkModel
 
-SONGS = Path(__file__).parent / "audio"
+TESTS = Path(__file__).parent
+SONGS = TESTS / "audio"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, and all that start DAWs, which see each other."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            file = item.path.relative_to(TESTS)
+            group = file.parts[0] if file.parts[0] == "daw" else str(file)
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

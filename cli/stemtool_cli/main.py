@@ -19,6 +19,7 @@ from stemtool_cli.evaluate import evaluate
 from stemtool_cli.info import info
 from stemtool_cli.models import models
 from stemtool_cli.presets import presets
+from stemtool_cli.project import project
 from stemtool_cli.remix import remix
 from stemtool_cli.remote import send, status
 from stemtool_cli.separate import separate
@@ -52,6 +53,7 @@ def stemtool() -> None:
       stemtool separate *.mp3 -o stems --stems vocals --format flac
       stemtool remix song.flac -o karaoke.flac --preset karaoke
       stemtool upmix song.flac -o song-5.1.wav
+      stemtool project stems/song --to dawproject   stems on tracks of a project that DAWs open
       stemtool info film.mkv                        what is read of a file: tracks, length, damage
       stemtool daw install ardour                   stems on tracks, at the press of a key
       stemtool serve                                what DAWs and other programs talk to
@@ -61,8 +63,8 @@ def stemtool() -> None:
 
 
 for command in (
-    separate, remix, upmix, info, serve, send, status, daw, presets, models, train, evaluate,
-    cache, doctor,
+    separate, remix, upmix, project, info, serve, send, status, daw, presets, models, train,
+    evaluate, cache, doctor,
 ):  # fmt: skip
     stemtool.add_command(command)
 

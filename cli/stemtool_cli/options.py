@@ -407,7 +407,7 @@ def describe_files(result: Result, origin: str) -> list[str]:
     seconds = result.frames / result.sample_rate_hz
     return [
         f"{result.source}",
-        *(f"  {name:<14} {path}" for name, path in result.outputs.items()),
+        *(f"  {name:<14} {path}" for name, path in (result.outputs | result.projects).items()),
         f"  {seconds:.1f} s of audio, {result.frames} frames, in {result.elapsed_s:.1f} s:"
         f" {result.times_real_time:.0f} x real time{origin} {result.provider}"
         f"{' in int8' if result.precision == 'int8' else ''}",

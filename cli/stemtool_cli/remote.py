@@ -15,6 +15,7 @@ import click
 from daw_bridge.errors import DawBridgeError, OptionError, ServerError
 from daw_bridge.files.containers import CONTAINERS
 from daw_bridge.osc.settings import DEFAULT_HOST, is_loopback
+from daw_bridge.projects.formats import FORMATS
 from daw_bridge.serving.status import note_failure
 from stemtool_cli.options import (
     AudioPath,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from daw_bridge.jobs.requests import Excerpt
     from daw_bridge.osc.client import Client, JobStatus
 
+_ENDINGS = tuple(each.ending for each in FORMATS.values())
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
@@ -299,10 +301,11 @@ def _check_fetched(fetched: dict[str, Path]) -> None:
     taken: set[str] = set()
     for stem, path in fetched.items():
         name = path.name
-        if name.startswith(".") or path.suffix[1:].lower() not in CONTAINERS or name in taken:
+        is_known = path.suffix[1:].lower() in CONTAINERS or name.lower().endswith(_ENDINGS)
+        if name.startswith(".") or not is_known or name in taken:
             raise ServerError(
                 f"The server calls the file of stem {stem} '{name}', which is not the name of an"
-                " audio file of its own; nothing was fetched."
+                " audio file or a project of its own; nothing was fetched."
             )
         taken.add(name)
 

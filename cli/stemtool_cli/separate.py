@@ -11,6 +11,7 @@ import click
 
 from daw_bridge.errors import DawBridgeError, OutputError
 from daw_bridge.files.containers import CONTAINERS
+from daw_bridge.projects.formats import FORMATS
 from stemtool_cli.options import (
     AudioPath,
     Display,
@@ -82,6 +83,11 @@ class Failure(NamedTuple):
 @click.option("--downmix", is_flag=True, help="Fold surround inputs down to stereo.")
 @click.option("--require-gpu", is_flag=True, help="Fail where there is no usable GPU.")
 @click.option("--residual", is_flag=True, help="Also write what the stems leave of the mixture.")
+@click.option(
+    "--project", metavar="FORMATS", type=read_names,
+    help=f"Also write projects for DAWs, beside the stems: {', '.join(FORMATS)}; see stemtool"
+    " project.",
+)  # fmt: skip
 @running_options
 @strict_option
 @track_option
@@ -114,6 +120,8 @@ def separate(
       stemtool separate set.wav -o stems --start 1:02:30 --length 90 --bits 32f
       stemtool separate song.wav -o stems --compat spleeter
           what Spleeter gives, to -80 dB and better
+      stemtool separate song.flac -o stems --project dawproject
+          also stems/song/song.dawproject, for Bitwig Studio, Studio One, Cubase
       stemtool separate */mix.wav -o stems --name '{folder}/{stem}.{ext}'
           tell files of the same name apart by their folders
     """

@@ -10,6 +10,7 @@ tables      TOML                               flaws       what is wrong with it
 lines       where a TOML text says what        bounds      what a TOML text may be at most
 seeking     files as FFmpeg wants them         hashing     SHA-256
 riff        chunks of WAV files                broadcast   WAV that knows where it belongs
+markers     places with a name
 atomic      files that appear whole            folders     the same, of folders
 download    what is fetched, resumed, verified room        what may be written to a disk
 """

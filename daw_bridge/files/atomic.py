@@ -41,7 +41,7 @@ def create_unnamed(folder: Folder, name: str) -> IO[bytes]:
 
 
 def remove_parts(paths: Iterable[Path], *, reach: Reach = ANYWHERE) -> None:
-    """Remove the half-written parts of these files that a killed process left.
+    """Remove the half-written parts of these files and folders that a killed process left.
 
     Raises:
         OSError: a folder is out of reach.
@@ -51,7 +51,26 @@ def remove_parts(paths: Iterable[Path], *, reach: Reach = ANYWHERE) -> None:
             for name in folder.names():
                 part = _BEGINNING.match(name)
                 if part and name[part.end() :] == path.name:
-                    folder.remove(name)
+                    remove_tree(folder, name)
+
+
+def remove_tree(around: Folder, name: str) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there; links are not followed.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    try:
+        folder = around.step(name, make=False)
+    except FileNotFoundError:
+        return
+    except OSError:  # it is no folder
+        around.remove(name)
+        return
+    with folder:
+        for each in folder.names():
+            remove_tree(folder, each)
+    around.remove_folder(name)
 
 
 def write_whole(

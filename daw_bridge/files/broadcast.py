@@ -17,7 +17,7 @@ import soundfile
 from daw_bridge.errors import OptionError
 from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.files.riff import append_chunk, find_chunk
-from daw_bridge.printing import CONTROLS
+from daw_bridge.printing import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)s?", re.ASCII)
 _MOST_SAMPLES = 1 << 63
 _FASTEST_HZ = 10_000_000
-_UNFIT_FOR_XML = re.compile(rf"[{CONTROLS}\ud800-\udfff\ufffe\uffff]")
 
 _SFC_SET_BROADCAST_INFO = 0x10F1  # sndfile.h
 # SF_BROADCAST_INFO: description, originator, its reference, date, time; the time reference, lower
@@ -121,20 +120,16 @@ def add_names(file: BinaryIO, place: Place, *, sample_rate_hz: int, channels: in
     """Add the iXML of a file: its project, the names of its channels, and where it belongs."""
     root = ET.Element("BWFXML")
     ET.SubElement(root, "IXML_VERSION").text = "2.10"
-    ET.SubElement(root, "PROJECT").text = _fit(place.project)
+    ET.SubElement(root, "PROJECT").text = plain(place.project)
     tracks = ET.SubElement(root, "TRACK_LIST")
     ET.SubElement(tracks, "TRACK_COUNT").text = str(channels)
     for number in range(1, channels + 1):
         track = ET.SubElement(tracks, "TRACK")
         ET.SubElement(track, "CHANNEL_INDEX").text = str(number)
         ET.SubElement(track, "INTERLEAVE_INDEX").text = str(number)
-        ET.SubElement(track, "NAME").text = _fit(place.name)
+        ET.SubElement(track, "NAME").text = plain(place.name)
     speed = ET.SubElement(root, "SPEED")
     ET.SubElement(speed, "TIMESTAMP_SAMPLE_RATE").text = str(sample_rate_hz)
     for half, bits in {"HI": place.sample >> 32, "LO": place.sample & 0xFFFFFFFF}.items():
         ET.SubElement(speed, f"TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_{half}").text = str(bits)
     append_chunk(file, b"iXML", ET.tostring(root, "UTF-8", xml_declaration=True))
-
-
-def _fit(text: str) -> str:
-    return _UNFIT_FOR_XML.sub(" ", text)

@@ -17,10 +17,14 @@ _SEE_DS64 = 0xFFFFFFFF
 
 def find_chunk(file: BinaryIO, wanted: bytes, *, most_bytes: int) -> bytes | None:
     """Return the first bytes of a chunk of an open file; None where it has none, or is no WAV."""
+    return next(find_chunks(file, wanted, most_bytes=most_bytes), None)
+
+
+def find_chunks(file: BinaryIO, wanted: bytes, *, most_bytes: int) -> Iterator[bytes]:
+    """Yield the first bytes of each chunk of a name, none where an open file is no WAV."""
     for name, size in _chunks(file):
         if name == wanted:
-            return file.read(min(size, most_bytes))
-    return None
+            yield file.read(min(size, most_bytes))
 
 
 def append_chunk(file: BinaryIO, name: bytes, content: bytes) -> None:

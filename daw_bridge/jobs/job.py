@@ -96,6 +96,14 @@ class Job(ABC):
             DawBridgeError: the model, or what was chosen, does not allow it.
         """
 
+    def claims(self, manifest: ModelManifest) -> list[Path]:
+        """Return all files and folders that it makes.
+
+        Raises:
+            DawBridgeError: the model, or what was chosen, does not allow it.
+        """
+        return list(self.outputs(manifest).values())
+
     def place(self, folder: Path, name: str) -> Path:
         """Return the path of a result in a folder, below which it is, whatever its name is made of.
 
@@ -128,6 +136,7 @@ class Result:
         warnings: what is wrong with the source, a sentence each.
         read_frames: the length of the source, where it was read to its end.
         claimed_frames: what the source says of its length; None: nothing.
+        projects: the file that DAWs open of each project, by its format.
     """
 
     source: Path
@@ -143,6 +152,7 @@ class Result:
     warnings: tuple[str, ...]
     read_frames: int | None
     claimed_frames: int | None
+    projects: dict[str, Path] = field(default_factory=dict, kw_only=True)
 
     @property
     def times_real_time(self) -> float:
@@ -164,9 +174,9 @@ def check_outputs(jobs: Sequence[Job], manifest: ModelManifest) -> None:
         OutputError: a job would write over an input.
     """
     sources = {_resolve(path) for job in jobs for path in job.inputs}
-    claims = Counter(_resolve(path) for job in jobs for path in job.outputs(manifest).values())
+    claims = Counter(_resolve(path) for job in jobs for path in job.claims(manifest))
     for job in jobs:
-        for path in job.outputs(manifest).values():
+        for path in job.claims(manifest):
             if _resolve(path) in sources:
                 raise OutputError(f"{path} is an input; choose another output.")
             if claims[_resolve(path)] > 1:
@@ -183,9 +193,9 @@ def _resolve(path: Path) -> Path:
         raise OutputError(f"{path} leads nowhere: a link in it leads to itself.") from error
 
 
-def check_absent(job: Job, outputs: Iterable[Path]) -> None:
-    """Raise :class:`OutputError` if an output exists that the job may not replace."""
-    for path in outputs:
+def check_absent(job: Job, manifest: ModelManifest) -> None:
+    """Raise :class:`OutputError` if something exists that the job may not replace."""
+    for path in job.claims(manifest):
         try:
             exists = path.exists()
         except OSError as error:  # a name that is too long, a folder that may not be seen

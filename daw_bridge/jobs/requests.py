@@ -24,9 +24,10 @@ from daw_bridge.jobs.remix import RemixJob
 from daw_bridge.jobs.separate import SeparateJob
 from daw_bridge.jobs.upmix import UpmixJob, UpmixOutput
 from daw_bridge.library.ladder import RUNGS, Rung, Wishes
+from daw_bridge.library.names import fit_for_file
 from daw_bridge.library.places import find_preset
-from daw_bridge.library.stems import REMIX
-from daw_bridge.printing import CONTROLS
+from daw_bridge.library.stems import DASH, REMIX
+from daw_bridge.projects.formats import find_formats
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, change_layout, load_layout
 from daw_bridge.separation.masks import Extension
 from daw_bridge.separation.options import SeparationOptions
@@ -42,14 +43,8 @@ Names: TypeAlias = tuple[str, ...]
 _Choices = TypeVar("_Choices", bound="Choices")
 _Job = TypeVar("_Job", bound=Job)
 
-_MAX_LABEL_BYTES = 100
-_UNFIT_FOR_FILES = re.compile(rf'[{CONTROLS}\ud800-\udfff/\\:*?"<>|]')
-_DEVICE_OF_WINDOWS = re.compile(
-    r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[\d¹²³]) *(\.|$)", re.IGNORECASE
-)
 _WANTED = re.compile(r"Expected `(bool|int|float)( \| null)?`, got `str`")
 _MEANT = {"bool": "1 or 0", "int": "a whole number", "float": "a number"}
-_DASH = " – "  # noqa: RUF001 - between a label and a name
 
 
 class Excerpt(NamedTuple):
@@ -130,10 +125,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def file_label(self) -> str:
         """The label, fit to begin or to be a file's name on every system; empty without one."""
-        fit = _UNFIT_FOR_FILES.sub("_", self.label).encode()[:_MAX_LABEL_BYTES]
-        name = fit.decode(errors="ignore").strip(" .")  # Windows drops both from a name's end
-        is_name = name and not _DEVICE_OF_WINDOWS.match(name)
-        return name if is_name or not self.label else f"_{name}"
+        return fit_for_file(self.label)
 
     def _complete(self, job: _Job, excerpt: Excerpt) -> _Job:
         """Return a job with what is said about every kind of job.
@@ -158,7 +150,7 @@ class SeparateChoices(Choices, frozen=True, kw_only=True):
     """What can be said about a separation.
 
     A field that is named as one of :class:`SeparationOptions` is that option; None leaves it to
-    ``compat``.
+    ``compat``. ``project`` names formats of projects.
     """
 
     stems: Names = ()
@@ -170,6 +162,7 @@ class SeparateChoices(Choices, frozen=True, kw_only=True):
     compat: str | None = None
     downmix: bool = False
     residual: bool = False
+    project: Names = ()
 
     def options(self) -> SeparationOptions:
         """Return how to separate.
@@ -192,10 +185,11 @@ class SeparateChoices(Choices, frozen=True, kw_only=True):
         job = SeparateJob(
             excerpt.paths[0],
             folder,
-            name=f"{{track}}{_DASH}{{stem}}.{{ext}}" if self.label else "{stem}.{ext}",
+            name=f"{{track}}{DASH}{{stem}}.{{ext}}" if self.label else "{stem}.{ext}",
             track=self.file_label or None,
             options=self.options(),
             residual=self.residual,
+            formats=find_formats(self.project),
         )
         return self._complete(job, excerpt)
 
@@ -245,7 +239,7 @@ class RemixChoices(Choices, frozen=True, kw_only=True):
             true_peak_db=self.true_peak,
         )
         named = {name: read_preset(find_preset(name)) for name in dict.fromkeys(self.preset)}
-        label = self.file_label + _DASH if self.label else ""
+        label = self.file_label + DASH if self.label else ""
         job = RemixJob(
             excerpt.paths[0],
             folder / f"{label}{REMIX}.{self.format}",

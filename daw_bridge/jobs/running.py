@@ -146,7 +146,7 @@ def begin(
     began = time.perf_counter()
     check_outputs([job], manifest)
     outputs = job.outputs(manifest)
-    check_absent(job, outputs.values())
+    check_absent(job, manifest)
     with open_channels(job.sources, track=job.audio_track, reach=job.reach) as mixture:
         selection = Selection(mixture, job.start, job.length)
         yield Running(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import string
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,18 +13,20 @@ import numpy as np
 from daw_bridge.errors import OptionError, suggestion
 from daw_bridge.evaluation.nulls import NullMeter
 from daw_bridge.jobs.job import Job, leads_out
+from daw_bridge.jobs.project import write_job_projects
 from daw_bridge.jobs.running import begin
 from daw_bridge.jobs.timing import separate_and_note
 from daw_bridge.library.stems import RESIDUAL
+from daw_bridge.projects.writing import claimed_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from pathlib import Path
 
     from daw_bridge.audio import StemBlock
     from daw_bridge.jobs.job import IsCancelled, Progress, Result
     from daw_bridge.jobs.sources import Selection
     from daw_bridge.library.manifest import ModelManifest
+    from daw_bridge.projects.formats import Format
     from daw_bridge.separation.separator import Separator
 
 DEFAULT_NAME = "{track}/{stem}.{ext}"
@@ -39,6 +43,7 @@ class SeparateJob(Job):
             ``{folder}`` (the name of the source's folder) and ``{model}``.
         track: what ``{track}`` stands for; None: the source's name without its extension.
         residual: also write what the stems that are asked for leave of the mixture.
+        formats: those of projects that are written beside the stems.
     """
 
     output_folder: Path
@@ -46,6 +51,7 @@ class SeparateJob(Job):
     name: str = DEFAULT_NAME
     track: str | None = None
     residual: bool = False
+    formats: tuple[Format, ...] = ()
 
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the path of each stem's file.
@@ -63,9 +69,37 @@ class SeparateJob(Job):
         _check_name(self.name)
         return {stem: self.place(self.output_folder, self._name(stem, manifest)) for stem in stems}
 
+    def projects(self, manifest: ModelManifest) -> dict[str, Path]:
+        """Return the file that DAWs open of each project, by its format.
+
+        Raises:
+            DawBridgeError: as :meth:`outputs`.
+        """
+        folders = {path.parent for path in self.outputs(manifest).values()}
+        folder = Path(os.path.commonpath(folders))
+        return {
+            each.name: self.place(folder, str(each.place(Path(), self.title)))
+            for each in self.formats
+        }
+
+    def claims(self, manifest: ModelManifest) -> list[Path]:
+        """Return all files and folders that it makes.
+
+        Raises:
+            DawBridgeError: as :meth:`outputs`.
+        """
+        paths = self.projects(manifest).values()
+        taken = map(claimed_path, self.formats, paths)
+        return [*super().claims(manifest), *taken]
+
+    @property
+    def title(self) -> str:
+        """What the song is called."""
+        return self.source.stem if self.track is None else self.track
+
     def _name(self, stem: str, manifest: ModelManifest) -> str:
         return self.name.format(
-            track=self.source.stem if self.track is None else self.track,
+            track=self.title,
             stem=stem,
             ext=self.output_format.container,
             folder=self.source.resolve().parent.name,
@@ -98,7 +132,7 @@ def run_separate(
     times_given = separator.manifest.times_given(running.outputs)
     is_complete = job.residual or all(times == 1 for times in times_given)
     null_db = meter.null_db(gain=written.gain, rounding_energy=written.rounding_energy)
-    return running.result(
+    result = running.result(
         files,
         written,
         channels=channels,
@@ -106,6 +140,11 @@ def run_separate(
         precision=separator.precision,
         null_db=null_db if is_complete else None,
     )
+    if not job.formats:
+        return result
+    projects = job.projects(separator.manifest)
+    write_job_projects(job, result, projects, title=job.title)
+    return replace(result, projects=projects)
 
 
 def _measured_blocks(

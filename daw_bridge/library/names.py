@@ -19,6 +19,10 @@ _UNSEEN = r"\u200b-\u200d\ud800-\udfff"  # beside controls: what joins or parts,
 _UNFIT_FOR_FILES = rf'{CONTROLS}{_UNSEEN}/\\:*?"<>|'
 _NO_DOT_AT_THE_END = r"(?<![. ])\Z"
 
+_MAX_MADE_BYTES = 100
+_UNFIT_TO_BE_MADE = re.compile(rf'[{CONTROLS}\ud800-\udfff/\\:*?"<>|]')
+_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[\d¹²³]) *(\.|$)", re.IGNORECASE)
+
 _MAX_MODEL_NAME = 100
 _MAX_FILE_NAME = 200
 _MODEL = rf"^{_DEVICES}\w[\w.+-]*{_NO_DOT_AT_THE_END}"
@@ -145,3 +149,14 @@ def is_model_name(name: str) -> bool:
 def is_file_name(name: str) -> bool:
     """Return whether a file can have a name, on any system."""
     return len(name) <= _MAX_FILE_NAME and re.match(_FILE, name) is not None
+
+
+def fit_for_file(text: str) -> str:
+    """Return text as what can begin or be a file's name on every system; empty: there was none.
+
+    What no file can be named is replaced, and what is beyond 100 bytes is left out.
+    """
+    fit = _UNFIT_TO_BE_MADE.sub("_", text).encode()[:_MAX_MADE_BYTES]
+    name = fit.decode(errors="ignore").strip(" .")  # Windows drops both from a name's end
+    is_name = name and not _DEVICE.match(name)
+    return name if is_name or not text else f"_{name}"

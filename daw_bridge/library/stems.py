@@ -16,6 +16,9 @@ REMIX = "remix"
 RESULTS = (RESIDUAL, REMIX)
 """What jobs write beside stems, so that no stem has these names."""
 
+DASH = " – "  # noqa: RUF001
+"""Between a song's name and that of a stem of it, on tracks and in the names of files."""
+
 _BELOW = "."
 """Between the name of a part and that of a part of it, as in ``vocals.lead``."""
 

@@ -75,10 +75,10 @@ def announce(record: Record, peer: Peer) -> None:
     if record.outcome:
         for warning in record.outcome.warnings:
             peer.tell(WARNING, job, warning)
-        stems = record.outcome.stems
-        for index, (stem, path) in enumerate(stems.items()):
-            peer.tell(STEM, job, index, len(stems), stem, path)
-        peer.tell(DONE, job, len(stems), str(Path(record.task.folder) / OUTCOME_NAME))
+        results = record.outcome.results
+        for index, (name, path) in enumerate(results.items()):
+            peer.tell(STEM, job, index, len(results), name, path)
+        peer.tell(DONE, job, len(results), str(Path(record.task.folder) / OUTCOME_NAME))
     elif record.code:
         error = error_of(record.code, record.message)
         peer.refuse(error, JOBS[record.task.kind].address, job)

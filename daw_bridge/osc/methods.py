@@ -274,12 +274,11 @@ class Methods:
             raise BusyError(
                 f"Job {job} is {record.state}; its stems can be fetched once it is done."
             )
-        if stem not in record.outcome.stems:
-            raise OptionError(
-                f"Job {job} has no stem {stem}; it has {', '.join(record.outcome.stems)}."
-            )
+        results = record.outcome.results
+        if stem not in results:
+            raise OptionError(f"Job {job} has no stem {stem}; it has {', '.join(results)}.")
         position = max(offset, 0)
-        with open_outgoing(Path(record.outcome.stems[stem]), reach=self._folders.reach) as file:
+        with open_outgoing(Path(results[stem]), reach=self._folders.reach) as file:
             peer.reply(GET, job, stem, file.size, await asyncio.to_thread(file.sha256))
             while piece := await asyncio.to_thread(file.read_piece, position):
                 peer.tell(PIECE, f"{job}/{stem}", position, piece)

@@ -1,7 +1,11 @@
 """Stems as projects that DAWs open.
 
 project      what is on the tracks, whatever the format
+composition  files of stems become a project
 destination  where it is written, and how its audio comes along
+dawproject   for Bitwig Studio, Studio One, Cubase
+rpp          for REAPER
 formats      the table of formats
+ardour       sessions of Ardour
 writing      whole, or not at all
 """

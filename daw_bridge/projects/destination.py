@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
-from daw_bridge.errors import AudioError
+from daw_bridge.errors import AudioError, OutputError
 from daw_bridge.files.reach import ANYWHERE
+from daw_bridge.printing import plain, printable
 
 if TYPE_CHECKING:
     from daw_bridge.files.reach import Reach
@@ -49,8 +50,18 @@ class Destination:
             raise AudioError(f"{file} cannot be read: {error.strerror or error}.") from error
 
     def link_to(self, file: Path) -> str:
-        """Return a file's path from the folder of the project on, with ``/`` between names."""
+        """Return a file's path from the folder of the project on, with ``/`` between names.
+
+        Raises:
+            OutputError: it has characters that no project can name.
+        """
         try:
-            return PurePath(os.path.relpath(file, self.path.parent)).as_posix()
+            link = PurePath(os.path.relpath(file, self.path.parent)).as_posix()
         except ValueError:  # on another drive of Windows
-            return file.as_posix()
+            link = file.as_posix()
+        if plain(link) != link:
+            raise OutputError(
+                f"{printable(str(file))} cannot be named in {self.path.name}, as it has characters"
+                " that cannot be seen; rename it, or its folder."
+            )
+        return link

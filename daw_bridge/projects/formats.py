@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.projects.ardour import write_ardour
+from daw_bridge.projects.dawproject import write_dawproject
+from daw_bridge.projects.rpp import write_rpp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -78,7 +81,17 @@ class FolderFormat(Format):
         return folder / title / f"{title}{self.ending}"
 
 
-_ALL: tuple[Format, ...] = ()
+_ALL: tuple[Format, ...] = (
+    FileFormat(
+        "dawproject",
+        ".dawproject",
+        "Bitwig Studio, Studio One, Cubase, VST Live, n-Track",
+        ("embed", "link"),
+        write_dawproject,
+    ),
+    FileFormat("rpp", ".rpp", "REAPER", ("link",), write_rpp),
+    FolderFormat("ardour", ".ardour", "Ardour 7 or newer", ("embed", "link"), write_ardour),
+)
 
 FORMATS: Mapping[str, Format] = {each.name: each for each in _ALL}
 

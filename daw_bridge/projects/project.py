@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from daw_bridge.files.markers import Marker
     from daw_bridge.library.colours import Colour
 
 DEFAULT_TEMPO_BPM = 120.0
@@ -23,8 +24,9 @@ class Track:
         file: the audio, an absolute path.
         colour: of the track.
         channels: of the file.
-        frames: how many of them it plays.
-        offset: the first of them that it plays.
+        frames: how many it plays.
+        offset: the first that it plays.
+        file_frames: how many the file has; None: none beyond those.
         is_muted: whether it is silent until somebody asks for it.
     """
 
@@ -35,15 +37,8 @@ class Track:
     channels: int
     frames: int
     offset: int = 0
+    file_frames: int | None = None
     is_muted: bool = False
-
-
-@dataclass(frozen=True)
-class Marker:
-    """A place in a song with a name; the position is in frames."""
-
-    name: str
-    position: int
 
 
 @dataclass(frozen=True)

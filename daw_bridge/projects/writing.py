@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from daw_bridge.errors import OutputError
-from daw_bridge.files.atomic import part_of
+from daw_bridge.files.atomic import part_of, remove_tree
 from daw_bridge.files.writing import output_errors
 from daw_bridge.projects.formats import FileFormat, FolderFormat
 
@@ -29,7 +29,7 @@ def write_project(project: Project, form: Format, destination: Destination) -> N
         AudioError: the audio cannot be read.
         OptionError: the format cannot hold it.
     """
-    _claim_room(project, destination)
+    _claim_room(project, form, destination)
     with output_errors(destination.path):
         match form:
             case FileFormat():
@@ -79,7 +79,7 @@ def _write_folder(project: Project, form: FolderFormat, destination: Destination
             _move_aside(around, path.name)
             around.replace(part, path.name)
         finally:
-            _remove_tree(around, part)
+            remove_tree(around, part)
 
 
 def _move_aside(around: Folder, name: str) -> None:
@@ -90,21 +90,7 @@ def _move_aside(around: Folder, name: str) -> None:
         around.replace(name, free)
 
 
-def _remove_tree(around: Folder, name: str) -> None:
-    """Remove a folder with all that is in it, if it is there."""
-    try:
-        with around.step(name, make=False) as folder:
-            for each in folder.names():
-                _remove_tree(folder, each)
-    except FileNotFoundError:
-        return
-    except OSError:  # it is none
-        around.remove(name)
-        return
-    around.remove_folder(name)
-
-
-def _claim_room(project: Project, destination: Destination) -> None:
+def _claim_room(project: Project, form: Format, destination: Destination) -> None:
     """Make sure that there is room for all audio that comes along."""
     if not destination.room or destination.way != "embed":
         return
@@ -113,4 +99,4 @@ def _claim_room(project: Project, destination: Destination) -> None:
         with destination.open(track.file) as file:
             size += os.fstat(file.fileno()).st_size
     with output_errors(destination.path):
-        destination.room.claim(size, destination.path.parent)
+        destination.room.claim(size, claimed_path(form, destination.path).parent)

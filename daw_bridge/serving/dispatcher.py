@@ -382,10 +382,10 @@ def _read_outcome(task: Task, reach: Reach) -> Outcome | None:
     try:
         content = read_note(folder / OUTCOME_NAME, reach=reach)
         outcome = msgspec.json.decode(content, type=Outcome)
-        stems = [Path(path) for path in outcome.stems.values()]
-        for path in stems:
+        results = [Path(path) for path in outcome.results.values()]
+        for path in results:
             check_readable(path, reach=reach)
     except (OSError, DawBridgeError, msgspec.DecodeError):
         return None
-    is_here = all(path.is_relative_to(folder) for path in stems)
+    is_here = all(path.is_relative_to(folder) for path in results)
     return outcome if outcome.job == task.job and is_here else None

@@ -38,6 +38,7 @@ def write_status(record: Record, reach: Reach, progress: float = 0.0) -> None:
     lines = [f"job={record.task.job}", f"state={record.state}", f"progress={progress:.3f}"]
     if record.outcome:
         lines += [f"stem:{stem}={path}" for stem, path in record.outcome.stems.items()]
+        lines += [f"project:{form}={path}" for form, path in record.outcome.projects.items()]
     if record.code:
         lines += _describe(record.code, record.message)
     _write(Path(record.task.folder) / STATUS_NAME, lines, reach)

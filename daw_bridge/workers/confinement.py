@@ -42,12 +42,12 @@ def check_task(task: Task, roots: Sequence[Path]) -> None:
     for path in job.inputs:
         confine(path, roots)
     manifest = load_manifest(task.model)
-    outputs = job.outputs(manifest).values()
-    for path in (Path(task.folder), *outputs):
+    claims = job.claims(manifest)
+    for path in (Path(task.folder), *claims):
         check_unlinked(path, roots)
     check_outputs([job], manifest)
-    check_absent(job, outputs)
-    check_notes(Path(task.folder), outputs, reach=reach)
+    check_absent(job, manifest)
+    check_notes(Path(task.folder), claims, reach=reach)
 
 
 def confined_job(task: Task, roots: Sequence[Path]) -> Job:
@@ -103,5 +103,4 @@ def sweep(task: Task, roots: Sequence[Path]) -> None:
     """
     job = confined_job(task, roots)
     notes = [Path(task.folder) / name for name in (STATUS_NAME, OUTCOME_NAME)]
-    results = job.outputs(load_manifest(task.model)).values()
-    remove_parts([*notes, *results], reach=job.reach)
+    remove_parts([*notes, *job.claims(load_manifest(task.model))], reach=job.reach)

@@ -128,6 +128,12 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
     elapsed_s: float
     warnings: tuple[str, ...] = ()
     precision: Precision | None = None
+    projects: dict[str, str] = {}
+
+    @property
+    def results(self) -> dict[str, str]:
+        """The file of each stem, and the one that DAWs open of each project."""
+        return {**self.stems, **self.projects}
 
     @classmethod
     def of(cls, task: Task, result: Result) -> Outcome:
@@ -148,6 +154,7 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome"):
             elapsed_s=result.elapsed_s,
             warnings=result.warnings,
             precision=result.precision,
+            projects={form: str(path) for form, path in result.projects.items()},
         )
 
 
@@ -309,7 +316,7 @@ def _note(outcome: Outcome, folder: Path, reach: Reach) -> None:
     Raises:
         OutputError: the folder is another one by now, or cannot be written to.
     """
-    for path in map(Path, outcome.stems.values()):
+    for path in map(Path, outcome.results.values()):
         with output_errors(path), open(path, "rb+", opener=reach.open) as file:
             os.fsync(file.fileno())
     path = folder / OUTCOME_NAME
