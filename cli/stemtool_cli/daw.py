@@ -90,19 +90,31 @@ def uninstall_daw(name: str, into: Path | None) -> None:
 @click.option("-m", "--model", default="", help="See: stemtool models list.")
 @click.option("--quality", type=click.Choice(RUNGS), help="In place of -m; see docs/models.md.")
 @click.option("--stems", default="", metavar="NAMES", help="Which stems to make. Default: all.")
+@click.option("--minus", default="", metavar="NAMES", help="Make what is left without these stems.")
+@click.option("--keep-source", is_flag=True, help="Do not mute what was separated.")
 def separate_tracks(
-    session: Path, tracks: tuple[str, ...], model: str, quality: str | None, stems: str
+    session: Path,
+    tracks: tuple[str, ...],
+    *,
+    model: str,
+    quality: str | None,
+    stems: str,
+    minus: str,
+    keep_source: bool,
 ) -> None:
     """Separate TRACKS of a saved Ardour SESSION (a folder, or a file in it), without a window.
 
-    The stems come to new tracks of the session. Close it in Ardour first; `stemtool serve` must
-    be running.
+    The stems come to tracks below their source, and its regions are muted. Close the session in
+    Ardour first. A server is started if none runs.
     """
-    from daw_bridge.daw.ardour.session import separate_track
+    from daw_bridge.daw.ardour.session import Choice, separate_track
 
     if quality and model:
         raise OptionError(f"-m {model} is a model; --quality is in place of one.")
-    model = f"quality:{quality}" if quality else model
+    if stems and minus:
+        raise OptionError("--stems says what to make, --minus what to take away: say one of them.")
+    wanted = f"quality:{quality}" if quality else model
+    choice = Choice(wanted, stems=stems, minus=minus, keep_source=keep_source)
     for track in tracks:
-        for name in separate_track(session, track, model=model, stems=stems):
+        for name in separate_track(session, track, choice):
             show(name)

@@ -29,7 +29,7 @@ def copy_filled(source: Path, target: Path) -> None:
         @STEMTOOL@  the command
         @FOLDER@    the target
     """
-    values = {"@STATE@": state_folder(), "@STEMTOOL@": _command(), "@FOLDER@": target}
+    values = {"@STATE@": state_folder(), "@STEMTOOL@": stemtool(), "@FOLDER@": target}
     for name in shipped_files(source):
         content = (source / name).read_bytes()
         for placeholder, path in values.items():
@@ -49,7 +49,7 @@ def remove_copies(source: Path, target: Path) -> None:
             folder.rmdir()
 
 
-def _command() -> Path:
+def stemtool() -> Path:
     """Return where ``stemtool`` is: beside this Python, or on the ``PATH``."""
     beside = shutil.which("stemtool", path=str(Path(sys.executable).parent))
     return Path(beside or shutil.which("stemtool") or "stemtool")

@@ -28,13 +28,13 @@ from tests.server import HOST, wait_until
 from tests.stemtool import STEMTOOL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from daw_bridge.osc.addresses import Argument
 
 RATE_HZ = 44_100
 OF = " \N{EN DASH} "  # between the names of a track and of its stem
-SEPARATE, SEPARATE_AGAIN = "LuaAction/script-2", "LuaAction/script-3"  # 1 is the user's own
+SEPARATE, SEPARATE_AGAIN, CANCEL = (f"LuaAction/script-{slot}" for slot in (2, 3, 4))  # 1: a user's
 END_S = 10.0
 _HELPER = "ardour-avahi"  # which may outlive Ardour a little, and is Ardour to our installer
 WIDTH, HEIGHT = 1350, 714  # what Ardour takes when no window manager tells it otherwise
@@ -119,13 +119,16 @@ class Region:
     position: int
     length: int
     files: tuple[Path, ...]
+    start: int
+    muted: bool
 
     def read(self) -> Audio:
         """Return what it plays, without fades."""
         parts = [Audio.read(file) for file in self.files]
-        if parts[0].channels > 1:  # all of them are the same file
-            return parts[0]
-        return join_channels(parts)
+        # Files of several channels are the same one.
+        whole = parts[0] if parts[0].channels > 1 else join_channels(parts)
+        played = whole.samples[:, self.start : self.start + self.length]
+        return Audio(played, whole.sample_rate_hz)
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,10 @@ class Ardour:
             timeout=120,
         )
 
+    def install(self) -> None:
+        """Install our scripts, once no other Ardour of this machine runs."""
+        wait_until(lambda: self.stemtool("daw", "install", "ardour").returncode == 0)
+
     def run_lua(self, code: str, *arguments: object) -> str:
         """Run Lua code in Ardour's engine, without a window."""
         script = self.folder / "script.lua"
@@ -191,11 +198,14 @@ class Ardour:
         )
         return run.stdout
 
-    def new_session(self, name: str, rate_hz: int, tracks: dict[str, int]) -> Path:
+    def new_session(
+        self, name: str, rate_hz: int, tracks: dict[str, int], within: Path | None = None
+    ) -> Path:
         """Make a session with empty tracks of some channels; return its file."""
         flat = [part for track in tracks.items() for part in track]
-        self.run_lua(_NEW_SESSION, self.folder / name, name, rate_hz, *flat)
-        return self.folder / name / f"{name}.ardour"
+        folder = (within or self.folder) / name
+        self.run_lua(_NEW_SESSION, folder, name, rate_hz, *flat)
+        return folder / f"{name}.ardour"
 
     def bounce(self, session: Path) -> dict[str, Audio]:
         """Return what Ardour's engine plays of the region on each track; the session stays."""
@@ -275,6 +285,13 @@ class Window:
             xtest.XTestFakeKeyEvent(display, key, False, 0)
         x11.XCloseDisplay(display)
 
+    def count(self, title: str) -> int:
+        """Return how many windows of a title there are to be seen."""
+        command = [require("xdotool"), "search", "--onlyvisible", "--name", title]
+        environment = os.environ | {"DISPLAY": self.display}
+        run = subprocess.run(command, env=environment, capture_output=True, check=False)
+        return len(run.stdout.split())
+
     def photograph(self, path: Path) -> None:
         """Write a picture of the whole session."""
         self.press("Editor/zoom-to-extents")
@@ -315,19 +332,57 @@ def read_regions(session: Path) -> list[Region]:
     found = []
     for track in _tracks(root):
         for region in playlists[track.get("audio-playlist")]:
-            length, position = (int(part[1:]) for part in region.attrib["length"].split("@"))
-            assert region.get("start") == "a0"
+            length, position = _ticks(region.attrib["length"])
+            (start,) = _ticks(region.attrib["start"])
             files = tuple(
                 folder / sources[region.get(f"source-{channel}")]
                 for channel in range(int(region.attrib["channels"]))
             )
-            found.append(Region(track.attrib["name"], position // ticks, length // ticks, files))
+            found.append(
+                Region(
+                    track.attrib["name"],
+                    position // ticks,
+                    length // ticks,
+                    files,
+                    start // ticks,
+                    region.get("muted") == "1",
+                )
+            )
     return found
+
+
+def _ticks(value: str) -> list[int]:
+    """Return the numbers of a time such as ``a20``, or of a length and where it is counted from."""
+    return [int(part[1:]) for part in value.split("@")]
 
 
 def read_tracks(session: Path) -> list[str]:
     """Return the names of the tracks of a saved session, from the top down."""
     return [track.attrib["name"] for track in _tracks(ET.parse(session).getroot())]
+
+
+def read_colours(session: Path) -> dict[str, str]:
+    """Return the colour of each track of a saved session, as ``#RRGGBB``."""
+    return {
+        track.attrib["name"]: f"#{int(track.find('PresentationInfo').get('color')) >> 8:06X}"  # type: ignore[union-attr, arg-type]
+        for track in _tracks(ET.parse(session).getroot())
+    }
+
+
+def read_groups(session: Path) -> dict[str, set[str]]:
+    """Return the names of the tracks in each group of a saved session."""
+    root = ET.parse(session).getroot()
+    names = {track.attrib["id"]: track.attrib["name"] for track in _tracks(root)}
+    return {
+        group.attrib["name"]: {names[member] for member in group.get("routes", "").split()}
+        for group in root.iterfind("RouteGroups/RouteGroup")
+    }
+
+
+def read_ranges(session: Path) -> list[str]:
+    """Return the names of the ranges that are marked in a saved session."""
+    locations = ET.parse(session).getroot().iterfind("Locations/Location")
+    return [each.attrib["name"] for each in locations if "IsRangeMarker" in each.attrib["flags"]]
 
 
 def _tracks(root: ET.Element) -> list[ET.Element]:
@@ -375,7 +430,12 @@ def add_region(session: Path, track: str, audio: Audio, position: int) -> None:
     place_stems(session, [StemTrack(track, file, position, frames, channels, folder)])
 
 
-def read_mixture(session: Path, track: str) -> Audio:
-    """Return what the action had Ardour write for the server."""
-    files = sorted(session.parent.glob(f"interchange/*/audiofiles/{track}{OF}mixture*.wav"))
-    return join_channels([Audio.read(file) for file in files])
+def find_mixtures(session: Path) -> set[Path]:
+    """Return the files that the action had Ardour write for the server."""
+    return set(session.parent.glob(f"interchange/*/audiofiles/*{OF}mixture*.wav"))
+
+
+def read_mixture(session: Path, track: str, before: Iterable[Path] = ()) -> Audio:
+    """Return what the action had Ardour write of a track, and what was not there before."""
+    new = sorted(find_mixtures(session).difference(before))
+    return join_channels([Audio.read(file) for file in new if file.name.startswith(track + OF)])

@@ -55,7 +55,7 @@ def ardour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ardour]:
     home = ardour.folder / "bridge"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(HOME_VARIABLE, str(home))
-        assert ardour.stemtool("daw", "install", "ardour").returncode == 0
+        ardour.install()
         for name, publish in FAMILIES.items():
             checkpoint, configuration = publish().write(ardour.folder)
             run = ardour.stemtool(

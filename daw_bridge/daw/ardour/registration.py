@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 SLOTS = 32
 SCRIPTS = Path(__file__).with_name("scripts")
-_ACTIONS = ("separate.lua", "separate_again.lua")
+_ACTIONS = ("separate.lua", "separate_again.lua", "cancel.lua")
 _HOOKS = ("import_finished.lua",)
 _FILE = "ui_scripts"
 _LUA = {"lua": "Lua 5.3"}
-_EVERY_SECOND = "1" + 46 * "0"  # a bit a signal, the first one last: LuaTimerS is the 47th
+_TEN_TIMES_A_SECOND = "1" + 47 * "0"  # a bit a signal, the first one last: LuaTimerDS is the 48th
 _STRING = r'"(?:\\.|[^"\\])*"'
 _ASSIGNMENT = re.compile(
     rf"scripts(?:\[(\d+)\](?:\[(?:\d+|{_STRING})\])*)? = (?:\{{\}}|{_STRING}|[^\s\"{{}}]+)\s*",
@@ -107,9 +107,9 @@ class ScriptList:
         self.actions[slot] = _code(f"scripts[{slot}]", script)
 
     def add_hook(self, script: Path) -> None:
-        """Have a script called once a second."""
+        """Have a script called ten times a second."""
         number = 1 + max((int(hook.get("id", 0)) for hook in self.hooks), default=0)
-        labels = {"id": str(number), "name": script_name(script), "signals": _EVERY_SECOND}
+        labels = {"id": str(number), "name": script_name(script), "signals": _TEN_TIMES_A_SECOND}
         hook = ET.Element("LuaCallback", _LUA | labels)
         hook.text = _base64(_code("s", script))
         self.hooks.append(hook)
