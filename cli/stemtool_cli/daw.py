@@ -9,6 +9,7 @@ import click
 
 from daw_bridge.errors import OptionError
 from daw_bridge.library.ladder import RUNGS
+from stemtool_cli.live import separate_in_live
 from stemtool_cli.streams import show
 
 _INTO = click.option(
@@ -86,7 +87,7 @@ def uninstall_daw(name: str, into: Path | None) -> None:
 
 @daw.command("separate")
 @click.argument("session", type=click.Path(path_type=Path))
-@click.argument("tracks", nargs=-1, required=True, metavar="TRACKS...")
+@click.argument("tracks", nargs=-1, metavar="TRACKS...")
 @click.option("-m", "--model", default="", help="See: stemtool models list.")
 @click.option("--quality", type=click.Choice(RUNGS), help="In place of -m; see docs/models.md.")
 @click.option("--stems", default="", metavar="NAMES", help="Which stems to make. Default: all.")
@@ -104,6 +105,9 @@ def separate_tracks(
 ) -> None:
     """Separate TRACKS of a saved Ardour SESSION (a folder, or a file in it), without a window.
 
+    With `live` in place of a session: the clip that Ableton Live shows, or with `tracks` in place of
+    TRACKS all clips of the tracks that are selected there; `stop` calls it off.
+
     The stems come to tracks below their source, and its regions are muted. Close the session in
     Ardour first. A server is started if none runs.
     """
@@ -115,6 +119,11 @@ def separate_tracks(
         raise OptionError("--stems says what to make, --minus what to take away: say one of them.")
     wanted = f"quality:{quality}" if quality else model
     choice = Choice(wanted, stems=stems, minus=minus, keep_source=keep_source)
+    if session == Path("live"):
+        separate_in_live(tracks, choice)
+        return
+    if not tracks:
+        raise OptionError(f"Name the tracks of {session} to separate.")
     for track in tracks:
         for name in separate_track(session, track, choice):
             show(name)
