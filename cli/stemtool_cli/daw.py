@@ -105,8 +105,8 @@ def separate_tracks(
 ) -> None:
     """Separate TRACKS of a saved Ardour SESSION (a folder, or a file in it), without a window.
 
-    With `live` in place of a session: the clip that Ableton Live shows, or with `tracks` in place of
-    TRACKS all clips of the tracks that are selected there; `stop` calls it off.
+    With `live` in place of a session: the clip that Ableton Live shows, or with `tracks` in place
+    of TRACKS all clips of the tracks that are selected there; `stop` calls it off.
 
     The stems come to tracks below their source, and its regions are muted. Close the session in
     Ardour first. A server is started if none runs.

@@ -6,12 +6,14 @@ import time
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
+from daw_bridge.daw.live.errors import WishError
 from daw_bridge.daw.live.pairs import read_pairs, write_pairs
 from daw_bridge.errors import DawError
 from daw_bridge.library.places import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PATIENCE_S = 3.0
 EVERY_S = 0.1
@@ -44,12 +46,15 @@ def ask_live(verb: str, words: str) -> Iterator[Answer]:
         words: as they are typed into a clip's name.
 
     Raises:
-        DawError: nobody answers.
+        DawError: nobody answers, or Live cannot be asked.
     """
     caller = uuid.uuid4().hex
     request = state_folder() / "live.request"
     answer = state_folder() / f"live.{caller}.status"
-    write_pairs(request, {"id": caller, "verb": verb, "words": words, "end": "1"})
+    try:
+        write_pairs(request, {"id": caller, "verb": verb, "words": words, "end": "1"})
+    except WishError as error:
+        raise DawError(str(error)) from None
     try:
         yield from _answers(answer)
     finally:

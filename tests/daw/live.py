@@ -645,7 +645,7 @@ class Live:
         self.song_core.values["view"].values["clip"] = core
         return core
 
-    def run(self, is_done: Callable[[], bool], seconds: float = 15.0) -> None:
+    def run(self, is_done: Callable[[], bool], seconds: float = 60.0) -> None:
         """Let Live's timers go until something is done."""
         deadline_s = time.monotonic() + seconds
         while not is_done():

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import ast
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from daw_bridge.daw.shipping import PACKAGE
 from daw_bridge.library.colours import colour_of
+from daw_bridge.library.places import HOME_VARIABLE
 from tests.conftest import level_db
 from tests.daw.conftest import install, labelled
 from tests.daw.live import RATE_HZ, Core, Live, LomObject, definitions, heard, load_script
 from tests.server import Server
+from tests.stemtool import STEMTOOL, stemtool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -288,7 +295,7 @@ def test_a_button_begins_and_calls_off(session: Any, long_song_path: Path) -> No
     assert live.said == []
     press(live)
     assert set(live.mapped) == {(NOTE, 60)}
-    live.run(lambda: any("%" in text for text in live.said))
+    live.run(lambda: live.said[-1:] > ["Stemtool: 'long': 1"])
     press(live)
     live.tick()
     assert live.said[-1] == "Stemtool: Called off."
@@ -296,12 +303,10 @@ def test_a_button_begins_and_calls_off(session: Any, long_song_path: Path) -> No
     assert not clip.values["muted"]
     assert live.boxes == []
     folder = Path(live.song_core.values["file_path"]).parent
-    live.run(lambda: not [*folder.rglob("*.wav")] and "cancelled" in status_of(folder))
-
-
-def status_of(folder: Path) -> str:
     (status,) = folder.rglob("status")
-    return status.read_text("utf-8")
+    live.run(lambda: "state=cancelled" in status.read_text("utf-8"))
+    assert [path for path in folder.rglob("*") if path.is_file()] == [status]
+    assert not [path for path in (live.state / "inbox").iterdir() if path.is_file()]
 
 
 @pytest.mark.parametrize(
@@ -416,3 +421,98 @@ def test_live_goes_on_while_a_box_is_shown_and_after_an_error(
     live.run_until_said("Stems are on")
     live.script.disconnect()
     assert not live.timers[0].running
+
+
+# --- From a shell, and without a server
+
+
+def ask(live: Session, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `stemtool daw separate live` while Live runs."""
+    command = [str(STEMTOOL), "daw", "separate", "live", *words]
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True) as process:
+        live.run(lambda: process.poll() is not None)
+        return subprocess.CompletedProcess(command, process.returncode, *process.communicate())
+
+
+def test_a_shell_asks(
+    session: Any, server: Server, song_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = session()
+    monkeypatch.setenv(HOME_VARIABLE, str(server.state.parent))
+    nobody = stemtool("daw", "separate", "live")
+    assert nobody.returncode == 1
+    assert "Live does not answer: start it" in nobody.stderr
+    assert (
+        ask(live).stderr
+        == "stemtool: Click an audio clip, so that Clip View shows it, then try again.\n"
+    )
+    clip = live.add_clip(live.add_track("Song"), song_path, 2.5, warping=True)
+    done = ask(live, "--stems", "vocals", "--keep-source")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"Stems are on '{labelled('Song', 'vocals')}'.\n"
+    assert not clip.values["muted"]
+    failed = ask(live, "-m", "unheard-of")
+    assert failed.returncode == 1
+    assert "There is no model 'unheard-of'" in failed.stderr
+    assert ask(live, "stop").stdout == "Called off.\n"
+    assert not [*server.state.glob("live.*.status")]
+    assert not (server.state / "live.request").exists()
+
+
+def test_a_server_is_started_and_started_again_when_it_is_killed(
+    session: Any,
+    network_path: Path,
+    song_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    samples, rate_hz = soundfile.read(song_path, dtype="int16")
+    soundfile.write(tmp_path / "half a minute.wav", np.tile(samples, (10, 1)), rate_hz)
+    home = tmp_path / "home"
+    server = Server(tmp_path, home / "state")
+    server.state.mkdir(parents=True)
+    (server.state / "roots").write_text(f"{tmp_path.parent}\n", "utf-8")
+    (home / "weights").symlink_to(network_path.parents[1])
+    monkeypatch.setenv(HOME_VARIABLE, str(home))
+    live = session(server)
+    monkeypatch.setattr(sys.modules["Stemtool.jobs"], "WAKE_S", 0.5)
+    monkeypatch.setattr(sys.modules["Stemtool.server"], "AGAIN_S", 0.5)
+    live.add_clip(live.add_track("Song"), tmp_path / "half a minute.wav", 0, warping=False)
+    live.type("!stems vocals")
+    assert live.said == ["Stemtool: Starting stemtool …"]
+    try:
+        live.run(
+            lambda: (
+                live.said[-1].startswith("Stemtool: 'half a minute': ")
+                and " 0%" not in live.said[-1]
+            )
+        )
+        first = server.facts["pid"]
+        os.kill(int(first), signal.SIGKILL)
+        live.run_until_said("Stems are on")
+        assert server.facts["pid"] != first
+    finally:
+        os.kill(int(server.facts["pid"]), signal.SIGTERM)
+    assert live.boxes == []
+    live.run(lambda: not (server.state / "server").exists())
+
+
+def test_a_server_that_cannot_be_started(
+    session: Any, song_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    server = Server(tmp_path, tmp_path / "home" / "state")
+    (server.state / "jobs.sqlite").mkdir(parents=True)
+    live = session(server)
+    live.add_clip(live.add_track("Song"), song_path, 0, warping=False)
+    live.type("!stems")
+    live.run(lambda: bool(live.boxes))
+    assert "' was not separated: " in live.boxes[0]
+    assert "jobs.sqlite cannot be used" in live.boxes[0]
+    live.script.disconnect()
+    places = tmp_path / "User Library" / "Remote Scripts" / "Stemtool" / "places.txt"
+    places.write_text(places.read_text("utf-8").replace(str(STEMTOOL), "/nowhere"), "utf-8")
+    live = Session(live.live, load_script(places.parent, live.live, monkeypatch), server.state)
+    live.type("!stems")
+    assert "Live cannot start stemtool" in live.boxes[1]
+    assert "stemtool daw install live" in live.boxes[1]

@@ -70,7 +70,8 @@ class Server:
             return ""
         lines = (self._places.state / "live.start").read_text("utf-8", "replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
-        return said[-1] if said else "`stemtool serve --on-demand` failed without a word."
+        last = said[-1] if said else "`stemtool serve --on-demand` failed without a word."
+        return last.removeprefix("stemtool: ")
 
     def colour(self, stem: str) -> int:
         """Return a stem's colour as 0xRRGGBB."""
