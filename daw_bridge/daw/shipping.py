@@ -45,6 +45,7 @@ def remove_copies(source: Path, target: Path) -> None:
         (target / name).unlink(missing_ok=True)
         folders |= {target / parent for parent in name.parents}
     for folder in sorted(folders, reverse=True):
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 

@@ -193,6 +193,14 @@ class ClipValue(Value):
         super().__set__(instance, value)
 
 
+class LaunchValue(ClipValue):
+    """One that is only known to be there in the session."""
+
+    def __get__(self, instance: LomObject, owner: type) -> Any:
+        assert not instance.core.values["is_arrangement_clip"]
+        return super().__get__(instance, owner)
+
+
 def check_audio(clip: LomObject, member: str) -> None:
     if clip.core.values["path"] is None:
         refuse(Clip, member, "Available for AudioClips only.")
@@ -237,9 +245,9 @@ class Clip(LomObject):
     color = ClipValue()
     muted = ClipValue()
     groove = ClipValue()
-    launch_mode = ClipValue()
-    launch_quantization = ClipValue()
-    legato = ClipValue()
+    launch_mode = LaunchValue()
+    launch_quantization = LaunchValue()
+    legato = LaunchValue()
     gain = AudioValue(0, 1)
     pitch_coarse = AudioValue(-48, 48)
     pitch_fine = AudioValue(-500, 500)
@@ -428,7 +436,8 @@ class Track(LomObject):
         length = of.values["loop_end"] - of.values["loop_start"]
         length *= 1 if of.values["warping"] else live.tempo / 60
         copy = Core(live, **of.values)
-        copy.values |= {"is_arrangement_clip": True, "track": self.core, "launch_mode": None}
+        copy.values |= {"is_arrangement_clip": True, "track": self.core}
+        beat += live.misplaces_by
         copy.values |= {"start_time": beat, "end_time": beat + length}
         for other in self.core.values["clips"]:
             gap = max(beat - other.values["end_time"], other.values["start_time"] - beat - length)
@@ -455,6 +464,7 @@ class Song(LomObject):
     stub = ("Song", "Song")
     file_path = Value()
     tempo = Value()
+    can_redo = Value()
 
     @property
     def view(self) -> SongView:
@@ -567,6 +577,7 @@ class Live:
     Attributes:
         units_a_second: how Live counts places in a file: the stubs do not say.
         takes_into_groups: whether a new track below the last of a group is in it.
+        misplaces_by: beats by which clips come too late: not as the real one does.
         boxes: texts of message boxes.
         said: texts at the bottom of the window.
         changes: of what the script changed, outside of a step to undo.
@@ -575,6 +586,7 @@ class Live:
     units_a_second: float = 1.0
     warps_new_clips: bool = True
     takes_into_groups: bool = True
+    misplaces_by: float = 0.0
     most_tracks: int = 64
     scenes: int = 8
     tempo: float = 120.0
@@ -592,6 +604,7 @@ class Live:
     def __post_init__(self) -> None:
         view = Core(self, clip=None, selected_track=None)
         self.song_core = Core(self, view=view, tracks=[], file_path="", tempo=self.tempo)
+        self.song_core.values["can_redo"] = False
         self.modules = make_modules(self)
 
     def change(self, what: str) -> None:

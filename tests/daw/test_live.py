@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from daw_bridge.daw.installers import DAWS, uninstall
 from daw_bridge.daw.shipping import PACKAGE
 from daw_bridge.library.colours import colour_of
 from daw_bridge.library.places import HOME_VARIABLE
@@ -44,6 +45,7 @@ class Session:
         """Add to the name of the clip that is shown, as a user does."""
         shown = clip or self.live.song_core.values["view"].values["clip"]
         self.live.song_core.values["view"].values["clip"] = shown
+        self.live.tick()
         shown.values["name"] += f" {words}"
         self.live.tick()
 
@@ -136,6 +138,7 @@ def test_the_model_refuses() -> None:
 # --- Clips
 
 
+TO_THE_END = [(0.0, 1.0), (3.0, 6.0), (3.0 + 60 / 100 / 32, 6.0 + 1 / 32)]
 MARKERS = [(0.0, -1.0), (0.5, 0.3), (1.7, 3.1), (2.2, 3.9), (2.2 + 60 / 96 / 32, 3.9 + 1 / 32)]
 
 
@@ -145,6 +148,7 @@ def add_clips(live: Live, song: Path) -> dict[str, Core]:
         "as it is": {"warping": False},
         "cropped": {"warping": False, "loop_start": 0.25, "loop_end": 1.125, "gain": 0.7},
         "warped": {"warping": True, "loop_start": 0.5, "loop_end": 3.5},
+        "warped to the end": {"warping": True, "loop_start": 1.0, "loop_end": 6.0},
         "looped": {
             "warping": True, "looping": True, "loop_start": 1.0, "loop_end": 2.5,
             "start_marker": 0.25, "end_marker": 3.0, "beats": 7.3,
@@ -160,7 +164,8 @@ def add_clips(live: Live, song: Path) -> dict[str, Core]:
         track.values["mixer"].values["volume"].values["value"] = 0.5
         clip = live.add_clip(track, song, 3.5 + number / 7, **values)
         if values["warping"]:
-            clip.values |= {"markers": MARKERS, "warp_mode": 4, "pitch_coarse": -3}
+            markers = TO_THE_END if "end" in name else MARKERS
+            clip.values |= {"markers": markers, "warp_mode": 4, "pitch_coarse": -3}
         clips[name] = clip
     return clips
 
@@ -198,11 +203,14 @@ def test_stems_play_as_their_source(
         assert {track.values["mixer"].values["volume"].values["value"] for track in stems} == {0.5}
         assert clip.values["muted"]
         assert not any(slot.values["clip"] for track in stems for slot in track.values["slots"])
-    assert len([step for step in live.undo_steps if "create_audio_track" in str(step)]) == 5
+    assert len([step for step in live.undo_steps if "create_audio_track" in str(step)]) == 6
 
 
-def test_clips_of_the_session_stay_in_their_scene(session: Any, song_path: Path) -> None:
+def test_clips_of_the_session_stay_in_their_scene(
+    session: Any, song_path: Path, tmp_path: Path
+) -> None:
     live = session(focused_view="Session")
+    live.song_core.values["file_path"] = ""
     track = live.add_track("Song")
     how = {"warping": True, "looping": True, "loop_start": 1.0, "loop_end": 3.0, "launch_mode": 2}
     clip = live.add_clip(track, song_path, 0, slot=3, **how)
@@ -210,11 +218,10 @@ def test_clips_of_the_session_stay_in_their_scene(session: Any, song_path: Path)
     live.type("!stems on vocals")
     live.run_until_said("Stems are on")
     assert live.names == ["Song", labelled("Song", "vocals")]
-    (made,) = (
-        s for s in live.track(labelled("Song", "vocals")).values["slots"] if s.values["clip"]
-    )
-    assert live.track(labelled("Song", "vocals")).values["slots"].index(made) == 3
-    values = made.values["clip"].values
+    slots = live.track(labelled("Song", "vocals")).values["slots"]
+    assert [number for number, slot in enumerate(slots) if slot.values["clip"]] == [3]
+    values = slots[3].values["clip"].values
+    assert tmp_path / "User Library" / "Samples" / "Stems" in Path(values["path"]).parents
     for name in (*how, "start_marker", "end_marker", "legato"):
         assert values[name] == clip.values[name], name
     np.testing.assert_allclose(values["markers"][: len(MARKERS)], MARKERS, atol=1e-9)
@@ -311,7 +318,7 @@ def test_a_button_begins_and_calls_off(session: Any, long_song_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("takes_into_groups", "boxes"),
-    [(True, []), (False, ["'Song – vocals' is below the group of its source: move it there."])],  # noqa: RUF001
+    [(True, []), (False, ["Stems of 'Song' are below its group: move them there."])],
 )
 def test_tracks_in_a_group(
     takes_into_groups: bool, boxes: list[str], session: Any, song_path: Path
@@ -325,6 +332,40 @@ def test_tracks_in_a_group(
     assert live.boxes == boxes
     made = live.track(labelled("Song", "vocals"))
     assert (made.values["group"] is group) == takes_into_groups
+
+
+def test_clips_that_do_not_come_where_they_belong(session: Any, song_path: Path) -> None:
+    live = session(misplaces_by=0.01)
+    track = live.add_track("Song", is_part_of_selection=True)
+    for number in range(3):
+        live.add_clip(track, song_path, 10 * number, warping=False, name=f"{number}")
+    live.type("!stems tracks")
+    live.run(lambda: bool(live.boxes))
+    assert live.boxes == ["Stems of '0' and 2 more may be out of step: listen."]
+
+
+def test_only_what_is_typed_here_is_obeyed(session: Any, song_path: Path) -> None:
+    live = session()
+    clip = live.add_clip(live.add_track("Song"), song_path, 0, name="of a stranger !stems ?")
+    live.tick()
+    live.tick()
+    assert clip.values["name"] == "of a stranger !stems ?"
+    live.song_core.values["can_redo"] = True
+    live.type("!stems ?")
+    assert live.boxes == []
+    live.song_core.values["can_redo"] = False
+    live.type("!stems ?")
+    assert len(live.boxes) == 1
+
+
+def test_nothing_is_left_where_it_is_uninstalled(session: Any, tmp_path: Path) -> None:
+    session()
+    library = tmp_path / "User Library"
+    compiled = library / DAWS["live"].place / "__pycache__" / "run.cpython-311.pyc"
+    compiled.parent.mkdir(exist_ok=True)
+    compiled.touch()
+    uninstall(DAWS["live"], library)
+    assert [path for path in library.rglob("*") if path.is_file()] == []
 
 
 def test_a_set_that_is_full(session: Any, song_path: Path) -> None:

@@ -14,6 +14,7 @@ from .server import Server
 from .wishes import Typed, Wish
 
 if TYPE_CHECKING:
+    from Live.Clip import Clip
     from Live.Song import Song
 
     from .places import Places
@@ -53,6 +54,7 @@ class Desk:
         self._runs: list[Run] = []
         self._said = ""
         self._looks_since_said = 0
+        self._shown: tuple[Clip, str] | None = None
 
     @property
     def settings(self) -> dict[str, str]:
@@ -81,12 +83,20 @@ class Desk:
         self._show(sentence)
 
     def _read_typed(self) -> None:
+        """Obey what is added to the name of the clip that is shown.
+
+        What a set of a stranger has in its names was not typed here, nor was what Undo brings back.
+        """
         song = self._instance.song()
-        clip = song.view.detail_clip
-        typed = Typed.read(clip.name) if clip is not None else None
-        if clip is not None and typed is not None:
+        shown = song.view.detail_clip
+        before, self._shown = self._shown, (shown, shown.name) if shown is not None else None
+        if shown is None or before is None or before[0] != shown or song.can_redo:
+            return
+        typed = Typed.read(shown.name) if before[1] != shown.name else None
+        if typed is not None:
             with one_undo_step(song):
-                clip.name = typed.name
+                shown.name = typed.name
+            self._shown = (shown, typed.name)
             self._obey(typed.verb, typed.words)
 
     def _read_request(self) -> None:

@@ -77,7 +77,9 @@ class Pass(NamedTuple):
 
 def read_playing(clip: Clip) -> Playing:
     """Return what a clip does to its file."""
-    launch = Launch(clip.launch_mode, clip.launch_quantization, clip.legato)
+    launch = None
+    if clip.is_session_clip:
+        launch = Launch(clip.launch_mode, clip.launch_quantization, clip.legato)
     return Playing(
         name=clip.name,
         path=clip.file_path,
@@ -89,7 +91,7 @@ def read_playing(clip: Clip) -> Playing:
         gain=clip.gain,
         pitch=(clip.pitch_coarse, clip.pitch_fine),
         groove=clip.groove,
-        launch=launch if clip.is_session_clip else None,
+        launch=launch,
     )
 
 

@@ -43,6 +43,7 @@ class Run:
         self._parts = list(parts)
         self._jobs: dict[str, Job] = {}
         self._complaints: list[str] = []
+        self._doubtful: list[str] = []
         self._failures: dict[str, list[str]] = {}
         for part in parts:
             path = part.playing.path
@@ -66,7 +67,9 @@ class Run:
             f"{quoted(names)} {'was' if len(names) == 1 else 'were'} not separated: {reason}"
             for reason, names in self._failures.items()
         ]
-        return failed + self._complaints
+        doubtful = quoted(self._doubtful) if self._doubtful else ""
+        doubts = [f"Stems of {doubtful} may be out of step: listen."] if doubtful else []
+        return failed + self._complaints + doubts
 
     @property
     def progress(self) -> float:
@@ -126,13 +129,12 @@ class Run:
         if track is None:
             track = make_track(song, source, stem, above=below)
             if is_outside(track, source):
-                self._complain(f"'{track.name}' is below the group of its source: move it there.")
+                self._complain(f"Stems of '{source.name}' are below its group: move them there.")
         track.color = colour
         for part in parts:
-            if path := self._jobs[part.playing.path].stems.get(stem):
-                is_in_step = _place(track, part, path, colour)
-                if not is_in_step:
-                    self._complain(f"'{track.name}' may be out of step with '{part.playing.name}'.")
+            path = self._jobs[part.playing.path].stems.get(stem)
+            if path and not _place(track, part, path, colour):
+                self._doubtful.append(part.playing.name)
         return track
 
     def _silence(self, part: Part) -> None:

@@ -6,6 +6,7 @@ it. On a stem's clip it becomes a marker that is seen, and means the same.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,9 @@ def _set_markers(clip: Clip, markers: tuple[Marker, ...]) -> None:
     if own.beat_time != before:
         clip.move_warp_marker(own.beat_time, before - own.beat_time)
     is_own_kept = own.sample_time == place
-    for each in markers[is_own_kept:]:
+    for each in markers[is_own_kept:-1]:
         clip.add_warp_marker(Live.Clip.WarpMarker(*each))
+    with suppress(RuntimeError):  # where it lies behind the end of the file, it changes nothing
+        clip.add_warp_marker(Live.Clip.WarpMarker(*markers[-1]))
     if not is_own_kept:
         clip.remove_warp_marker(before)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RUNGS = ("fast", "good", "best")
-TYPED = re.compile(r"^(?P<name>.*?)\s*!(?P<verb>stems|stop)\b\s*(?P<words>.*)$", re.DOTALL)
+TYPED = re.compile(r"(?P<name>.*)!(?P<verb>stems|stop)\b(?P<words>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -108,4 +108,4 @@ class Typed:
     def read(cls, name: str) -> Typed | None:
         """Return what a clip's name asks for; None where it is only a name."""
         match = TYPED.match(name)
-        return cls(**match.groupdict()) if match else None
+        return cls(match["name"].rstrip(), match["verb"], match["words"].strip()) if match else None
