@@ -502,13 +502,16 @@ class Song(LomObject):
 
 
 @cache
-def info(path: str, modified_ns: int) -> tuple[int, int]:
-    read = soundfile.info(path)
-    return read.frames, read.samplerate
+def frames_read(path: str, _modified_ns: int) -> int:
+    try:
+        return int(soundfile.info(path).frames)
+    except soundfile.LibsndfileError:
+        return -1
 
 
 def frames_of(path: Path | str) -> int:
-    return info(str(path), Path(path).stat().st_mtime_ns)[0] if Path(path).is_file() else -1
+    """Return how long a file is; -1 where there is no audio."""
+    return frames_read(str(path), Path(path).stat().st_mtime_ns) if Path(path).is_file() else -1
 
 
 def hidden_after(last: tuple[float, float], tempo: float) -> tuple[float, float]:

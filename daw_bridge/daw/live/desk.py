@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import Live
 
-from .errors import WishError
+from .errors import WishError, failed, quoted
 from .pairs import read_pairs, write_pairs
-from .run import Run, one_undo_step, quoted
+from .run import Run, one_undo_step
 from .selection import selected_parts
 from .server import Server
 from .wishes import Typed, Wish
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .places import Places
 
 SAID_AGAIN_LOOKS = 10
+MOST_LINES = 12
 CALLED_OFF = "Called off."
 NO_OFFERS = "stemtool was not started yet, so it is not known what models there are."
 
@@ -132,18 +133,16 @@ class Desk:
     def _begin(self, wish: Wish, caller: str) -> None:
         view = Live.Application.get_application().view
         song = self._instance.song()
-        parts, problems = selected_parts(
+        parts, failures = selected_parts(
             song,
             in_session=view.focused_document_view == "Session",
             whole_tracks=wish.clips == "tracks",
         )
         if not parts:
-            raise WishError(" ".join(problems))
+            raise WishError("\n".join(failed(failures)))
         run = Run(self._server, wish, parts, self._places.stems(song))
-        run.caller = caller
+        run.failures, run.caller = failures, caller
         self._runs.append(run)
-        if problems:
-            self.refuse(" ".join(problems))
 
     def _say_progress(self) -> None:
         run = self._runs[0]
@@ -155,13 +154,14 @@ class Desk:
             self._answer(each.caller, "running", self._said, progress=each.progress)
 
     def _report(self, run: Run) -> None:
-        if run.problems:
-            self.refuse("\n".join(run.problems))
+        told = list(run.problems)
         if run.placed:
-            off = f"; {quoted(run.silenced)} is switched off" if run.silenced else ""
-            self._say(f"Stems are on {quoted(run.placed)}{off}.")
-        told = [*run.problems, *([self._said] if run.placed else [])]
+            off = f"; switched off: {quoted(run.silenced)}" if run.silenced else ""
+            told.append(f"Stems are on {quoted(run.placed)}{off}.")
         self._answer(run.caller, "failed" if run.problems else "done", " ".join(told))
+        self._say(told[-1])
+        if run.problems:
+            self._show("\n".join(told))
 
     def _say(self, text: str) -> None:
         """Show a text at the bottom of Live, and again before it goes."""
@@ -172,10 +172,13 @@ class Desk:
         self._said = text
 
     def _show(self, text: str) -> None:
-        """Show a text in a box, unless the user wants none, and log it."""
+        """Show the first lines of a text in a box, unless the user wants none, and log it."""
         self._instance.log_message(f"Stemtool: {text}")
+        lines = text.split("\n")
+        if len(lines) > MOST_LINES:
+            lines[MOST_LINES:] = [f"{len(lines) - MOST_LINES} more are in Live's Log.txt."]
         if self.settings.get("dialogs") != "no":
-            Live.Application.get_application().show_on_the_fly_message(text)
+            Live.Application.get_application().show_on_the_fly_message("\n".join(lines))
 
     def _answer(self, caller: str, state: str, message: str, *, progress: float = 1.0) -> None:
         """Tell the shell that asked, if one did."""

@@ -6,7 +6,7 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .errors import WishError
+from .errors import WishError, failed, quoted
 from .jobs import Job
 from .playing import passes, play_alike, set_loop
 from .tracks import empty_slot, find_track, is_free_between, is_outside, make_track
@@ -31,12 +31,14 @@ class Run:
     Attributes:
         placed: the names of tracks that stems came to.
         silenced: the names of clips that were switched off.
+        failures: the names of clips that were not separated, by the reason.
         caller: who asked from a shell; empty if nobody did.
     """
 
     def __init__(self, server: Server, wish: Wish, parts: Sequence[Part], folder: Path) -> None:
         self.placed: list[str] = []
         self.silenced: list[str] = []
+        self.failures: dict[str, list[str]] = {}
         self.caller = ""
         self._server = server
         self._wish = wish
@@ -44,7 +46,6 @@ class Run:
         self._jobs: dict[str, Job] = {}
         self._complaints: list[str] = []
         self._doubtful: list[str] = []
-        self._failures: dict[str, list[str]] = {}
         for part in parts:
             path = part.playing.path
             if path not in self._jobs:
@@ -63,13 +64,10 @@ class Run:
     @property
     def problems(self) -> list[str]:
         """Sentences for what went wrong; clips that failed for one reason share one."""
-        failed = [
-            f"{quoted(names)} {'was' if len(names) == 1 else 'were'} not separated: {reason}"
-            for reason, names in self._failures.items()
-        ]
-        doubtful = quoted(self._doubtful) if self._doubtful else ""
-        doubts = [f"Stems of {doubtful} may be out of step: listen."] if doubtful else []
-        return failed + self._complaints + doubts
+        doubts = []
+        if self._doubtful:
+            doubts = [f"Stems of {quoted(self._doubtful)} may be out of step: listen."]
+        return failed(self.failures) + self._complaints + doubts
 
     @property
     def progress(self) -> float:
@@ -100,7 +98,7 @@ class Run:
     def _bring(self, song: Song, parts: list[Part]) -> None:
         for part in parts:
             if problem := self._jobs[part.playing.path].problem:
-                self._failures.setdefault(problem, []).append(part.playing.name)
+                self.failures.setdefault(problem, []).append(part.playing.name)
         ready = [part for part in parts if self._jobs[part.playing.path].stems]
         if not ready:
             return
@@ -151,12 +149,6 @@ class Run:
     def _complain(self, sentence: str) -> None:
         if sentence not in self._complaints:
             self._complaints.append(sentence)
-
-
-def quoted(names: Sequence[str]) -> str:
-    """Return the first of some names, and how many more there are."""
-    first, *others = dict.fromkeys(names)
-    return f"'{first}'" + (f" and {len(others)} more" if others else "")
 
 
 def quoted_clips(parts: Sequence[Part]) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NOTHING = "Click an audio clip, so that Clip View shows it, then try again."
 NO_CLIPS = "The selected tracks have no audio clips here: select others, or one clip."
-TOO_OLD = "This Live cannot make audio clips by script: stemtool needs a newer Live 12."
+TOO_OLD = "this Live cannot make audio clips by script; stemtool needs a newer Live 12."
 
 
 class Found(NamedTuple):
@@ -53,13 +53,13 @@ class Part:
 
 def selected_parts(
     song: Song, *, in_session: bool, whole_tracks: bool
-) -> tuple[list[Part], list[str]]:
+) -> tuple[list[Part], dict[str, list[str]]]:
     """Return the clip that Clip View shows, or all audio clips of the selected tracks.
 
     What an earlier run made or switched off is left out, unless nothing else is selected.
 
     Returns:
-        What to separate, and why some of what is selected cannot be.
+        What to separate; and the names of clips that cannot be, by the reason.
 
     Raises:
         WishError: nothing is selected.
@@ -79,14 +79,16 @@ def selected_parts(
     return _usable([each for each in found if not each.clip.muted] or found)
 
 
-def _usable(found: list[Found]) -> tuple[list[Part], list[str]]:
-    parts, problems = [], []
+def _usable(found: list[Found]) -> tuple[list[Part], dict[str, list[str]]]:
+    parts: list[Part] = []
+    failures: dict[str, list[str]] = {}
     for each in found:
-        try:
+        reason = _obstacle(each)
+        if reason:
+            failures.setdefault(reason, []).append(each.clip.name)
+        else:
             parts.append(_part(each))
-        except WishError as problem:
-            problems.append(str(problem))
-    return parts, problems
+    return parts, failures
 
 
 def _detail_clip(song: Song) -> Found:
@@ -112,18 +114,20 @@ def _clips(track: Track, *, in_session: bool) -> Iterator[tuple[Clip, int | None
             yield clip, None
 
 
+def _obstacle(found: Found) -> str:
+    """Return why a clip cannot be separated; nothing if it can."""
+    clip = found.clip
+    if clip.is_midi_clip:
+        return "MIDI clips hold no audio; freeze and flatten the track first."
+    if clip.is_recording:
+        return "it is being recorded; stop that first."
+    if not all(hasattr(slot, "create_audio_clip") for slot in found.track.clip_slots):
+        return TOO_OLD
+    if not Path(clip.file_path).is_file():
+        return "its file is missing; File > Manage Files finds it again."
+    return ""
+
+
 def _part(found: Found) -> Part:
     track, clip, slot = found
-    name = clip.name
-    if clip.is_midi_clip:
-        raise WishError(
-            f"'{name}' is a MIDI clip, which holds no audio: freeze and flatten its track first."
-        )
-    if clip.is_recording:
-        raise WishError(f"'{name}' is being recorded: stop that first.")
-    if not all(hasattr(each, "create_audio_clip") for each in track.clip_slots):
-        raise WishError(TOO_OLD)
-    playing = read_playing(clip)
-    if not Path(playing.path).is_file():
-        raise WishError(f"The file of '{name}' is missing: File > Manage Files finds it again.")
-    return Part(clip, track, playing, clip.start_time, clip.end_time, slot)
+    return Part(clip, track, read_playing(clip), clip.start_time, clip.end_time, slot)
