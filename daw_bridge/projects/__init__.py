@@ -7,5 +7,6 @@ dawproject   for Bitwig Studio, Studio One, Cubase
 rpp          for REAPER
 formats      the table of formats
 ardour       sessions of Ardour
+aaf          AAF
 writing      whole, or not at all
 """

@@ -14,9 +14,10 @@ from daw_bridge.printing import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from daw_bridge.files.markers import Marker
     from daw_bridge.library.colours import Colour
     from daw_bridge.projects.destination import Destination
-    from daw_bridge.projects.project import Marker, Project, Track
+    from daw_bridge.projects.project import Project, Track
 
 _MASTER = "master-channel"
 _GROUP = "stems-channel"

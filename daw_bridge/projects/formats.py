@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from daw_bridge.errors import OptionError, suggestion
+from daw_bridge.projects.aaf import write_aaf
 from daw_bridge.projects.ardour import write_ardour
 from daw_bridge.projects.dawproject import write_dawproject
 from daw_bridge.projects.rpp import write_rpp
@@ -90,6 +91,7 @@ _ALL: tuple[Format, ...] = (
         write_dawproject,
     ),
     FileFormat("rpp", ".rpp", "REAPER", ("link",), write_rpp),
+    FileFormat("aaf", ".aaf", "Pro Tools, Logic Pro, Premiere, Resolve", ("embed",), write_aaf),
     FolderFormat("ardour", ".ardour", "Ardour 7 or newer", ("embed", "link"), write_ardour),
 )
 

@@ -13,13 +13,14 @@ import rppxml
 import soundfile
 
 from daw_bridge.errors import OptionError, OutputError
+from daw_bridge.files.markers import Marker
 from daw_bridge.files.reading import open_audio
 from daw_bridge.library.colours import SOURCE, colour_of
 from daw_bridge.library.stems import DASH
 from daw_bridge.projects.composition import Original, compose
 from daw_bridge.projects.destination import Destination, Way
 from daw_bridge.projects.formats import FORMATS, find_formats
-from daw_bridge.projects.project import Marker, Project
+from daw_bridge.projects.project import Project
 from daw_bridge.projects.writing import write_project
 from tests.conftest import SONGS, make_noise
 from tests.projects.conftest import LENGTH, START, Made
