@@ -126,6 +126,18 @@ DAWS: dict[str, Daw] = {
             "win32": ("$PROGRAMFILES/Audacity",),
         },
     ),
+    "live": Daw(
+        "Ableton Live 12",
+        "live",
+        {
+            "darwin": "~/Music/Ableton/User Library",
+            "win32": "$USERPROFILE/Documents/Ableton/User Library",
+        },
+        "Remote Scripts/Stemtool",
+        "Start Live anew. In its settings, under Link, Tempo & MIDI, choose Stemtool as a Control"
+        " Surface; it needs no ports. Add ` !stems` to the name of an audio clip (Ctrl+R), or run"
+        " `stemtool daw separate live`.",
+    ),
     "puredata": Daw(
         "Pure Data",
         "puredata",
