@@ -236,10 +236,27 @@ def test_an_interruption_calls_the_job_off(project: Project) -> None:
         wait_until(lambda: any(job.state == "running" for job in client.jobs()))
         running.send_signal(signal.SIGINT)
         assert running.communicate(timeout=30)[1].lstrip().startswith(b"stemtool: interrupted")
-        print(client.jobs())
         wait_until(lambda: client.jobs()[-1].state == "cancelled")
     assert running.returncode == 130
     assert project.state() == before
+
+
+def test_who_is_interrupted_reads_the_answer_first(project: Project) -> None:
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with project.window.connect() as pipe:
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            with pytest.raises(KeyboardInterrupt):
+                pipe.do("GetInfo", Type="Commands", Format="JSON")
+            assert pipe.read("Tracks") == []
+            with pytest.raises(DawError, match="takes no command as long"):
+                pipe.do("SetTrackStatus", Name="o" * 1000)
+            with pytest.raises(DawError, match="takes no line breaks"):
+                pipe.do("SetTrackStatus", Name="two\nlines")
+            with pytest.raises(DawError, match="did not do Nonsense: .*not recognized"):
+                pipe.do("Nonsense")
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_question_that_nobody_answers_is_not_waited_for(window: Window) -> None:
