@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from daw_bridge.osc.settings import Whereabouts
+
+_SECONDS_TO_END = 10.0
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class _ByServer:
         job = f"audacity-{secrets.token_hex(8)}"
         with (
             self._connect() as client,
+            self._ended_if_interrupted(job),
             called_off_if_interrupted(job, self._connect),
             show_progress(label, quiet=False) as progress,
         ):
@@ -56,6 +61,21 @@ class _ByServer:
                 progress=progress and (lambda fraction: progress(round(100 * fraction), 100)),
                 warn=complain,
             )
+
+    @contextmanager
+    def _ended_if_interrupted(self, job: str) -> Iterator[None]:
+        """Wait for the end of a job that was called off, which needs its files until then."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            deadline = time.monotonic() + _SECONDS_TO_END
+            with self._connect() as client:
+                while time.monotonic() < deadline and any(
+                    each.job == job and each.state in {"queued", "running"}
+                    for each in client.jobs()
+                ):
+                    time.sleep(_SECONDS_BETWEEN_LOOKS)
+            raise
 
     def _connect(self) -> Client:
         return Client(self.server.host, self.server.port, name="audacity")

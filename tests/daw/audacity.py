@@ -193,7 +193,9 @@ def make_audacity(folder: Path) -> Audacity:
 def find_module() -> Path:
     """Return the module that opens the pipe, which packages put beside Audacity."""
     prefix = Path(require("audacity")).resolve().parents[1]
-    return next(iter(prefix.glob("lib*/**/mod-script-pipe.so")), None) or lack("mod-script-pipe")
+    return next(iter(prefix.glob("lib*/**/mod-script-pipe.so")), None) or lack(
+        "mod-script-pipe", "audacity"
+    )
 
 
 def find_windows(display: str, title: str) -> list[str]:

@@ -45,6 +45,7 @@ class Track(NamedTuple):
         is_selected: with others or alone.
         is_focused: whether the keyboard is at it.
         is_muted: by its button.
+        is_soloed: by its button.
     """
 
     place: int
@@ -56,6 +57,7 @@ class Track(NamedTuple):
     is_selected: bool
     is_focused: bool
     is_muted: bool
+    is_soloed: bool
 
 
 class Selection(NamedTuple):
@@ -97,6 +99,7 @@ class Project:
                 bool(row["selected"]),
                 bool(row["focused"]),
                 bool(row["mute"]),
+                bool(row["solo"]),
             )
             for index, row in enumerate(self._pipe.read("Tracks"))
             if row["kind"] == "wave"
@@ -163,15 +166,27 @@ class Project:
             return False
         self._select_tracks(track.place)
         self._select_time(first / selection.rate_hz, end / selection.rate_hz)
-        self._pipe.do(
-            "Export2",
-            patience_s=_SECONDS_TO_MOVE_AUDIO + selection.end_s - selection.start_s,
-            Filename=path.as_posix(),
-            NumChannels=2 if track.pan else track.channels,
-        )
+        with self._sounding(track):
+            self._pipe.do(
+                "Export2",
+                patience_s=_SECONDS_TO_MOVE_AUDIO + selection.end_s - selection.start_s,
+                Filename=path.as_posix(),
+                NumChannels=2 if track.pan else track.channels,
+            )
         if not path.is_file():
             raise DawError(f"Audacity exported nothing of '{track.name}'.")
         return path.stat().st_size > _HEADER_BYTES
+
+    @contextmanager
+    def _sounding(self, track: Track) -> Iterator[None]:
+        """Have the selected track sound alone, as Audacity exports nothing of what is silent."""
+        self._pipe.do("SetTrackAudio", Mute=0, Solo=1)
+        try:
+            yield
+        finally:
+            before = {"Mute": int(track.is_muted), "Solo": int(track.is_soloed)}
+            with suppress(DawError):
+                self._pipe.do("SetTrackAudio", **before)
 
     def bring_in(self, files: Sequence[tuple[Path, float]], before: int) -> list[Track]:
         """Add a track for each file, from a time in seconds on, below all that there were before.
