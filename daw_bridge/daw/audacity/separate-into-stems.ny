@@ -194,12 +194,11 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
   (let ((solo (if (indices-where 'SOLO tracks) 1 0)))
     (dolist (index indices) (set-audible index 0 solo))))
 
-(defun ask-for (job index track)
+(defun export-track (job index track)
   (select-track index)
   (unless (export-selection (inbox-path job ".wav") (if (is-mono track) 1 2))
     (refuse (format nil "Audacity could not export ~a: is there room in ~a?"
-                    (of-track 'NAME track) *inbox*)))
-  (write-request job track))
+                    (of-track 'NAME track) *inbox*))))
 
 (defun follow ()
   (export-selection (inbox-path *run* ".CL") 2))
@@ -229,8 +228,8 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
   (let* ((status (read-status job)) (state (value-of "state" status)))
     (cond ((not state) "stemtool does not answer: run `stemtool daw doctor audacity`.")
           ((string= state "done") nil)
-          ((string= state "cancelled") "")
-          (t (value-of "message" status)))))
+          ((string= state "failed") (value-of "message" status))
+          (t ""))))
 
 ;;; New tracks
 
@@ -277,20 +276,23 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
 
 ;; Where a track is, after others came below some: (index . count) each.
 (defun now-at (index arrivals)
-  (dolist (arrival arrivals index)
-    (when (< (car arrival) index) (setf index (+ index (cdr arrival))))))
+  (let ((place index))
+    (dolist (arrival arrivals place)
+      (when (< (car arrival) index) (setf place (+ place (cdr arrival)))))))
 
 (defun separate-all (tracks indices jobs)
-  (unwind-protect
-    (call-with-preferences *preferences*
-      #'(lambda ()
-          (set-heard tracks indices)
-          (mapc #'(lambda (index job) (ask-for job index (nth index tracks))) indices jobs)
-          (select-tracks indices)
-          (follow)))
-    (dolist (index indices)
-      (let ((track (nth index tracks)))
-        (set-audible index (of-track 'MUTE track) (of-track 'SOLO track))))))
+  (let ((sources (mapcar #'(lambda (index) (nth index tracks)) indices)))
+    (unwind-protect
+      (call-with-preferences *preferences*
+        #'(lambda ()
+            (set-heard tracks indices)
+            (mapc #'export-track jobs indices sources)
+            (mapc #'write-request jobs sources)
+            (select-tracks indices)
+            (follow)))
+      (mapc #'(lambda (index source)
+                (set-audible index (of-track 'MUTE source) (of-track 'SOLO source)))
+            indices sources))))
 
 ;; Returns below which tracks how many came.
 (defun place-all (indices jobs)
@@ -351,6 +353,6 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
   (let ((said (errset (catch 'refused (main)) nil)))
     (if said
         (car said)
-        "The tool failed. Does the name of a track end in a backslash? Then rename it, and try again.")))
+        "The tool failed. Does the name of a track end in a backslash? Then give it another.")))
 
 (note (run))
