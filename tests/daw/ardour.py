@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 RATE_HZ = 44_100
 OF = " \N{EN DASH} "  # between the names of a track and of its stem
 SEPARATE, SEPARATE_AGAIN, CANCEL = (f"LuaAction/script-{slot}" for slot in (2, 3, 4))  # 1: a user's
-EVERYTHING = ("Editor/select-all-tracks", "Editor/select-all-objects")  # of the tracks selected
+EVERYTHING = ("Common/deselect-all", "Editor/select-all-objects")  # else of the tracks selected
 _HELPER = "ardour-avahi"  # which may outlive Ardour a little, and is Ardour to our installer
 
 # Neither wizard nor questions, the backend without sound, and OSC.

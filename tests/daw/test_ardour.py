@@ -65,7 +65,7 @@ SELECTIONS = {
         {"Song": (33_331, 364_603), "Voice": (33_331, 364_602)},
     ),
     "range": (
-        ("Editor/select-all-tracks", "Editor/select-loop-range"),
+        ("Common/select-all-tracks", "Editor/select-loop-range"),
         {"Song": LOOP, "Voice": LOOP},
     ),
 }
