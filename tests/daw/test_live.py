@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from daw_bridge.daw.installers import DAWS, uninstall
+from daw_bridge.daw.installers import DAWS, find_homes, uninstall
 from daw_bridge.daw.shipping import PACKAGE
 from daw_bridge.library.colours import colour_of
 from daw_bridge.library.places import HOME_VARIABLE
@@ -363,6 +363,21 @@ def test_only_what_is_typed_here_is_obeyed(session: Any, song_path: Path) -> Non
     live.song_core.values["can_redo"] = False
     live.type("!stems ?")
     assert len(live.boxes) == 1
+
+
+@pytest.mark.parametrize(
+    ("platform", "library"),
+    [("darwin", "Music/Ableton/User Library"), ("win32", "Documents/Ableton/User Library")],
+)
+def test_the_user_library_is_found(
+    platform: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert find_homes(DAWS["live"]) == []
+    (tmp_path / library).mkdir(parents=True)
+    assert find_homes(DAWS["live"]) == [tmp_path / library]
 
 
 def test_nothing_is_left_where_it_is_uninstalled(session: Any, tmp_path: Path) -> None:
