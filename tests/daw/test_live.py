@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from daw_bridge.daw.installers import DAWS, uninstall
+from daw_bridge.daw.installers import DAWS, find_homes, uninstall
 from daw_bridge.daw.shipping import PACKAGE
 from daw_bridge.library.colours import colour_of
 from daw_bridge.library.places import HOME_VARIABLE
 from tests.conftest import level_db
 from tests.daw.conftest import install, labelled
 from tests.daw.live import RATE_HZ, Core, Live, LomObject, definitions, heard, load_script
-from tests.server import Server
+from tests.server import Server, wait_until
 from tests.stemtool import STEMTOOL, stemtool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 STEMS = ("vocals", "accompaniment")
 NOTE = 0x90
@@ -60,17 +60,23 @@ class Session:
 @pytest.fixture
 def session(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Session]:
+) -> Iterator[Callable[..., Session]]:
     """Open a set in Live, with the script that a user of the server installed."""
+    opened: list[Session] = []
 
     def open_set(of: Server = server, **preferences: Any) -> Session:
+        monkeypatch.setenv(HOME_VARIABLE, str(of.state.parent))
         live = Live(**preferences)
         live.song_core.values["file_path"] = str(tmp_path / "Song Project" / "Song.als")
         folder = install("live", tmp_path / "User Library", of)
         (of.state / "live.settings").unlink(missing_ok=True)
-        return Session(live, load_script(folder, live, monkeypatch), of.state)
+        opened.append(Session(live, load_script(folder, live, monkeypatch), of.state))
+        return opened[-1]
 
-    return open_set
+    yield open_set
+    for each in opened:
+        each.script.disconnect()
+    wait_until(lambda: not any(each.script._desk._server.is_starting for each in opened))
 
 
 def below(live: Live, source: str) -> list[str]:
@@ -359,6 +365,21 @@ def test_only_what_is_typed_here_is_obeyed(session: Any, song_path: Path) -> Non
     assert len(live.boxes) == 1
 
 
+@pytest.mark.parametrize(
+    ("platform", "library"),
+    [("darwin", "Music/Ableton/User Library"), ("win32", "Documents/Ableton/User Library")],
+)
+def test_the_user_library_is_found(
+    platform: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert find_homes(DAWS["live"]) == []
+    (tmp_path / library).mkdir(parents=True)
+    assert find_homes(DAWS["live"]) == [tmp_path / library]
+
+
 def test_nothing_is_left_where_it_is_uninstalled(session: Any, tmp_path: Path) -> None:
     session()
     library = tmp_path / "User Library"
@@ -479,11 +500,8 @@ def ask(live: Session, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, process.returncode, *process.communicate())
 
 
-def test_a_shell_asks(
-    session: Any, server: Server, song_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shell_asks(session: Any, server: Server, song_path: Path) -> None:
     live = session()
-    monkeypatch.setenv(HOME_VARIABLE, str(server.state.parent))
     nobody = stemtool("daw", "separate", "live")
     assert nobody.returncode == 1
     assert "Live does not answer: start it" in nobody.stderr
@@ -518,7 +536,6 @@ def test_a_server_is_started_and_started_again_when_it_is_killed(
     server.state.mkdir(parents=True)
     (server.state / "roots").write_text(f"{tmp_path.parent}\n", "utf-8")
     (home / "weights").symlink_to(network_path.parents[1])
-    monkeypatch.setenv(HOME_VARIABLE, str(home))
     live = session(server)
     monkeypatch.setattr(sys.modules["Stemtool.jobs"], "WAKE_S", 0.5)
     monkeypatch.setattr(sys.modules["Stemtool.server"], "AGAIN_S", 0.5)
@@ -546,7 +563,6 @@ def test_a_server_is_started_and_started_again_when_it_is_killed(
 def test_a_server_that_cannot_be_started(
     session: Any, song_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
     server = Server(tmp_path, tmp_path / "home" / "state")
     (server.state / "jobs.sqlite").mkdir(parents=True)
     live = session(server)
