@@ -10,10 +10,11 @@ import click
 from daw_bridge.errors import OptionError
 from daw_bridge.library.ladder import RUNGS
 from stemtool_cli.diagnosis import doctor
+from stemtool_cli.live import separate_in_live
 from stemtool_cli.streams import show
 
 _SERVICE = "service"
-_AUDACITY = "audacity"
+_AUDACITY, _LIVE = "audacity", "live"
 _INTO = click.option(
     "--into", metavar="DIR", type=click.Path(path_type=Path),
     help="The DAW's own folder, where it is not found by itself.",
@@ -140,18 +141,20 @@ def separate_tracks(
     minus: str,
     keep_source: bool,
 ) -> None:
-    """Separate TRACKS of a saved Ardour SESSION, or what is selected in the running Audacity.
+    """Separate TRACKS of a saved Ardour SESSION, or what is selected in Audacity or in Live.
 
     The stems come to tracks below their source, which is muted. A server is started if none runs.
 
     A SESSION is a folder, or a file in it; close it in Ardour first. The word audacity in its
-    place, without TRACKS, means the Audacity that runs, whose script pipe must be on; a session of
-    that name is ./audacity.
+    place, without TRACKS, means the Audacity that runs, whose script pipe must be on. The word live
+    means the clip that Ableton Live shows; `live tracks` all clips of the tracks that are selected
+    there, and `live stop` calls it off. Sessions of these names are ./audacity and ./live.
 
     \b
     Examples:
       stemtool daw separate ~/sessions/song/song.ardour Mix
       stemtool daw separate audacity --quality good --minus drums
+      stemtool daw separate live --stems vocals
     """
     if quality and model:
         raise OptionError(f"-m {model} is a model; --quality is in place of one.")
@@ -166,11 +169,14 @@ def separate_tracks(
         options = {name: value for name, value in said.items() if value}
         show(*separate_in_audacity(model, options, keep_source=keep_source))
         return
-    if not tracks:
-        raise OptionError(f"Name the tracks of {session} that are to be separated.")
     from daw_bridge.daw.ardour.session import Choice, separate_track
 
     wanted = f"quality:{quality}" if quality else model
     choice = Choice(wanted, stems=stems, minus=minus, keep_source=keep_source)
+    if str(session) == _LIVE:
+        separate_in_live(tracks, choice)
+        return
+    if not tracks:
+        raise OptionError(f"Name the tracks of {session} that are to be separated.")
     for track in tracks:
         show(*separate_track(session, track, choice))

@@ -108,7 +108,7 @@ DAWS: dict[str, Daw] = {
     ),
     "audacity": Daw(
         "Audacity 3.2 or newer",
-        "audacity",
+        "audacity/tools",
         {
             "linux": ("~/.local/share/audacity", "~/.audacity-data"),
             "darwin": "~/Library/Application Support/audacity",
@@ -124,6 +124,22 @@ DAWS: dict[str, Daw] = {
             "linux": ("audacity",),
             "darwin": ("/Applications/Audacity.app",),
             "win32": ("$PROGRAMFILES/Audacity",),
+        },
+    ),
+    "live": Daw(
+        "Ableton Live 12",
+        "live",
+        {
+            "darwin": "~/Music/Ableton/User Library",
+            "win32": "$USERPROFILE/Documents/Ableton/User Library",
+        },
+        "Remote Scripts/Stemtool",
+        "Start Live anew. In its settings, under Link, Tempo & MIDI, choose Stemtool as a Control"
+        " Surface; it needs no ports. Add ` !stems` to the name of an audio clip (Ctrl+R), or run"
+        " `stemtool daw separate live`.",
+        programs={
+            "darwin": ("/Applications/Ableton Live *.app",),
+            "win32": ("$PROGRAMDATA/Ableton/Live *",),
         },
     ),
     "puredata": Daw(

@@ -18,11 +18,11 @@ PACKAGE = Path(__file__).parent
 
 
 def shipped_files(folder: Path) -> list[Path]:
-    """Return the paths, relative to a folder of this package, of all files in it but Python's."""
+    """Return the paths, relative to a folder of this package, of all files to copy from it."""
     return sorted(
         path.relative_to(folder)
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix not in {".py", ".pyc"}
+        if path.is_file() and path.suffix != ".pyc"
     )
 
 
@@ -80,6 +80,7 @@ def remove_copies(source: Path, target: Path) -> None:
         (target / name).unlink(missing_ok=True)
         folders |= {target / parent for parent in name.parents}
     for folder in sorted(folders, reverse=True):
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 

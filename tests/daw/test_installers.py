@@ -37,7 +37,11 @@ USERS_CODE = (
     'scripts[3]["a"]["gain"] = -0.5  scripts[3]["s"] = "" scripts[3]["f"] = "return 1" '
 )
 USERS_HOOK = '<LuaCallback lua="Lua 5.3" id="7" name="Mine" signals="01">cw==</LuaCallback>'
-OURS = ["Separate selection into stems", "Separate selection into stems (last settings)"]
+OURS = [
+    "Separate selection into stems",
+    "Separate selection into stems (last settings)",
+    "Cancel separation into stems",
+]
 
 
 @pytest.fixture
@@ -69,6 +73,7 @@ def test_files_come_filled_in_and_go_again(name: str, tmp_path: Path) -> None:
     assert folder.is_relative_to(tmp_path)
     shipped = shipped_files(PACKAGE / DAWS[name].source)
     assert shipped
+    assert name == "live" or not any(file.suffix == ".py" for file in shipped)
     for file in shipped:
         content = (folder / file).read_bytes()
         for placeholder in (b"@STATE@", b"@STEMTOOL@", b"@FOLDER@"):
@@ -82,7 +87,8 @@ def test_files_come_filled_in_and_go_again(name: str, tmp_path: Path) -> None:
 def test_ardours_own_list_keeps_what_is_the_users(ardour_home: Path) -> None:
     before = (ardour_home / "ui_scripts").read_bytes()
     (folder,) = install(DAWS["ardour"], ardour_home)
-    assert run_list(ardour_home) == ["1 Mine", f"2 {OURS[0]}", "3 Also mine", f"4 {OURS[1]}"]
+    ours = [f"2 {OURS[0]}", f"4 {OURS[1]}", f"5 {OURS[2]}"]
+    assert run_list(ardour_home) == sorted(["1 Mine", "3 Also mine", *ours])
     assert (ardour_home / "ui_scripts.bak").read_bytes() == before
     hooks = ET.parse(ardour_home / "ui_scripts").findall("ActionHooks/*")
     assert [hook.get("name") for hook in hooks] == ["Mine", "Import finished stems"]
@@ -102,7 +108,7 @@ def test_ardours_own_list_keeps_what_is_the_users(ardour_home: Path) -> None:
 
 def test_without_scripts_of_the_users_own_no_list_is_left(tmp_path: Path) -> None:
     install(DAWS["ardour"], tmp_path)
-    assert run_list(tmp_path) == [f"1 {OURS[0]}", f"2 {OURS[1]}"]
+    assert run_list(tmp_path) == [f"{slot} {name}" for slot, name in enumerate(OURS, 1)]
     uninstall(DAWS["ardour"], tmp_path)
     assert not (tmp_path / "ui_scripts").exists()
     assert not (tmp_path / "scripts" / "daw-bridge").exists()
@@ -207,7 +213,7 @@ def test_the_command(tmp_path: Path) -> None:
     installed = stemtool("install", "reaper", "--into", tmp_path)
     folder = tmp_path / "Scripts" / "daw-bridge"
     assert installed.stdout.splitlines() == [f"REAPER: {folder}", DAWS["reaper"].then]
-    assert str(STEMTOOL) in (folder / "stems" / "server.lua").read_text("utf-8")
+    assert str(STEMTOOL) in (folder / "modules" / "server.lua").read_text("utf-8")
     assert stemtool("uninstall", "reaper", "--into", tmp_path).returncode == 0
     assert not folder.exists()
     unknown = stemtool("install", "reapper")
