@@ -138,8 +138,8 @@ DAWS: dict[str, Daw] = {
         " Surface; it needs no ports. Add ` !stems` to the name of an audio clip (Ctrl+R), or run"
         " `stemtool daw separate live`.",
         programs={
-            "darwin": ("/Applications/Ableton Live *.app",),
-            "win32": ("$PROGRAMDATA/Ableton/Live *",),
+            "darwin": ("/Applications/Ableton Live 12*.app",),
+            "win32": ("$PROGRAMDATA/Ableton/Live 12*",),
         },
     ),
     "puredata": Daw(
