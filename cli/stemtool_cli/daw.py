@@ -10,9 +10,11 @@ import click
 from daw_bridge.errors import OptionError
 from daw_bridge.library.ladder import RUNGS
 from stemtool_cli.diagnosis import doctor
+from stemtool_cli.live import separate_in_live
 from stemtool_cli.streams import show
 
 _SERVICE = "service"
+_AUDACITY, _LIVE = "audacity", "live"
 _INTO = click.option(
     "--into", metavar="DIR", type=click.Path(path_type=Path),
     help="The DAW's own folder, where it is not found by itself.",
@@ -31,6 +33,7 @@ def daw() -> None:
       stemtool daw install service              a server that starts with your session
       stemtool daw doctor                       what is here, what is missing, what to do
       stemtool daw separate ~/sessions/song/song.ardour Mix
+      stemtool daw separate audacity            what is selected in the running Audacity
     """
 
 
@@ -122,7 +125,7 @@ def follow_export(export: Path) -> None:
 
 @daw.command("separate")
 @click.argument("session", type=click.Path(path_type=Path))
-@click.argument("tracks", nargs=-1, required=True, metavar="TRACKS...")
+@click.argument("tracks", nargs=-1, metavar="TRACKS...")
 @click.option("-m", "--model", default="", help="See: stemtool models list.")
 @click.option("--quality", type=click.Choice(RUNGS), help="In place of -m; see docs/models.md.")
 @click.option("--stems", default="", metavar="NAMES", help="Which stems to make. Default: all.")
@@ -138,19 +141,42 @@ def separate_tracks(
     minus: str,
     keep_source: bool,
 ) -> None:
-    """Separate TRACKS of a saved Ardour SESSION (a folder, or a file in it), without a window.
+    """Separate TRACKS of a saved Ardour SESSION, or what is selected in Audacity or in Live.
 
-    The stems come to tracks below their source, and its regions are muted. Close the session in
-    Ardour first. A server is started if none runs.
+    The stems come to tracks below their source, which is muted. A server is started if none runs.
+
+    A SESSION is a folder, or a file in it; close it in Ardour first. The word audacity in its
+    place, without TRACKS, means the Audacity that runs, whose script pipe must be on. The word live
+    means the clip that Ableton Live shows; `live tracks` all clips of the tracks that are selected
+    there, and `live stop` calls it off. Sessions of these names are ./audacity and ./live.
+
+    \b
+    Examples:
+      stemtool daw separate ~/sessions/song/song.ardour Mix
+      stemtool daw separate audacity --quality good --minus drums
+      stemtool daw separate live --stems vocals
     """
-    from daw_bridge.daw.ardour.session import Choice, separate_track
-
     if quality and model:
         raise OptionError(f"-m {model} is a model; --quality is in place of one.")
     if stems and minus:
         raise OptionError("--stems says what to make, --minus what to take away: say one of them.")
+    if str(session) == _AUDACITY:
+        from stemtool_cli.audacity import separate_in_audacity
+
+        if tracks:
+            raise OptionError("In Audacity, select the tracks there; no TRACKS are named.")
+        said = {"quality": quality or "", "stems": stems, "minus": minus}
+        options = {name: value for name, value in said.items() if value}
+        show(*separate_in_audacity(model, options, keep_source=keep_source))
+        return
+    from daw_bridge.daw.ardour.session import Choice, separate_track
+
     wanted = f"quality:{quality}" if quality else model
     choice = Choice(wanted, stems=stems, minus=minus, keep_source=keep_source)
+    if str(session) == _LIVE:
+        separate_in_live(tracks, choice)
+        return
+    if not tracks:
+        raise OptionError(f"Name the tracks of {session} that are to be separated.")
     for track in tracks:
-        for name in separate_track(session, track, choice):
-            show(name)
+        show(*separate_track(session, track, choice))

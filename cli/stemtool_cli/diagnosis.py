@@ -64,7 +64,7 @@ def _server_facts() -> dict[str, str]:
     from daw_bridge.errors import ConnectionLostError, ServerError
     from daw_bridge.library.places import state_folder
     from daw_bridge.osc.client import Client
-    from daw_bridge.osc.settings import server_facts
+    from daw_bridge.osc.settings import read_server_file
 
     try:
         Client().close()
@@ -72,7 +72,7 @@ def _server_facts() -> dict[str, str]:
         return {}
     except ServerError:  # it answers, and wants a token
         pass
-    return server_facts(state_folder())
+    return read_server_file(state_folder())
 
 
 def _examine_server(facts: dict[str, str]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from daw_bridge.daw.ardour.registration import is_registered, register, unregister
 from daw_bridge.daw.audacity.choices import fill_dialog
 from daw_bridge.daw.audacity.inbox import prepare_inbox
-from daw_bridge.daw.shipping import PACKAGE, copy_filled, remove_copies, shipped_files
+from daw_bridge.daw.shipping import PACKAGE, copy_filled, is_for_state, remove_copies, shipped_files
 from daw_bridge.errors import DawError, OptionError, OutputError, suggestion
 
 if TYPE_CHECKING:
@@ -125,6 +125,18 @@ DAWS: dict[str, Daw] = {
             "darwin": ("/Applications/Audacity.app",),
             "win32": ("$PROGRAMFILES/Audacity",),
         },
+    ),
+    "live": Daw(
+        "Ableton Live 12",
+        "live",
+        {
+            "darwin": "~/Music/Ableton/User Library",
+            "win32": "$USERPROFILE/Documents/Ableton/User Library",
+        },
+        "Remote Scripts/Stemtool",
+        "Start Live anew. In its settings, under Link, Tempo & MIDI, choose Stemtool as a Control"
+        " Surface; it needs no ports. Add ` !stems` to the name of an audio clip (Ctrl+R), or run"
+        " `stemtool daw separate live`.",
     ),
     "puredata": Daw(
         "Pure Data",
@@ -266,13 +278,16 @@ def uninstall(daw: Daw, into: Path | None = None) -> list[Path]:
 def renew_lists() -> None:
     """Install again what names the models that there are; called when one has come or gone.
 
+    What was installed for another state folder has models of its own.
+
     Raises:
         DawError: a DAW would undo this.
         OutputError: the files cannot be written.
     """
     for daw in DAWS.values():
         for home in installed_in(daw) if daw.lists_models else ():
-            install(daw, home)
+            if is_for_state(PACKAGE / daw.source, home / daw.place):
+                install(daw, home)
 
 
 def _in_users_folders(pattern: str) -> str:

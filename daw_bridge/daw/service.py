@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from daw_bridge.daw.shipping import command
+from daw_bridge.daw.shipping import stemtool
 from daw_bridge.errors import DawError, OutputError
 from daw_bridge.files.atomic import write_whole
 from daw_bridge.library.places import HOME_VARIABLE, state_folder
@@ -134,7 +134,7 @@ def find_keeper() -> Keeper:
 
 
 def _words() -> list[str]:
-    return [str(command()), "serve", "--state", str(state_folder().absolute())]
+    return [str(stemtool()), "serve", "--state", str(state_folder().absolute())]
 
 
 def _describe_unit() -> bytes:

@@ -18,11 +18,11 @@ PACKAGE = Path(__file__).parent
 
 
 def shipped_files(folder: Path) -> list[Path]:
-    """Return the paths, relative to a folder of this package, of all files in it but Python's."""
+    """Return the paths, relative to a folder of this package, of all files to copy from it."""
     return sorted(
         path.relative_to(folder)
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix not in {".py", ".pyc"}
+        if path.is_file() and path.suffix != ".pyc"
     )
 
 
@@ -53,9 +53,16 @@ def is_current(source: Path, target: Path, more: Mapping[str, str] = _NOTHING) -
     )
 
 
+def is_for_state(source: Path, target: Path) -> bool:
+    """Return whether ``copy_filled`` wrote files for what is now the state folder."""
+    state = state_folder().as_posix().encode()
+    files = (target / name for name in shipped_files(source))
+    return any(state in file.read_bytes() for file in files if file.is_file())
+
+
 def _filled(source: Path, target: Path, more: Mapping[str, str]) -> dict[Path, bytes]:
     """Return what the files of a folder hold when they lie in another, by their names."""
-    paths = {"@STATE@": state_folder(), "@STEMTOOL@": command(), "@FOLDER@": target}
+    paths = {"@STATE@": state_folder(), "@STEMTOOL@": stemtool(), "@FOLDER@": target}
     values = {**{placeholder: path.as_posix() for placeholder, path in paths.items()}, **more}
     filled = {}
     for name in shipped_files(source):
@@ -73,11 +80,12 @@ def remove_copies(source: Path, target: Path) -> None:
         (target / name).unlink(missing_ok=True)
         folders |= {target / parent for parent in name.parents}
     for folder in sorted(folders, reverse=True):
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 
-def command() -> Path:
+def stemtool() -> Path:
     """Return where ``stemtool`` is: beside this Python, or on the ``PATH``."""
     beside = shutil.which("stemtool", path=str(Path(sys.executable).parent))
     return Path(beside or shutil.which("stemtool") or "stemtool")

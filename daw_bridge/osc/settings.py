@@ -130,14 +130,14 @@ def _listed_roots(state: Path) -> list[Path]:
 
 def find_server(state: Path) -> Whereabouts | None:
     """Return where a server says that it listens, which may be gone; None where none says so."""
-    told = server_facts(state)
     with suppress(ValueError, KeyError):
+        told = read_server_file(state)
         return Whereabouts(told["host"], int(told["port"]))
     return None
 
 
-def server_facts(state: Path) -> dict[str, str]:
-    """Return what a server says of itself, which may be gone; nothing where none does."""
+def read_server_file(state: Path) -> dict[str, str]:
+    """Return what a server says of itself, key by key; nothing where none does."""
     with suppress(OSError, ValueError):
         lines = (state / SERVER_FILE).read_text("utf-8", "surrogateescape").split("\n")
         return dict(line.split("=", 1) for line in lines if line)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from daw_bridge.daw.audacity.pipe import PATIENCE_S, ScriptPipe
-from daw_bridge.errors import DawError
 from daw_bridge.library.places import HOME_VARIABLE
 from tests.daw.screens import photograph, process, screen
 from tests.programs import lack, require
@@ -25,7 +24,7 @@ from tests.stemtool import STEMTOOL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ONE_AT_A_TIME = "/tmp/audacity.lock"  # as the name of the pipe is the same for all of one user
+ONE_AT_A_TIME = "/tmp/audacity.lock"  # as the name of the pipe is the same for all of one user
 
 # Neither a greeting nor questions, and the pipe as if a person had enabled it.
 _CONFIG = """PrefsVersion=1.1.1r1
@@ -81,6 +80,11 @@ class Audacity:
         return self.folder / "bridge"
 
     @property
+    def server(self) -> Path:
+        """The file of the bridge's server, while it runs."""
+        return self.bridge / "state" / "server"
+
+    @property
     def environment(self) -> dict[str, str]:
         here = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
         return here | {"HOME": str(self.home), HOME_VARIABLE: str(self.bridge)}
@@ -99,7 +103,7 @@ class Audacity:
     @contextmanager
     def open(self) -> Iterator[Window]:
         """Show Audacity with an empty project until the block ends."""
-        with FileLock(_ONE_AT_A_TIME), screen() as display, self._managed(display):
+        with FileLock(ONE_AT_A_TIME), screen() as display, self._managed(display):
             if not (self.config / "pluginregistry.cfg").exists():
                 with self._started(display):
                     pass  # to look at new plug-ins it starts a helper, which takes its pipe away
@@ -152,9 +156,7 @@ class Window:
     @contextmanager
     def connect(self) -> Iterator[ScriptPipe]:
         """Connect to its pipe, where it has room for one at a time."""
-        pipes: list[ScriptPipe] = []
-        wait_until(lambda: _connects(pipes), self.is_running)
-        with pipes[0] as pipe:
+        with ScriptPipe() as pipe:
             yield pipe
 
     def do(self, command: str, *, patience_s: float = PATIENCE_S, **parameters: object) -> str:
@@ -191,7 +193,9 @@ def make_audacity(folder: Path) -> Audacity:
 def find_module() -> Path:
     """Return the module that opens the pipe, which packages put beside Audacity."""
     prefix = Path(require("audacity")).resolve().parents[1]
-    return next(iter(prefix.glob("lib*/**/mod-script-pipe.so")), None) or lack("mod-script-pipe")
+    return next(iter(prefix.glob("lib*/**/mod-script-pipe.so")), None) or lack(
+        "mod-script-pipe", "audacity"
+    )
 
 
 def find_windows(display: str, title: str) -> list[str]:
@@ -219,12 +223,3 @@ def _rests(pid: int) -> bool:
         looks.add((state, *counts[10:12]))  # time spent in the program, and in the system
         time.sleep(0.04)
     return len(looks) == 1 and next(iter(looks))[0] == "S"
-
-
-def _connects(pipes: list[ScriptPipe]) -> bool:
-    """Connect if it can be done now."""
-    try:
-        pipes.append(ScriptPipe())
-    except DawError:
-        return False
-    return True

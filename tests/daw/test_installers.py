@@ -23,6 +23,7 @@ from daw_bridge.daw.installers import (
 )
 from daw_bridge.daw.shipping import PACKAGE, shipped_files
 from daw_bridge.errors import DawError
+from daw_bridge.library.places import HOME_VARIABLE
 from tests.programs import require
 from tests.stemtool import STEMTOOL
 
@@ -167,6 +168,7 @@ def test_lists_of_models_are_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Only where there are some, and where they were installed."""
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv(HOME_VARIABLE, raising=False)
     (tmp_path / "REAPER").mkdir()
     listing = replace(DAWS["reaper"], lists_models=True)
     monkeypatch.setitem(DAWS, "reaper", listing)
@@ -176,6 +178,10 @@ def test_lists_of_models_are_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     script = folder / "separate_into_stems.lua"
     before = script.read_bytes()
     script.write_text("of before a model came")
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "another"))
+    renew_lists()
+    assert script.read_text() == "of before a model came"
+    monkeypatch.delenv(HOME_VARIABLE)
     renew_lists()
     assert script.read_bytes() == before
     monkeypatch.setitem(DAWS, "reaper", replace(listing, lists_models=False))
@@ -206,7 +212,7 @@ def test_the_command(tmp_path: Path) -> None:
     installed = stemtool("install", "reaper", "--into", tmp_path)
     folder = tmp_path / "Scripts" / "daw-bridge"
     assert installed.stdout.splitlines() == [f"REAPER: {folder}", DAWS["reaper"].then]
-    assert str(STEMTOOL) in (folder / "stems" / "server.lua").read_text("utf-8")
+    assert str(STEMTOOL) in (folder / "modules" / "server.lua").read_text("utf-8")
     assert stemtool("uninstall", "reaper", "--into", tmp_path).returncode == 0
     assert not folder.exists()
     unknown = stemtool("install", "reapper")

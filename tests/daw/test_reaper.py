@@ -18,7 +18,7 @@ import soundfile
 from daw_bridge import Audio
 from daw_bridge.daw.installers import DAWS
 from daw_bridge.library.colours import colour_of
-from daw_bridge.osc.settings import server_facts
+from daw_bridge.osc.settings import read_server_file
 from tests.daw.conftest import assert_stems, install, labelled
 from tests.programs import require
 from tests.server import Server, wait_until
@@ -417,7 +417,7 @@ def test_a_server_that_was_killed_is_started_again(
 def end_server(state: Path) -> None:
     """End a server that a script has started, if it has."""
     with suppress(KeyError, ProcessLookupError):
-        os.kill(int(server_facts(state)["pid"]), signal.SIGTERM)
+        os.kill(int(read_server_file(state)["pid"]), signal.SIGTERM)
         wait_until(lambda: not (state / "server").exists())
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daw_bridge.daw.ardour.registration import SCRIPTS
-from daw_bridge.daw.shipping import command, copy_filled
+from daw_bridge.daw.shipping import copy_filled, stemtool
 from daw_bridge.errors import DawError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def separate_track(session: Path, track: str, choice: Choice) -> list[str]:
 def _ensure_server() -> None:
     """Have a server in the background, unless one runs."""
     run = subprocess.run(  # noqa: S603 - our own command, no shell
-        [str(command()), "serve", "--on-demand"], capture_output=True, text=True, check=False
+        [str(stemtool()), "serve", "--on-demand"], capture_output=True, text=True, check=False
     )
     if run.returncode:
         last_words = run.stderr.strip().rpartition("\n")[2]

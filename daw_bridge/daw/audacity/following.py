@@ -12,9 +12,10 @@ import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
-from daw_bridge.daw.shipping import command
+from daw_bridge.daw.shipping import stemtool
 from daw_bridge.files.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _RESERVE_BYTES = 1 << 17
 """More than is under way between Audacity and here: its last piece is taken at the end."""
 _SECONDS_BETWEEN_LOOKS = 0.15
 _SECONDS_TO_ANSWER = 20.0
+_SECONDS_BETWEEN_QUESTIONS = 20.0
+"""Whether there is a server; what a killed one had begun goes on when one is started again."""
 _SECONDS_TO_CALL_OFF = 5.0
 _SECONDS_TO_KEEP = 3600.0
 
@@ -131,6 +134,12 @@ class Server:
         self._ready_s: float | None = None
         self._ask()
 
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._said.close()
+
     @property
     def has_had_time(self) -> bool:
         """Whether it has been there long enough to have looked into its inbox."""
@@ -138,23 +147,26 @@ class Server:
 
     def keep(self) -> str:
         """Look after it, and return why it cannot be started; empty: it is there, or will be."""
-        status = self._process.poll()
+        status = self._asking.poll()
         if status:
-            return self._process.communicate()[1].removeprefix("stemtool: ")
+            self._said.seek(0)
+            return self._said.read().removeprefix("stemtool: ")
         if status == 0:
             self._ready_s = self._ready_s or _now_s()
-            if _now_s() - self._asked_s > _SECONDS_TO_ANSWER:
+            if _now_s() - self._asked_s > _SECONDS_BETWEEN_QUESTIONS:
+                self._said.close()
                 self._ask()
         return ""
 
     def _ask(self) -> None:
+        """Start one if there is none; what is started for it goes on when this process ends."""
         self._asked_s = _now_s()
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [command(), "serve", "--on-demand"],
+        self._said = TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - see above
+        self._asking = subprocess.Popen(  # noqa: S603 - our own command
+            [stemtool(), "serve", "--on-demand"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=self._said,
         )
 
 
@@ -170,13 +182,14 @@ def follow(inbox: Path, run: str, audio: BinaryIO) -> None:
     """
     _forget_earlier(inbox, run)
     jobs = [Job(inbox, path.stem) for path in sorted(inbox.glob(f"{run}-*.wav"))]
-    export, server = Export(audio), Server()
-    while not all(job.has_ended for job in jobs):
-        if not export.take(sum(job.progress for job in jobs) / len(jobs)):
-            _call_off(jobs)
-            return
-        _end_unheard(jobs, server)
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    export = Export(audio)
+    with Server() as server:
+        while not all(job.has_ended for job in jobs):
+            if not export.take(sum(job.progress for job in jobs) / len(jobs)):
+                _call_off(jobs)
+                return
+            _end_unheard(jobs, server)
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
     export.take_all()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daw_bridge.daw.shipping import command
+from daw_bridge.daw.shipping import stemtool
 from daw_bridge.errors import DawError
 from daw_bridge.library.places import state_folder
 
@@ -23,7 +23,7 @@ def prepare_inbox(_home: Path, _folder: Path) -> None:
         OSError: it cannot be made.
     """
     inbox = state_folder() / NAME
-    for path in (inbox, command()):
+    for path in (inbox, stemtool()):
         if not str(path).isascii():
             raise DawError(
                 f"Audacity's tools cannot name {path}: install stemtool, and set DAW_BRIDGE_HOME,"

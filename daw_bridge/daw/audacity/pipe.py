@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 PATIENCE_S = 10.0
+_SECONDS_TO_CLOSE = 1.0  # after which Audacity has made both pipes anew
+_SECONDS_BETWEEN_LOOKS = 0.05
 _MAX_COMMAND_BYTES = 1000  # Audacity reads into 1,024
 _PIECE_BYTES = 1 << 16
 _END = re.compile(rb"BatchCommand finished: (OK|Failed!)\n\n\Z")
@@ -31,6 +33,10 @@ _BARE_BACKSLASH = re.compile(r'\\(?="(?:, "\w+":| \}))|\\(?!")')
 _OFF = (
     "Audacity is not running, or its script pipe is off: Edit > Preferences > Modules >"
     " mod-script-pipe: Enabled, then restart it (twice, where plug-ins are new to it)."
+)
+_SILENT = (
+    "Audacity does not answer: it may be showing a question. Answer it there; if that does not"
+    " help, start Audacity again."
 )
 
 
@@ -57,7 +63,9 @@ class ScriptPipe:
         to, answers = _paths()
         self._commands = _open_for_commands(to)
         self._pieces: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        threading.Thread(target=self._read, args=(answers,), daemon=True).start()
+        self._is_stuck = False
+        self._reader = threading.Thread(target=self._read, args=(answers,), daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> ScriptPipe:
         return self
@@ -68,8 +76,9 @@ class ScriptPipe:
         self.close()
 
     def close(self) -> None:
-        """Let Audacity wait for the next who connects."""
+        """Let Audacity wait for the next who connects, and wait until it does."""
         os.close(self._commands)
+        self._reader.join(_SECONDS_TO_CLOSE)
 
     def do(self, command: str, *, patience_s: float = PATIENCE_S, **parameters: object) -> str:
         """Have a command done and return what it says.
@@ -102,6 +111,8 @@ class ScriptPipe:
         Raises:
             DawError: Audacity does not answer in time.
         """
+        if self._is_stuck:
+            raise DawError(_SILENT)
         line = " ".join(
             [f"{command}:", *(f"{name}={_quote(of)}" for name, of in parameters.items())]
         )
@@ -127,10 +138,8 @@ class ScriptPipe:
             try:
                 piece = self._pieces.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise DawError(
-                    f"Audacity has not answered for {patience_s:g} s: it may be showing a question,"
-                    " which has to be answered first."
-                ) from None
+                self._is_stuck = True
+                raise DawError(_SILENT) from None
             if not piece:
                 raise DawError("Audacity has ended.")
             data += piece
@@ -153,15 +162,20 @@ def _paths() -> tuple[Path, Path]:
 
 
 def _open_for_commands(path: Path) -> int:
-    """Open the way to Audacity, without waiting where it is not there."""
-    try:
-        if sys.platform == "win32":
-            return os.open(path, os.O_WRONLY)
-        opened = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-        os.set_blocking(opened, True)
-    except OSError:  # no such file, or nobody at its other end
-        raise DawError(_OFF) from None
-    return opened
+    """Open the way to Audacity, for which it waits unless it is just making it anew."""
+    deadline = time.monotonic() + _SECONDS_TO_CLOSE
+    while True:
+        try:
+            if sys.platform == "win32":
+                return os.open(path, os.O_WRONLY)
+            opened = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            os.set_blocking(opened, True)
+        except OSError:  # no such file, or nobody at its other end
+            if time.monotonic() > deadline:
+                raise DawError(_OFF) from None
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        else:
+            return opened
 
 
 def _quote(value: object) -> str:

@@ -19,7 +19,9 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
 ;; progress and the cancel button of this export are those of the separation.
 
 (setf *float-format* "%.9f")
+(setf *breakenable* nil) ; errors are caught, not looked into
 (setf *inbox* "@STATE@/inbox")
+(setf *log* "@STATE@/audacity.log")
 (setf *stemtool* "@STEMTOOL@")
 (setf *palettes* '(@PALETTES@))
 ;; What is asked for: a key and its value, and of a model the stems that it has.
@@ -77,9 +79,12 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
           (strcat "\"" *stemtool* "\" daw follow \"%f\""))
     '("/FileFormats/ExternalProgramShowOutput" "0" "0")))
 
+;; What an Audacity that crashed meanwhile has kept of us is nobody's wish.
 (defun get-preference (preference)
   (let ((answer (aud-do (strcat "GetPreference: " (parameter "Name" (first preference))))))
-    (if (cdr answer) (car answer) (second preference))))
+    (if (and (cdr answer) (not (string-search " daw follow " (car answer))))
+        (car answer)
+        (second preference))))
 
 (defun set-preference (preference value)
   (do-command "SetPreference"
@@ -93,11 +98,8 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
 
 ;; Audacity writes a quote in a name as two backslashes and a quote.
 (defun list-tracks ()
-  (let* ((text (replace-all "\\\\\"" "\\\"" (car (aud-do "GetInfo: Type=Tracks Format=LISP"))))
-         (tracks (errset (read (make-string-input-stream text)) nil)))
-    (unless tracks
-      (refuse "The list of tracks cannot be read: rename tracks whose names end in a backslash."))
-    (car tracks)))
+  (read (make-string-input-stream
+    (replace-all "\\\\\"" "\\\"" (car (aud-do "GetInfo: Type=Tracks Format=LISP"))))))
 
 (defun of-track (key track)
   (second (assoc key track)))
@@ -192,12 +194,11 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
   (let ((solo (if (indices-where 'SOLO tracks) 1 0)))
     (dolist (index indices) (set-audible index 0 solo))))
 
-(defun ask-for (job index track)
+(defun export-track (job index track)
   (select-track index)
   (unless (export-selection (inbox-path job ".wav") (if (is-mono track) 1 2))
     (refuse (format nil "Audacity could not export ~a: is there room in ~a?"
-                    (of-track 'NAME track) *inbox*)))
-  (write-request job track))
+                    (of-track 'NAME track) *inbox*))))
 
 (defun follow ()
   (export-selection (inbox-path *run* ".CL") 2))
@@ -227,8 +228,8 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
   (let* ((status (read-status job)) (state (value-of "state" status)))
     (cond ((not state) "stemtool does not answer: run `stemtool daw doctor audacity`.")
           ((string= state "done") nil)
-          ((string= state "cancelled") "")
-          (t (value-of "message" status)))))
+          ((string= state "failed") (value-of "message" status))
+          (t ""))))
 
 ;;; New tracks
 
@@ -275,20 +276,23 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
 
 ;; Where a track is, after others came below some: (index . count) each.
 (defun now-at (index arrivals)
-  (dolist (arrival arrivals index)
-    (when (< (car arrival) index) (setf index (+ index (cdr arrival))))))
+  (let ((place index))
+    (dolist (arrival arrivals place)
+      (when (< (car arrival) index) (setf place (+ place (cdr arrival)))))))
 
 (defun separate-all (tracks indices jobs)
-  (unwind-protect
-    (call-with-preferences *preferences*
-      #'(lambda ()
-          (set-heard tracks indices)
-          (mapc #'(lambda (index job) (ask-for job index (nth index tracks))) indices jobs)
-          (select-tracks indices)
-          (follow)))
-    (dolist (index indices)
-      (let ((track (nth index tracks)))
-        (set-audible index (of-track 'MUTE track) (of-track 'SOLO track))))))
+  (let ((sources (mapcar #'(lambda (index) (nth index tracks)) indices)))
+    (unwind-protect
+      (call-with-preferences *preferences*
+        #'(lambda ()
+            (set-heard tracks indices)
+            (mapc #'export-track jobs indices sources)
+            (mapc #'write-request jobs sources)
+            (select-tracks indices)
+            (follow)))
+      (mapc #'(lambda (index source)
+                (set-audible index (of-track 'MUTE source) (of-track 'SOLO source)))
+            indices sources))))
 
 ;; Returns below which tracks how many came.
 (defun place-all (indices jobs)
@@ -337,4 +341,18 @@ $control SOURCE (_ "Selected tracks") choice (("mute" (_ "mute them, so that the
       (restore-selection tracks arrivals))
     (report (mapcar #'failure-of jobs))))
 
-(catch 'refused (main))
+;; Returns a sentence, which Audacity shows in a box; the log has that of the last run.
+(defun note (sentence)
+  (let ((file (open *log* :direction :output)))
+    (when file
+      (format file "~a~%" sentence)
+      (close file))
+    sentence))
+
+(defun run ()
+  (let ((said (errset (catch 'refused (main)) nil)))
+    (if said
+        (car said)
+        "The tool failed. Does the name of a track end in a backslash? Then give it another.")))
+
+(note (run))

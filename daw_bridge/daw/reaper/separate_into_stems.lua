@@ -4,4 +4,4 @@
 --   each stem on a track below its source.
 --   Tested against a stand-in for REAPER (tests/daw/reaper.lua), not in REAPER.
 
-dofile([==[@FOLDER@/stems/separation.lua]==]).run(true)
+dofile([==[@FOLDER@/modules/separation.lua]==]).run(true)
