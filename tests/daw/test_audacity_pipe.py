@@ -253,7 +253,7 @@ def test_who_is_interrupted_reads_the_answer_first(project: Project) -> None:
                 pipe.do("SetTrackStatus", Name="o" * 1000)
             with pytest.raises(DawError, match="takes no line breaks"):
                 pipe.do("SetTrackStatus", Name="two\nlines")
-            with pytest.raises(DawError, match="did not do Nonsense: .*not recognized"):
+            with pytest.raises(DawError, match=r"did not do Nonsense: .*not recognized"):
                 pipe.do("Nonsense")
     finally:
         signal.signal(signal.SIGALRM, before)
