@@ -112,7 +112,8 @@ class Stems:
 
     def residual(self) -> Block:
         """Return what the stems leave of the mixture: float32 (channels, frames)."""
-        residual: Block = self.mixture - self.samples.sum(axis=0)
+        others = self.samples.sum(axis=0, dtype=np.float64)
+        residual: Block = (self.mixture - others).astype(np.float32)
         return residual
 
 

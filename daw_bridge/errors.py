@@ -9,6 +9,7 @@
     ├── ModelError         a model that is unknown or cannot be used
     │   ├── ManifestError  a manifest that breaks its rules
     │   └── WeightsError   weights that are missing, corrupt or not the pinned ones
+    │       └── UnfetchedError  weights that are not here, and could not be had
     ├── ProviderError      a device that cannot run the network
     ├── ServerError        what a server refuses, or a client cannot get
     │   ├── VersionError       the two speak different versions of the protocol
@@ -68,6 +69,28 @@ class ManifestError(ModelError):
 
 class WeightsError(ModelError):
     """A model's weights are missing, corrupt or not the pinned ones."""
+
+
+class UnfetchedError(WeightsError):
+    """A model's weights are not on this machine, and could not be had.
+
+    Attributes:
+        brief: the same for who has chosen a model in a DAW: without addresses and files.
+    """
+
+    def __init__(self, message: str, brief: str = "") -> None:
+        super().__init__(message)
+        self.brief = brief or message
+
+    @classmethod
+    def of(cls, model: str, causes: Iterable[str], message: str) -> UnfetchedError:
+        """Return the error of a model, with each cause in a few words and the whole message."""
+        reasons = " or ".join(dict.fromkeys(causes))
+        return cls(
+            message,
+            f"Model {model} is not on this machine and could not be fetched: {reasons}. `stemtool"
+            f" models pull {model}` tries again.",
+        )
 
 
 class ProviderError(DawBridgeError):

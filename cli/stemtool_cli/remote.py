@@ -80,6 +80,7 @@ class _Wish(NamedTuple):
 
     model: str = ""
     stems: str = ""
+    minus: str = ""
     format: str = ""
     bits: str = ""
     label: str = ""
@@ -92,7 +93,7 @@ class _Wish(NamedTuple):
     @property
     def options(self) -> dict[str, str]:
         """What the protocol calls options."""
-        said = {name: getattr(self, name) for name in ("stems", "format", "bits", "label")}
+        said = {name: getattr(self, name) for name in ("stems", "minus", "format", "bits", "label")}
         options = {name: text for name, text in said.items() if text}
         options |= {name: "1" for name in ("overwrite", "strict") if getattr(self, name)}
         options |= {"track": str(self.track)} if self.track > 1 else {}
@@ -124,6 +125,7 @@ def _server_options(command: Callable[..., None]) -> Callable[..., None]:
 )  # fmt: skip
 @click.option("-m", "--model", default="", help="Default: the server's.")
 @click.option("--stems", metavar="NAMES", help="Which stems, separated by commas. Default: all.")
+@click.option("--minus", metavar="NAMES", help="One stem: all but these, separated by commas.")
 @span_options
 @click.option("--format", type=click.Choice(CONTAINERS), help="Default: wav.")
 @bits_option

@@ -11,6 +11,7 @@ import click
 
 from daw_bridge.errors import DawBridgeError, OutputError
 from daw_bridge.files.containers import CONTAINERS
+from daw_bridge.library.stems import is_without
 from daw_bridge.projects.formats import FORMATS
 from stemtool_cli.options import (
     AudioPath,
@@ -69,6 +70,10 @@ class Failure(NamedTuple):
     "--stems", metavar="NAMES", type=read_names,
     help="Which stems to write, separated by commas. Default: all.",
 )  # fmt: skip
+@click.option(
+    "--minus", metavar="NAMES", type=read_names,
+    help="Write one stem: all but these, which are separated by commas.",
+)  # fmt: skip
 @span_options
 @click.option(
     "--format", type=click.Choice(CONTAINERS), default="wav", show_default=True,
@@ -117,6 +122,8 @@ def separate(
       stemtool separate song.flac -o stems
           stems/song/vocals.wav and stems/song/accompaniment.wav
       stemtool separate *.mp3 -o stems --stems vocals --format flac
+      stemtool separate song.flac -o stems -m htdemucs --minus drums
+          'stems/song/no drums.wav', to play the drums to
       stemtool separate set.wav -o stems --start 1:02:30 --length 90 --bits 32f
       stemtool separate song.wav -o stems --compat spleeter
           what Spleeter gives, to -80 dB and better
@@ -131,7 +138,7 @@ def separate(
     set_up(display)
     results: list[Result] = []
     sources = _distinct(files)
-    outlook = Outlook(engine, display, choices.stems)
+    outlook = Outlook(engine, display, choices.made_stems)
     with outlook.engine.open() as separator:
         excerpts, failures = _open(sources, span, choices.track)
         jobs = [replace(choices.job(each, output), name=name) for each in excerpts]
@@ -195,13 +202,19 @@ def _describe(result: Result) -> list[str]:
     lines = describe_files(result, " on")
     if result.null_db is not None:
         null = describe_null(result.null_db, "what they leave")
-        lines.append(f"  stems sum to the mixture: {null}")
+        lines.append(f"  {_summed(result)} to the mixture: {null}")
     if result.gain_db < 0:
         lines.append(
             f"  all stems are turned down by {-result.gain_db:.2f} dB, or some would clip;"
             " --bits 32f keeps them as they are"
         )
     return lines
+
+
+def _summed(result: Result) -> str:
+    """Say what sums to the mixture: the stems, or the one that is left and what it lacks."""
+    (left, *others) = result.outputs
+    return "stems sum" if others or not is_without(left) else "it and what it lacks sum"
 
 
 def _report(failures: Sequence[Failure], total: int) -> None:

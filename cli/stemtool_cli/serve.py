@@ -40,7 +40,7 @@ _FIRST = ("timestamp", "level", "event")
     "--root", "roots", multiple=True, metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder that clients may name files in; more than one may be given."
-    " Default: your home folder, and those that the file roots in the state folder lists.",
+    " Default: your home folder, and what `stemtool daw install --root` added.",
 )  # fmt: skip
 @click.option(
     "--inbox", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),

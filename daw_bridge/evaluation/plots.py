@@ -12,6 +12,7 @@ from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.evaluation.results import ORACLE
 from daw_bridge.evaluation.surround import LFE_LIMIT_HZ
 from daw_bridge.files.atomic import part_of
+from daw_bridge.library.colours import colour_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,12 +96,12 @@ def plot_song(evaluation: Evaluation, song: SongScores) -> bytes:
     """
     with _drawn_in_ink(height=2.4) as (figure, picture):
         axes = figure.subplots()
-        for number, (stem, methods) in enumerate(song.scores.items()):
+        for stem, methods in song.scores.items():
             for method, line in ((evaluation.model, "-"), (ORACLE, ":")):
                 sdr_db = np.array(methods[method].sdr_windows_db)
                 sdr_db[~np.isfinite(sdr_db)] = np.nan
                 label = stem if method == evaluation.model else None
-                axes.plot(sdr_db, line, color=f"C{number}", label=label, linewidth=1.2)
+                axes.plot(sdr_db, line, color=str(colour_of(stem)), label=label, linewidth=1.2)
         axes.set(xlabel="seconds", ylabel="SDR, dB")
         axes.margins(x=0)
         axes.grid(alpha=0.3)

@@ -98,6 +98,12 @@ class UnreachableError(InterruptedDownloadError):
     """No server answers: where nothing has come yet, it is not worth waiting."""
 
 
+def describe_failure(url: str, error: Exception) -> str:
+    """Say in a few words why a file of the web could not be had, and of the address its host."""
+    host = urlsplit(url).hostname
+    return f"no connection to {host}" if isinstance(error, UnreachableError) else f"{host}: {error}"
+
+
 @contextmanager
 def downloaded(
     url: str,

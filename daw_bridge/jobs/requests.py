@@ -150,10 +150,12 @@ class SeparateChoices(Choices, frozen=True, kw_only=True):
     """What can be said about a separation.
 
     A field that is named as one of :class:`SeparationOptions` is that option; None leaves it to
-    ``compat``. ``project`` names formats of projects.
+    ``compat``. ``minus`` names what to take away from the mixture, in place of ``stems``;
+    ``project`` names formats of projects.
     """
 
     stems: Names = ()
+    minus: Names = ()
     extension: Extension | None = None
     bandwidth: str | None = None
     overlap: float | None = None
@@ -163,6 +165,19 @@ class SeparateChoices(Choices, frozen=True, kw_only=True):
     downmix: bool = False
     residual: bool = False
     project: Names = ()
+
+    def __post_init__(self) -> None:
+        """Raise :class:`OptionError` where options do not go together."""
+        super().__post_init__()
+        if self.minus and (self.stems or self.residual):
+            raise OptionError(
+                "minus writes one stem, all but those that it names; leave out stems and residual."
+            )
+
+    @property
+    def made_stems(self) -> Names:
+        """The stems that a model must make; empty: all that it makes."""
+        return self.minus or self.stems
 
     def options(self) -> SeparationOptions:
         """Return how to separate.
@@ -174,6 +189,7 @@ class SeparateChoices(Choices, frozen=True, kw_only=True):
             raise OptionError(f"compat is 'spleeter' or is left out, not '{self.compat}'.")
         usual = SeparationOptions.spleeter() if self.compat else SeparationOptions()
         said = {each.name: getattr(self, each.name, None) for each in fields(usual)}
+        said["stems"] = self.made_stems
         return replace(usual, **{name: value for name, value in said.items() if value is not None})
 
     def job(self, excerpt: Excerpt, folder: Path) -> SeparateJob:
@@ -189,6 +205,7 @@ class SeparateChoices(Choices, frozen=True, kw_only=True):
             track=self.file_label or None,
             options=self.options(),
             residual=self.residual,
+            complement=bool(self.minus),
             formats=find_formats(self.project),
         )
         return self._complete(job, excerpt)

@@ -16,7 +16,7 @@ from daw_bridge.jobs.job import Job, leads_out
 from daw_bridge.jobs.project import write_job_projects
 from daw_bridge.jobs.running import begin
 from daw_bridge.jobs.timing import separate_and_note
-from daw_bridge.library.stems import RESIDUAL
+from daw_bridge.library.stems import RESIDUAL, without
 from daw_bridge.projects.writing import claimed_path
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class SeparateJob(Job):
             ``{folder}`` (the name of the source's folder) and ``{model}``.
         track: what ``{track}`` stands for; None: the source's name without its extension.
         residual: also write what the stems that are asked for leave of the mixture.
+        complement: write that alone, in place of the stems, under a name that says so.
         formats: those of projects that are written beside the stems.
     """
 
@@ -51,6 +52,7 @@ class SeparateJob(Job):
     name: str = DEFAULT_NAME
     track: str | None = None
     residual: bool = False
+    complement: bool = False
     formats: tuple[Format, ...] = ()
 
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:
@@ -58,16 +60,29 @@ class SeparateJob(Job):
 
         Raises:
             OptionError: a stem is unknown, or the name is not one file a stem in the folder; or
-                what stems leave is asked for, and some of them are parts of others.
+                what stems leave is asked for, and some of them are parts of others, or nothing is.
             OutputError: with what its fields stand for, it leads out of the folder.
         """
+        _check_name(self.name)
+        return {
+            stem: self.place(self.output_folder, self._name(stem, manifest))
+            for stem in self._written(manifest)
+        }
+
+    def _written(self, manifest: ModelManifest) -> list[str]:
+        """Return the names of what is written."""
         manifest.check_stems(self.options.stems)
         stems = list(manifest.choose(self.options.stems))
-        if self.residual:
+        if self.residual or self.complement:
             _check_apart(stems, manifest)
-            stems.append(RESIDUAL)
-        _check_name(self.name)
-        return {stem: self.place(self.output_folder, self._name(stem, manifest)) for stem in stems}
+        if not self.complement:
+            return [*stems, RESIDUAL] if self.residual else stems
+        if all(manifest.times_given(stems)):
+            raise OptionError(
+                f"Without {', '.join(stems)} nothing is left: these are all stems of"
+                f" {manifest.name}."
+            )
+        return [without(stems)]
 
     def projects(self, manifest: ModelManifest) -> dict[str, Path]:
         """Return the file that DAWs open of each project, by its format.
@@ -130,7 +145,8 @@ def run_separate(
                 running.report(files.frames)
             written = running.commit(files)
     times_given = separator.manifest.times_given(running.outputs)
-    is_complete = job.residual or all(times == 1 for times in times_given)
+    leaves_nothing = job.residual or job.complement
+    is_complete = leaves_nothing or all(times == 1 for times in times_given)
     null_db = meter.null_db(gain=written.gain, rounding_energy=written.rounding_energy)
     result = running.result(
         files,
@@ -143,21 +159,21 @@ def run_separate(
     if not job.formats:
         return result
     projects = job.projects(separator.manifest)
-    write_job_projects(job, result, projects, title=job.title)
+    write_job_projects(job, result, projects, title=job.title, heartbeat=running.report)
     return replace(result, projects=projects)
 
 
 def _measured_blocks(
     job: SeparateJob, separator: Separator, selection: Selection, meter: NullMeter
 ) -> Iterator[StemBlock]:
-    """Yield blocks of what the job writes, and show the meter what they leave of the mixture."""
+    """Yield blocks of what the job writes, and show the meter what is lost of the mixture."""
     for stems in separate_and_note(separator, selection, job.options):
         samples = stems.samples
-        if job.residual:
+        if job.residual or job.complement:
             samples = np.concatenate([samples, stems.residual()[np.newaxis]])
         # In double precision: single would round the error away with the sum.
         meter.add(stems.mixture, stems.mixture - samples.sum(axis=0, dtype=np.float64))
-        yield samples
+        yield samples[-1:] if job.complement else samples
 
 
 def _check_apart(stems: Collection[str], manifest: ModelManifest) -> None:
@@ -165,7 +181,7 @@ def _check_apart(stems: Collection[str], manifest: ModelManifest) -> None:
     if max(manifest.times_given(stems)) > 1:
         raise OptionError(
             f"What {', '.join(stems)} leave of the mixture means nothing, as some are parts of"
-            " others; leave these out, or the residual."
+            " others; leave these out."
         )
 
 

@@ -9,7 +9,7 @@ import colorsys
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from daw_bridge.library.stems import RESIDUAL, lineage
+from daw_bridge.library.stems import RESIDUAL, is_without, lineage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,12 @@ COLOURS: Mapping[str, Colour] = {
 
 
 def colour_of(stem: str) -> Colour:
-    """Return the colour of a stem: its own, that of what it is a part of, or one by its name."""
+    """Return the colour of a stem: its own, that of what it is a part of, or one by its name.
+
+    What is left when others are taken away is an accompaniment.
+    """
+    if is_without(stem):
+        return COLOURS["accompaniment"]
     for name in lineage(stem):
         if name in COLOURS:
             return COLOURS[name]

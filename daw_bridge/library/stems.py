@@ -24,6 +24,7 @@ _BELOW = "."
 
 _RANKS = {"vocals": 0, "drums": 1, "bass": 2, REST: 4}
 _WITHOUT = "no "
+_OTHER_NAMES = {"vox": "vocals", "vocal": "vocals", "voice": "vocals", "drum": "drums"}
 _COMPLEMENTS = {"vocals": "instrumental", "instrumental": "vocals"}
 
 
@@ -33,6 +34,12 @@ def check_names(stems: Sequence[str]) -> None:
         raise ValueError("two stems share a name, or would where upper case is lower case")
     if taken := [stem for stem in stems if stem.casefold() in RESULTS]:
         raise ValueError(f"no stem can be called '{taken[0]}', as a result of another kind is")
+
+
+def usual_name(name: str) -> str:
+    """Return the name of a stem that people call otherwise, in lower case: vocals, of ``Vox``."""
+    name = name.casefold()
+    return _OTHER_NAMES.get(name, name)
 
 
 def whole_of(stem: str) -> str:
@@ -57,8 +64,18 @@ def rest_last(stems: Sequence[str]) -> list[int]:
     return sorted(range(len(stems)), key=lambda index: stems[index] in RESTS)
 
 
+def without(stems: Iterable[str]) -> str:
+    """Return what to call what is left when some stems are taken away: ``no drums+bass``."""
+    return _WITHOUT + "+".join(stems)
+
+
+def is_without(stem: str) -> bool:
+    """Return whether a stem is called what is left when others are taken away."""
+    return stem.startswith(_WITHOUT)
+
+
 def complement(stem: str) -> str:
     """Return what to call all but one stem; that of ``no piano`` is ``piano``."""
-    if stem.startswith(_WITHOUT):
+    if is_without(stem):
         return stem.removeprefix(_WITHOUT)
     return _COMPLEMENTS.get(stem, "rest")

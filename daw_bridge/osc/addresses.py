@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Argument: TypeAlias = "str | int | float | bytes"
 
-MAJOR, MINOR = 1, 3
+MAJOR, MINOR = 1, 4
 """The version of the protocol; only another major one is refused."""
 
 _NUMBERS = "ihfd"

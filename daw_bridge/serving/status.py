@@ -58,7 +58,7 @@ def forget_status(folder: Path, beginning: str, reach: Reach) -> None:
     told = dict(line.split("=", 1) for line in _read(folder / STATUS_NAME, reach))
     if not told.get("job", "").startswith(beginning):
         return
-    stems = [Path(path) for key, path in told.items() if key.startswith("stem:")]
+    stems = [Path(path) for key, path in told.items() if key.startswith(("stem:", "project:"))]
     with reach.folder(folder) as opened:
         for name in (*(path.name for path in stems if path.parent == folder), OUTCOME_NAME):
             opened.remove(name)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from daw_bridge.errors import ManifestError, WeightsError
+from daw_bridge.errors import ManifestError, UnfetchedError, WeightsError
 from daw_bridge.files.folders import locked, staged
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.files.reach import read_small
@@ -36,7 +36,7 @@ from daw_bridge.library.models import load_components, load_manifests
 from daw_bridge.library.places import cache_folder, data_folder, find_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from daw_bridge.files.download import Progress
     from daw_bridge.library.manifest import ModelManifest, NetworkModel
@@ -286,24 +286,39 @@ def fetched_source(
     Raises:
         WeightsError: none did.
     """
-    failures = []
+    failures: dict[Source, Exception] = {}
     for source in manifest.sources:
         _log.info("Fetching the weights of %s from %s …", manifest.name, source.origin)
         with ExitStack() as cleanup:
             try:
                 files = cleanup.enter_context(_fetched(manifest, source, progress))
             except (OSError, subprocess.SubprocessError) as error:
-                failures.append(f"{source.origin}: {error}")
+                failures[source] = error
                 continue
             yield source, files
             return
+    raise _unfetched(manifest, failures)
+
+
+def _unfetched(manifest: ModelManifest, failures: Mapping[Source, Exception]) -> UnfetchedError:
     names = " or ".join(source.names for source in manifest.sources)
     place = "FOLDER" if any(source.files for source in manifest.sources) else "FILE"
-    raise WeightsError(
+    told = "; ".join(f"{source.origin}: {error}" for source, error in failures.items())
+    return UnfetchedError.of(
+        manifest.name,
+        [_describe_failure(source, error) for source, error in failures.items()],
         f"The weights of {manifest.name} are not on this machine and no source gave them"
-        f" ({'; '.join(failures)}): get {names} on a machine that can, bring it here and run"
-        f" `stemtool models import {place}`."
+        f" ({told}): get {names} on a machine that can, bring it here and run"
+        f" `stemtool models import {place}`.",
     )
+
+
+def _describe_failure(source: Source, error: Exception) -> str:
+    if not source.url:
+        return f"pip does not bring {source.requirement}"
+    from daw_bridge.files.download import describe_failure
+
+    return describe_failure(source.url, error)
 
 
 @contextmanager

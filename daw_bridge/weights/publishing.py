@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from daw_bridge.conversion.family import ImportWishes
-from daw_bridge.errors import WeightsError
-from daw_bridge.files.download import downloaded
+from daw_bridge.errors import UnfetchedError
+from daw_bridge.files.download import describe_failure, downloaded
 from daw_bridge.files.folders import staged
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.licences import warn_of_licence
@@ -79,7 +79,7 @@ def _fetched(model: PublishedModel, progress: Progress) -> Iterator[tuple[Path, 
     """Give a model's checkpoint and its configuration.
 
     Raises:
-        WeightsError: they cannot be had.
+        UnfetchedError: they cannot be had.
     """
     with ExitStack() as cleanup:
         try:
@@ -91,10 +91,12 @@ def _fetched(model: PublishedModel, progress: Progress) -> Iterator[tuple[Path, 
             checkpoint = cleanup.enter_context(_downloaded(model.checkpoint, progress=progress))
         except OSError as error:
             names = " and ".join(each.file for each in model.downloads)
-            raise WeightsError(
+            raise UnfetchedError.of(
+                model.name,
+                [describe_failure(model.checkpoint.url, error)],
                 f"The model {model.name} is not on this machine and cannot be fetched from"
                 f" {model.checkpoint.url}: {error}; get {names} on a machine that can, bring them"
-                f" here and run `stemtool models import {_import_line(model)}`."
+                f" here and run `stemtool models import {_import_line(model)}`.",
             ) from error
         yield checkpoint, configuration
 

@@ -8,6 +8,7 @@ is gone, and it leaves at once.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import queue
 import signal
@@ -22,7 +23,7 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 from filelock import FileLock
 
-from daw_bridge.errors import Cancelled, DawBridgeError
+from daw_bridge.errors import Cancelled, DawBridgeError, UnfetchedError
 from daw_bridge.files.room import Room
 from daw_bridge.files.writing import output_errors
 from daw_bridge.jobs.lengths import measure_seconds
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 _MAX_MODELS = 3
 _WARM_UP_FRAMES = 44_100
+
+_log = logging.getLogger(__name__)
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -164,6 +167,14 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
     error: str
     message: str
 
+    @classmethod
+    def of(cls, error: DawBridgeError) -> Failure:
+        """Return what clients are told of an error; the log has the rest."""
+        if isinstance(error, UnfetchedError):
+            _log.warning("%s", error)
+            return cls(type(error).__name__, error.brief)
+        return cls(type(error).__name__, str(error))
+
 
 def main() -> None:
     """Serve until standard input closes."""
@@ -178,7 +189,7 @@ def main() -> None:
     try:
         worker.warm_up()
     except DawBridgeError as error:
-        worker.report(Failure(type(error).__name__, str(error)))
+        worker.report(Failure.of(error))
         return
     threading.Thread(target=worker.listen, daemon=True).start()
     worker.report(Ready())
@@ -223,7 +234,7 @@ class Worker:
             try:
                 self.report(self._follow(order))
             except DawBridgeError as error:
-                self.report(Failure(type(error).__name__, str(error)))
+                self.report(Failure.of(error))
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001 - a job must not take the worker with it

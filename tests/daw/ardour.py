@@ -7,7 +7,6 @@ import os
 import re
 import socket
 import subprocess
-import time
 import xml.etree.ElementTree as ET
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from daw_bridge.daw.ardour.session import SUPERCLOCK_HZ, StemTrack, place_stems
 from daw_bridge.osc.messages import encode
 from daw_bridge.system import list_programs
 from tests.daw.conftest import free_port
-from tests.daw.screens import HEIGHT, WIDTH, photograph, process, screen
+from tests.daw.screens import HEIGHT, WIDTH, process, screen
 from tests.programs import require
 from tests.server import HOST, wait_until
 from tests.stemtool import STEMTOOL
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 RATE_HZ = 44_100
 OF = " \N{EN DASH} "  # between the names of a track and of its stem
 SEPARATE, SEPARATE_AGAIN, CANCEL = (f"LuaAction/script-{slot}" for slot in (2, 3, 4))  # 1: a user's
+EVERYTHING = ("Common/deselect-all", "Editor/select-all-objects")  # else of the tracks selected
 _HELPER = "ardour-avahi"  # which may outlive Ardour a little, and is Ardour to our installer
 
 # Neither wizard nor questions, the backend without sound, and OSC.
@@ -291,11 +291,12 @@ class Window:
         run = subprocess.run(command, env=environment, capture_output=True, check=False)
         return len(run.stdout.split())
 
-    def photograph(self, path: Path) -> None:
-        """Write a picture of the whole session."""
-        self.press("Editor/zoom-to-extents")
-        time.sleep(2)  # nothing tells when all waveforms are drawn
-        photograph(self.display, path)
+    def show_models(self, title: str) -> None:
+        """Open the menu of models in a dialog, and in it the one of those to be fetched."""
+        find = [require("xdotool"), "search", "--onlyvisible", "--name", title]
+        click = ["mousemove", "--window", "%1", "140", "22", "click", "1", "sleep", "1"]
+        command = [*find, *click, "key", "Down", "Right", "sleep", "1"]
+        subprocess.run(command, env=os.environ | {"DISPLAY": self.display}, check=True)
 
 
 def join_channels(parts: Sequence[Audio]) -> Audio:

@@ -42,7 +42,8 @@ def process(command: list[str], **options: object) -> Iterator[subprocess.Popen[
                 running.kill()
 
 
-def photograph(display: str, path: Path, *, colours: int = 48) -> None:
-    """Write a picture of all that a screen shows."""
-    command = [require("import"), "-window", "root", "+dither", "-colors", str(colours), str(path)]
-    subprocess.run(command, env=os.environ | {"DISPLAY": display}, check=True)
+def photograph(display: str, path: Path, *, colours: int = 48, part: str = "") -> None:
+    """Write a picture of all that a screen shows, or of a part such as ``640x300+480+175``."""
+    command = [require("import"), "-window", "root", "+dither", "-colors", str(colours)]
+    command += ["-crop", part, "+repage"] if part else []
+    subprocess.run([*command, str(path)], env=os.environ | {"DISPLAY": display}, check=True)

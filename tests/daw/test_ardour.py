@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import pytest
 from daw_bridge import Audio
 from tests.daw.ardour import (
     CANCEL,
+    EVERYTHING,
     OF,
     RATE_HZ,
     SEPARATE,
@@ -31,6 +33,7 @@ from tests.daw.ardour import (
     read_regions,
     read_tracks,
 )
+from tests.daw.screens import photograph
 from tests.server import Server, wait_until
 
 if TYPE_CHECKING:
@@ -51,8 +54,6 @@ ALL_TRACKS = [
 LOOP = (120_001, 250_011)
 
 # What is pressed to select, and which part of each track is then to be separated.
-EVERYTHING = ("Editor/select-all-tracks", "Editor/select-all-objects")  # of the tracks selected
-
 SELECTIONS = {
     "regions": (
         EVERYTHING,
@@ -64,7 +65,7 @@ SELECTIONS = {
         {"Song": (33_331, 364_603), "Voice": (33_331, 364_602)},
     ),
     "range": (
-        ("Editor/select-all-tracks", "Editor/select-loop-range"),
+        ("Common/select-all-tracks", "Editor/select-loop-range"),
         {"Song": LOOP, "Voice": LOOP},
     ),
 }
@@ -312,7 +313,7 @@ def server_of_its_own(ardour: Ardour, server: Server) -> Iterator[None]:
         server.start()
 
 
-def test_what_goes_wrong_is_logged_and_changes_nothing(
+def test_what_goes_wrong_changes_nothing_and_a_server_is_started_if_there_is_none(
     ardour: Ardour, server: Server, song: Audio
 ) -> None:
     session = make_session(ardour, "wrong", song)
@@ -334,12 +335,19 @@ def test_what_goes_wrong_is_logged_and_changes_nothing(
         assert_refused("was not separated: No model makes kazoo")
         choose(ardour)
 
+        server.stop()
+        with server_of_its_own(ardour, server):
+            window.press(SEPARATE_AGAIN)
+            wait_until(lambda: window.count(TITLE) == 1)  # which says that it starts one
+            wait_until(lambda: ardour.log.count("are at sample") == len(TRACKS))
+            assert window.count(TITLE) == 0
+
 
 def test_who_works_outside_of_the_servers_folders_is_told_so(
     ardour: Ardour, server: Server, song: Audio, tmp_path: Path
 ) -> None:
     """In one message for many regions."""
-    session = ardour.new_session("outside", RATE_HZ, {"Song": 2, "Voice": 1}, tmp_path)
+    session = ardour.new_session("out <b> & 'side'", RATE_HZ, {"Song": 2, "Voice": 1}, tmp_path)
     for index in range(6):
         part = Audio(song.samples[: 1 + index % 2, :1000], RATE_HZ)
         add_region(session, ("Voice", "Song")[index % 2], part, 5000 * index)
@@ -359,6 +367,7 @@ def test_who_works_outside_of_the_servers_folders_is_told_so(
         wait_until(close_message)
         window.press(CANCEL)  # what would not be done behind a second message
         wait_until(lambda: "Nothing is being separated in this session." in ardour.log)
+    assert "markup" not in (ardour.folder / "ardour.out").read_text("utf-8")
     choose(ardour)
 
 
@@ -397,6 +406,8 @@ def test_a_model_may_be_chosen_by_its_quality(ardour: Ardour, server: Server, so
     assert run.returncode == 0, run.stderr
     assert [name for name in read_tracks(session) if OF in name] == [f"Song{OF}{s}" for s in STEMS]
     assert not any(region.muted for region in read_regions(session))
+    run = ardour.stemtool("daw", "separate", session.parent, "Voice", "--minus", "vocals")
+    assert run.stdout.splitlines() == [f"Voice{OF}no vocals"], run.stderr
 
 
 def test_a_saved_session_that_cannot_be_separated_stays_as_it_is(
@@ -428,8 +439,21 @@ def test_pictures_for_the_documentation(ardour: Ardour, server: Server, song: Au
     add_region(session, "Song", song, 44_100)
     ardour.forget_log()
     with ardour.open(session) as window:
-        window.select("Editor/select-all-objects")
-        window.photograph(folder / "ardour-before.png")
+
+        def show_all(name: str) -> None:
+            window.press("Editor/zoom-to-extents")
+            time.sleep(2)  # nothing tells when all waveforms are drawn
+            photograph(window.display, folder / name)
+
+        window.select(*EVERYTHING)
+        show_all("ardour-before.png")
         window.press(SEPARATE_AGAIN)
         wait_until(lambda: "are at sample" in ardour.log)
-        window.photograph(folder / "ardour-after.png")
+        show_all("ardour-after.png")
+        choose(ardour, dialogs="yes", model="spleeter-2stems", stems="vocals")
+        window.select(*EVERYTHING)
+        window.press(SEPARATE)
+        wait_until(lambda: window.count(TITLE) == 1)
+        window.show_models(TITLE)
+        photograph(window.display, folder / "ardour-dialog.png", part="700x310+440+170")
+    choose(ardour)

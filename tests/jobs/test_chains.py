@@ -42,7 +42,7 @@ def song(tmp_path: Path) -> Path:
 
 
 def separate(
-    chain: str, song: Path, *stems: str, residual: bool = False
+    chain: str, song: Path, *stems: str, residual: bool = False, complement: bool = False
 ) -> tuple[float | None, dict[str, np.ndarray]]:
     """Return the null of a separation, and its files' samples."""
     job = SeparateJob(
@@ -51,6 +51,7 @@ def separate(
         options=SeparationOptions(stems=stems),
         output_format=FLOAT,
         residual=residual,
+        complement=complement,
         overwrite=True,
     )
     with Separator(chain, provider="cpu") as separator:
@@ -94,8 +95,24 @@ def test_what_stems_leave_of_the_mixture(chain: str, song: Path) -> None:
     assert null_db is not None
     assert null_db < -130
     assert list(stems) == ["vocals.lead", "drums", "residual"]
-    with pytest.raises(OptionError, match="some are parts of others; leave these out, or the res"):
+    with pytest.raises(OptionError, match="some are parts of others; leave these out"):
         separate(chain, song, "vocals.lead", "vocals", residual=True)
+
+
+def test_all_but_some_parts(chain: str, song: Path) -> None:
+    _, stems = separate(chain, song)
+    null_db, taken = separate(chain, song, "drums", "vocals.lead", complement=True)
+    ((left, made),) = taken.items()
+    assert left == "no vocals.lead+drums"
+    assert null_db is not None
+    assert null_db < -130
+    assert (song.parent / "stems" / "song" / f"{left}.wav").exists()
+    parts = [each for name, each in stems.items() if not name.startswith(("drums", "vocals.lead"))]
+    assert level_db(made - sum(parts), made) < -120
+    with pytest.raises(OptionError, match="some are parts of others; leave these out"):
+        separate(chain, song, "vocals.lead", "vocals", complement=True)
+    with pytest.raises(OptionError, match="Without vocals, rest nothing is left"):
+        separate(chain, song, "vocals", "rest", complement=True)
 
 
 def remix(chain: str, song: Path, preset: Preset, cache: StemCache | None = None) -> Remixed:

@@ -72,6 +72,18 @@ def test_words_become_a_job() -> None:
     assert SeparateChoices(compat="spleeter", extension="ratio").options().extension == "ratio"
 
 
+def test_all_but_some_is_in_place_of_stems() -> None:
+    job = SeparateChoices.parse({"minus": "drums, bass"}).job(PART, OUT)
+    assert job.complement
+    assert job.options.stems == job.asked_stems == ("drums", "bass")
+    for other in ({"stems": "vocals"}, {"residual": "1"}):
+        with pytest.raises(OptionError, match="minus writes one stem"):
+            SeparateChoices.parse({"minus": "drums", **other})
+    for kind in (RemixChoices, UpmixChoices):
+        with pytest.raises(OptionError, match="no option 'minus'"):
+            kind.parse({"minus": "drums"})
+
+
 def test_words_become_a_remix() -> None:
     words = {
         "format": "flac", "preset": "karaoke, vocal-up", "gain": "vocals=2", "pan": "vocals=-30",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,28 @@ def test_residual_completes_what_was_asked_for(separator: Separator, tmp_path: P
     assert list(result.outputs) == ["vocals", "residual"]
     assert result.null_db is not None
     assert result.null_db < -120
+
+
+@pytest.mark.parametrize("bits", ["32f", "16"])
+def test_what_is_left_and_what_was_taken_away_are_the_mixture(
+    bits: str, separator: Separator, tmp_path: Path
+) -> None:
+    job = SeparateJob(
+        SONG,
+        tmp_path,
+        options=SeparationOptions(stems=("vocals",), extension="zeros"),
+        output_format=OutputFormat("wav", bits),  # type: ignore[arg-type]
+        complement=True,
+    )
+    left = run_separate(job, separator)
+    taken = run_separate(replace(job, complement=False), separator)
+    assert list(left.outputs) == ["no vocals"]
+    mixture = Audio.read(SONG).samples
+    both = [Audio.read(*each.outputs.values()).samples for each in (left, taken)]
+    missing = level_db(np.asarray(sum(both)) - mixture, mixture)
+    assert missing < (-120 if bits == "32f" else -60)
+    assert left.null_db is not None
+    assert abs(left.null_db - missing) < 12
 
 
 def test_part_of_the_stems_has_no_null(separator: Separator, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """One colour a stem."""
 
 from daw_bridge.library.colours import COLOURS, Colour, colour_of
+from daw_bridge.library.stems import without
 
 
 def test_a_part_has_the_colour_of_its_whole() -> None:
@@ -9,6 +10,10 @@ def test_a_part_has_the_colour_of_its_whole() -> None:
 
 def test_a_name_of_nobodys_table_has_a_colour_of_its_own_each_time() -> None:
     assert colour_of("theremin") == colour_of("theremin") != colour_of("kazoo")
+
+
+def test_all_but_some_is_an_accompaniment() -> None:
+    assert colour_of(without(["drums", "bass"])) == colour_of("accompaniment")
 
 
 def test_text_and_back() -> None:

@@ -118,7 +118,7 @@ def test_another_front_end(clip: Path, tmp_path: Path) -> None:
                 await dispatcher.accept(outside)
             dispatcher.refuse(outside, refusal.value)
             assert not (tmp_path / "4").exists()
-            assert "4=/etc/hostname is not in a folder" in (
+            assert "4=/etc/hostname is not below a folder" in (
                 tmp_path / "state" / "refused"
             ).read_text("utf-8")
             (tmp_path / "4").mkdir()

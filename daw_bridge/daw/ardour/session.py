@@ -97,8 +97,9 @@ def separate_track(session: Path, track: str, choice: Choice) -> list[str]:
 
 def _ensure_server() -> None:
     """Have a server in the background, unless one runs."""
-    command = [str(stemtool()), "serve", "--on-demand"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    run = subprocess.run(  # noqa: S603 - our own command, no shell
+        [str(stemtool()), "serve", "--on-demand"], capture_output=True, text=True, check=False
+    )
     if run.returncode:
         last_words = run.stderr.strip().rpartition("\n")[2]
         raise DawError(f"No server could be started: {last_words}")
@@ -117,10 +118,10 @@ def _make_stems(file: Path, track: str, choice: Choice) -> list[StemTrack]:
     with tempfile.TemporaryDirectory() as scratch:
         result = Path(scratch) / "result"
         copy_filled(SCRIPTS, Path(scratch))
-        command = [_engine(file), _HEADLESS, Path(scratch) / "stems.lua", result]
-        command += [file.parent, file.stem, track, *words]
+        asked = [_engine(file), _HEADLESS, Path(scratch) / "stems.lua", result]
+        asked += [file.parent, file.stem, track, *words]
         run = subprocess.run(  # noqa: S603 - Ardour's own engine, no shell
-            list(map(str, command)), capture_output=True, text=True, check=False
+            list(map(str, asked)), capture_output=True, text=True, check=False
         )
         lines = result.read_text("utf-8").splitlines() if result.exists() else []
     rows = [line.split("\t") for line in lines]

@@ -48,10 +48,12 @@ local function log(message)
   pcall(write, STATE .. "/ardour.log", "a", {os.date("%Y-%m-%d %H:%M:%S ") .. message})
 end
 
--- Shows what is in the log already.
+local MARKUP = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}
+
+-- Shows what is in the log already. Ardour takes messages for markup, and names have anything in them.
 local function show(message)
   if settings().dialogs == "no" then return end
-  LuaDialog.Message(TITLE, message, LuaDialog.MessageType.Warning, LuaDialog.ButtonType.Close):run()
+  LuaDialog.Message(TITLE, (message:gsub("[&<>]", MARKUP)), LuaDialog.MessageType.Warning, LuaDialog.ButtonType.Close):run()
 end
 
 -- An error for a person: unlike assert's in Lua 5.3, it does not say where in this file it was found.

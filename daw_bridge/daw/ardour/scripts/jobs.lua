@@ -98,6 +98,7 @@ local function line_of(job)
   return table.concat(values, "\t")
 end
 
+-- The job of a line; nil for what is none.
 local function job_of(line)
   local job, index = {paths = {}}, 0
   for value in (line .. "\t"):gmatch("([^\t]*)\t") do
@@ -105,8 +106,8 @@ local function job_of(line)
     value = value:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
     if FIELDS[index] then job[FIELDS[index]] = value else table.insert(job.paths, value) end
   end
-  job.from, job.to = math.tointeger(job.from), math.tointeger(job.to)
-  return job
+  job.from, job.to = math.tointeger(tonumber(job.from)), math.tointeger(tonumber(job.to))
+  return job.from and job.to and #job.paths > 0 and job or nil
 end
 
 local function write_pending(jobs, mode)

@@ -8,6 +8,8 @@ local files = use("files")
 
 local STEMTOOL = [==[@STEMTOOL@]==]
 local START_S, LOOK_US = 30, 100000
+local NOT_THERE =
+  "stemtool is not at %s any more: install it, then quit Ardour and run `stemtool daw install ardour`."
 local NOT_STARTED =
   "stemtool did not start within %d seconds: %s/serve.log says why; `stemtool serve` in a terminal shows it."
 
@@ -27,6 +29,11 @@ local function facts_if_running()
   if facts and not is_gone(facts) then return facts, keys end
 end
 
+local function demand_stemtool()
+  local is_there = not STEMTOOL:find("/") or files.exists(STEMTOOL) -- else it is on the PATH
+  files.demand(is_there, NOT_THERE:format(STEMTOOL))
+end
+
 -- Starts a server in the background, if none answers; in a session without a window, the caller has.
 local function start()
   if os.forkexec then os.forkexec(STEMTOOL, "serve", "--on-demand", "--state", files.STATE) end
@@ -34,6 +41,7 @@ end
 
 -- Starts a server, and waits for it in a window that can be closed; nil if it was.
 local function await()
+  demand_stemtool()
   start()
   local window = LuaDialog.ProgressWindow(files.TITLE, true)
   local facts, keys, called_off
