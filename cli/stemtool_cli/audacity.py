@@ -22,8 +22,6 @@ from stemtool_cli.streams import complain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from daw_bridge.osc.settings import Whereabouts
-
 _SECONDS_TO_END = 10.0
 _SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -33,12 +31,10 @@ class _ByServer:
     """Has files separated by the server of this machine.
 
     Attributes:
-        server: where it is.
         model: what makes the stems; empty: the server's choice.
         options: what else is said of the job.
     """
 
-    server: Whereabouts
     model: str
     options: Mapping[str, str]
 
@@ -78,7 +74,7 @@ class _ByServer:
             raise
 
     def _connect(self) -> Client:
-        return Client(self.server.host, self.server.port, name="audacity")
+        return Client(name="audacity")
 
 
 def separate_in_audacity(model: str, options: Mapping[str, str], *, keep_source: bool) -> list[str]:
@@ -96,8 +92,9 @@ def separate_in_audacity(model: str, options: Mapping[str, str], *, keep_source:
     from daw_bridge.daw.audacity.separation import separate_selection
 
     with ScriptPipe() as pipe:
-        separate = _ByServer(start_on_demand(), model, options)
+        start_on_demand()
         with _exchange() as folder:
+            separate = _ByServer(model, options)
             return separate_selection(pipe, separate, folder, keep_source=keep_source)
 
 

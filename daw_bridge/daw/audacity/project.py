@@ -23,13 +23,14 @@ _HEADER_BYTES = 128  # more than that of a WAV file of floats without audio
 _PALETTE = ((0x64, 0x64, 0xDC), (0xA0, 0x0A, 0x0A), (0x23, 0x6E, 0x23), (0x00, 0x00, 0x00))
 """Blue, red, green and black: what a track can be drawn in, Color0 to Color3."""
 
-_TELL_EDGE = (
+_TELL_SELECTION = (
     '(let ((file (open "{path}" :direction :output)))'
     ' (setf *float-format* "%.9f")'
-    " (format file \"~a ~a\" (get '*selection* 'start) (get '*project* 'rate))"
+    ' (format file "~a ~a ~a"'
+    " (get '*selection* 'start) (get '*selection* 'end) (get '*project* 'rate))"
     ' (close file) "")'
 )
-"""Nyquist: write down where the selection starts, and the project's sample rate."""
+"""Nyquist: write down what is selected in time, and the project's sample rate."""
 
 
 class Track(NamedTuple):
@@ -108,16 +109,15 @@ class Project:
     def selection(self) -> Selection:
         """Return what is selected in time; a track must be selected.
 
-        No command tells it, and Nyquist shows a box where nothing is selected: so a second is
-        selected at each edge in turn.
+        Only Nyquist tells it, and shows a box where the selection has no length: so it is a
+        second longer meanwhile.
         """
         self._select_time(0, 1, "Selection")
-        start_s, rate_hz = self._first_edge()
-        self._select_time(1, 0, "SelectionEnd")
-        end_s, _ = self._first_edge()
-        found = Selection(start_s, max(start_s, end_s), rate_hz)
-        self._select_time(found.start_s, found.end_s)
-        return found
+        try:
+            start_s, end_s, rate_hz = self._ask_nyquist()
+        finally:
+            self._select_time(0, -1, "Selection")
+        return Selection(start_s, max(start_s, end_s - 1), rate_hz)
 
     def extent(self, track: Track) -> Selection:
         """Select all of a track in time, and return it: ``tracks`` has too few digits for it."""
@@ -126,9 +126,8 @@ class Project:
         return self.selection()
 
     @contextmanager
-    def kept_selected(self, selection: Selection) -> Iterator[None]:
-        """Select in the end what is selected now; tracks must stay where they are."""
-        tracks = self.tracks()
+    def kept_selected(self, tracks: Sequence[Track], selection: Selection) -> Iterator[None]:
+        """Select in the end what is selected now."""
         try:
             yield
         finally:
@@ -137,15 +136,16 @@ class Project:
                 self._select_time(selection.start_s, selection.end_s)
 
     def select(self, tracks: Sequence[Track]) -> None:
-        """Select those that say they are selected, and focus the one that says it has the focus."""
-        for track in tracks:
-            if track.is_focused:
-                self._select_tracks(track.place)
-                self._pipe.do("SetTrackStatus", Focused=1)
+        """Select those tracks that say they are selected, and no others."""
         self._pipe.do("SelectTracks", Track=0, TrackCount=0, Mode="Set")
         for track in tracks:
             if track.is_selected:
                 self._select_tracks(track.place, "Add")
+
+    def focus(self, place: int) -> None:
+        """Have keys work on a track, which is selected for it."""
+        self._select_tracks(place)
+        self._pipe.do("SetTrackStatus", Focused=1)
 
     @contextmanager
     def exporting_floats(self) -> Iterator[None]:
@@ -223,9 +223,9 @@ class Project:
             self._pipe.do("SetTrackStatus", Name=" ".join(name.split()))
         self._pipe.do("SetTrackVisuals", Color=f"Color{nearest}")
 
-    def mute(self, track: Track) -> None:
+    def mute(self, place: int) -> None:
         """Silence a track."""
-        self._select_tracks(track.place)
+        self._select_tracks(place)
         self._pipe.do("SetTrackAudio", Mute=1)
 
     def reorder(self, order: Sequence[int]) -> None:
@@ -233,8 +233,7 @@ class Project:
         places = list(range(len(order)))
         settled = next((at for at in places if order[at] != at), len(order))
         for track in order[settled:]:
-            self._select_tracks(places.index(track))
-            self._pipe.do("SetTrackStatus", Focused=1)
+            self.focus(places.index(track))
             self._pipe.do("TrackMoveBottom")
             places.append(places.pop(places.index(track)))
 
@@ -242,16 +241,16 @@ class Project:
         """Return how many tracks there are, of whatever kind."""
         return len(self._pipe.read("Tracks"))
 
-    def _first_edge(self) -> tuple[float, float]:
-        path = self._scratch / "edge"
+    def _ask_nyquist(self) -> tuple[float, float, float]:
+        path = self._scratch / "selection"
         path.unlink(missing_ok=True)
-        command = _TELL_EDGE.format(path=path.as_posix())
+        command = _TELL_SELECTION.format(path=path.as_posix())
         self._pipe.do("NyquistPrompt", Command=command, Version=4)
         try:
-            start_s, rate_hz = map(float, path.read_text("utf-8").split())
+            start_s, end_s, rate_hz = map(float, path.read_text("utf-8").split())
         except (OSError, ValueError):
             raise DawError("Audacity does not tell what is selected.") from None
-        return start_s, rate_hz
+        return start_s, end_s, rate_hz
 
     def _select_tracks(self, index: int, mode: str = "Set") -> None:
         self._pipe.do("SelectTracks", Track=index, TrackCount=1, Mode=mode)

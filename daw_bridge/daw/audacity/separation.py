@@ -83,7 +83,7 @@ def separate_selection(
     with tempfile.TemporaryDirectory(prefix="stemtool-audacity-") as scratch:
         project = Project(pipe, Path(scratch))
         before = project.tracks()
-        parts = _export(project, _sources(before), folder)
+        parts = _export(project, before, folder)
         stems = [stem for part in parts for stem in _separate(part, separate)]
         _add_tracks(project, stems, before, mute=not keep_source)
     return [stem.label for stem in stems]
@@ -98,11 +98,11 @@ def _sources(tracks: Sequence[Track]) -> list[Track]:
     return [track for track in chosen if not track.name.startswith(made_of)]
 
 
-def _export(project: Project, sources: Sequence[Track], folder: Path) -> list[_Part]:
-    """Write what is selected of each track into a file of its own."""
+def _export(project: Project, tracks: Sequence[Track], folder: Path) -> list[_Part]:
+    """Write what is selected of each source among tracks into a file of its own."""
+    sources, parts = _sources(tracks), []
     selection = project.selection()
-    parts = []
-    with project.kept_selected(selection), project.exporting_floats():
+    with project.kept_selected(tracks, selection), project.exporting_floats():
         for track in sources:
             first, end = selection.frames
             wanted = selection if end > first else project.extent(track)
@@ -123,9 +123,32 @@ def _separate(part: _Part, separate: Separate) -> Iterator[_Stem]:
 def _add_tracks(
     project: Project, stems: Sequence[_Stem], before: Sequence[Track], *, mute: bool
 ) -> None:
-    """Put stems on tracks below their sources: all of them, or none."""
+    """Put stems on tracks below their sources, which are muted; all of them, or none."""
     tracks, count = project.tracks(), project.count()
-    is_same = list(map(_identity, tracks)) == list(map(_identity, before))
+    order = list(range(count + len(stems)))
+    _bring_in(project, stems, tracks, count)
+    if list(map(_identity, tracks)) == list(map(_identity, before)):
+        order = _below_sources(count, stems)
+        project.reorder(order)
+        if mute:
+            for place in {stem.source.place for stem in stems}:
+                project.mute(order.index(place))
+    else:
+        _log.warning(
+            "Tracks were changed in Audacity meanwhile: the stems are below all others, and what"
+            " they were made of is not muted."
+        )
+    moved = [track._replace(place=order.index(track.place)) for track in tracks]
+    for track in moved:
+        if track.is_focused:
+            project.focus(track.place)
+    project.select(moved)
+
+
+def _bring_in(
+    project: Project, stems: Sequence[_Stem], tracks: Sequence[Track], count: int
+) -> None:
+    """Put stems on tracks below all others; where that fails, the project is as it was."""
     try:
         new = project.bring_in([(stem.file, stem.start_s) for stem in stems], count)
         for track, stem in zip(new, stems, strict=True):
@@ -134,19 +157,6 @@ def _add_tracks(
         project.remove(count)
         project.select(tracks)
         raise
-    order = list(range(count + len(stems)))
-    if is_same:
-        order = _below_sources(count, stems)
-        project.reorder(order)
-    else:
-        _log.warning(
-            "Tracks were changed in Audacity meanwhile: the stems are below all others, and what"
-            " they were made of is not muted."
-        )
-    if is_same and mute:
-        for source in {stem.source for stem in stems}:
-            project.mute(source._replace(place=order.index(source.place)))
-    project.select([track._replace(place=order.index(track.place)) for track in tracks])
 
 
 def _identity(track: Track) -> tuple[int, str, float, float]:
