@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOG_FILE = "serve.log"
 """In the state folder; what a server logs that was started in the background."""
 _STARTING_FILE = "starting"
+_SAYING = "stemtool: "
 _SECONDS_TO_START = 120.0
 _SECONDS_TO_ANSWER = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.05
@@ -91,12 +92,12 @@ def _late(state: Path) -> ServerError:
 
 def _last_words(process: subprocess.Popen[bytes], log: Path) -> str:
     """Return why a server ended, as it says itself."""
-    lines: list[str] = []
+    last = ""
     with suppress(OSError):
-        lines = log.read_text("utf-8", "replace").splitlines()
-    said = [line.removeprefix("stemtool: ") for line in lines if line.startswith("stemtool: ")]
-    ending = f"The server ended with status {process.returncode}; {log} says more."
-    return said[-1] if said else ending
+        last = log.read_text("utf-8", "replace").strip().rpartition("\n")[2]
+    if last.startswith(_SAYING):
+        return last.removeprefix(_SAYING)
+    return f"The server ended with status {process.returncode}; {log} says more."
 
 
 def _is_held(lock: Path) -> bool:

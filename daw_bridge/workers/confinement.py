@@ -83,10 +83,17 @@ def confine(path: Path, roots: Sequence[Path], *, named: Sequence[Path] = ()) ->
     if not any(resolved.is_relative_to(root) for root in roots):
         raise ConfinementError(
             f"{path} is not below a folder that this server may use:"
-            f" {', '.join(map(str, named or roots))};"
+            f" {_list(named or roots)};"
             " --root, of `stemtool serve` or `stemtool daw install`, adds one."
         )
     return resolved
+
+
+def _list(roots: Sequence[Path]) -> str:
+    """Name folders, but for those that are in others of them."""
+    return ", ".join(
+        str(root) for root in roots if not any(other in root.parents for other in roots)
+    )
 
 
 def check_unlinked(path: Path, roots: Sequence[Path]) -> None:

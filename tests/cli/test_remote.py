@@ -67,6 +67,11 @@ def test_send_travels(to: str, song: Path, tmp_path: Path) -> None:
     assert "--overwrite" in again.stderr
 
 
+def test_all_but_some_stems(to: str, song: Path, tmp_path: Path) -> None:
+    run = stemtool("send", song, "-o", tmp_path, "--to", to, "--length", "1", "--minus", "vocals")
+    assert (run.returncode, run.stdout) == (0, f"{tmp_path / 'no vocals.wav'}\n")
+
+
 def test_several_files_and_one_that_fails(to: str, song: Path, tmp_path: Path) -> None:
     run = stemtool("send", song, "none.wav", "-o", tmp_path, "--to", to, "--length", "1")
     assert run.returncode == 1
@@ -83,7 +88,7 @@ def test_several_files_and_one_that_fails(to: str, song: Path, tmp_path: Path) -
         (("--set", "winer=1"), 2, "did you mean 'wiener'"),
         (("--to", "studio"), 2, "HOST:PORT"),
         (("--to", f"{HOST}:1"), 1, "`stemtool serve` starts one"),
-        (("-o", "/proc/else"), 1, "not in a folder that clients may use"),
+        (("-o", "/proc/else"), 1, "not below a folder that this server may use"),
         (("--token-file", "none"), 2, "token file none cannot be read"),
     ],
 )

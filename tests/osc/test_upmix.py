@@ -73,7 +73,7 @@ def test_two_mono_files_are_one_source(server: Server, clip: Path, tmp_path: Pat
         ("lfe=loud", "HZ@dB"),
         ("output=mono", "Option output"),
         ("format=mp3", "not mp3"),
-        ("stems=/etc", "not in a folder that clients may use"),
+        ("stems=/etc", "not below a folder that this server may use"),
     ],
 )
 def test_what_cannot_be_done_is_refused(
