@@ -23,6 +23,7 @@ _PACKAGES = {
     "ps": "procps",
     "sclang": "supercollider-language",
     "setpriv": "util-linux",
+    "systemd-analyze": "systemd",
 }
 
 

@@ -123,4 +123,5 @@ def _server() -> dict[str, str]:
         server = "none that answers; stemtool serve starts one, for DAWs"
     except ServerError as error:
         server = f"answers on port {find_port()}: {error}"
-    return {"State folder": str(state_folder()), "Server": server}
+    daws = "`stemtool daw doctor` says what they have and lack"
+    return {"State folder": str(state_folder()), "Server": server, "DAWs": daws}

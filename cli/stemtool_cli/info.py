@@ -64,7 +64,8 @@ def info(files: tuple[Path, ...], *, track: int, display: Display) -> None:
 
 
 def _to_dict(seen: Description) -> dict[str, Any]:
-    return asdict(seen) | {"tracks": [each._asdict() for each in seen.tracks]}
+    tracks, stems = ([each._asdict() for each in rows] for rows in (seen.tracks, seen.stems))
+    return asdict(seen) | {"tracks": tracks, "stems": stems}
 
 
 def _describe(seen: Description) -> Iterator[str]:
@@ -82,6 +83,8 @@ def _describe(seen: Description) -> Iterator[str]:
     }
     if len(seen.tracks) > 1:
         facts |= {f"track {each.number}": _describe_track(each) for each in seen.tracks}
+    if seen.stems:
+        facts["stems"] = ", ".join(f"{name} {colour}".strip() for name, colour in seen.stems)
     for name, text in facts.items():
         yield f"  {name:<12} {text}"
 

@@ -104,6 +104,7 @@ def pull_model(name: str) -> None:
 
     with show_progress(f"Fetching {name}", quiet=False) as progress:
         paths = ensure_networks(mend_model(name, progress), progress)
+    _tell_clients()
     for path in paths:
         show(path)
 
@@ -247,6 +248,7 @@ def import_model(
     options = ImportOptions(family, name, sha256, overwrite, wishes)
     with show_progress("Fetching", quiet=False) as progress:
         manifest = import_checkpoint(place, options, progress)
+    _tell_clients()
     show(f"{manifest.name}: {weights_folder(manifest)}")
     if manifest.stages:
         for source in manifest.sources:
@@ -276,6 +278,7 @@ def export_model(checkpoint: Path, *, output: Path | None, single: bool) -> None
     except ImportError as error:
         raise OptionError(missing_extra(error)) from error
     done = export(checkpoint, output or data_folder() / "models", half=not single)
+    _tell_clients()
     precision = "single" if done.half_db is None else f"half ({done.half_db:.0f} dB)"
     show(f"{done.manifest}: {done.parity_db:.0f} dB from torch, {precision} precision")
 
@@ -408,6 +411,16 @@ def _verify(manifest: ModelManifest) -> str:
     except ModelError as error:
         return str(error)
     return "intact" if is_intact else f"corrupt; run stemtool models pull {manifest.name}"
+
+
+def _tell_clients() -> None:
+    """Bring the lists of models in the files of DAWs up to date; say what keeps one from it."""
+    from daw_bridge.daw.installers import renew_lists
+
+    try:
+        renew_lists()
+    except DawBridgeError as error:
+        complain(error)
 
 
 def _manifest(name: str) -> ModelManifest:

@@ -415,6 +415,15 @@ def describe_files(result: Result, origin: str) -> list[str]:
     ]
 
 
+def describe_own_stems(result: Result) -> list[str]:
+    """Say that stems came with their mixture, where they did."""
+    from daw_bridge.jobs.render import STEM_FILE
+
+    if result.provider != STEM_FILE:
+        return []
+    return ["  the stems are those of the file itself; nothing was separated"]
+
+
 def _describe_length(result: Result) -> list[str]:
     """Say by how much a source is longer or shorter than it says."""
     claimed, read = result.claimed_frames, result.read_frames

@@ -51,9 +51,9 @@ class Outlook:
 
     @classmethod
     def of(cls, engine: Engine, display: Display, job: RenderJob) -> Outlook:
-        """Return that of a job which may find its stems in a folder; no model makes them then."""
-        if job.stems_folder:
-            engine = replace(engine, quality=None, commercial=False, offline=False)
+        """Return that of a job which may find its stems made; no model makes them then."""
+        if job.stems_place:
+            engine = replace(engine, model="", quality=None, commercial=False, offline=False)
         return cls(engine, display, job.asked_stems)
 
     def expect(self, separator: Separator, jobs: Sequence[Job]) -> None:

@@ -136,7 +136,8 @@ def project(
 
     Each stem has a track of its name and colour, all in a group; above it is the original, muted.
     Everything starts at the same sample, and is as loud as it was. The folder is one that stemtool
-    separate or a server wrote, or any with an audio file a stem.
+    separate or a server wrote, or any with an audio file a stem; or it is a stem file (.stem.mp4),
+    whose tracks become WAV files beside the project.
 
     \b
     Examples:
@@ -145,17 +146,23 @@ def project(
       stemtool project stems/song --to rpp --original song.flac --tempo 92
           for REAPER, with the song on a muted track
       stemtool project stems/song --to dawproject,rpp -o projects --tempo auto
+      stemtool project song.stem.mp4 --to ardour -o projects
+          projects/song/song.ardour, of the stems in projects/song audio/stems
       stemtool separate song.flac -o stems --project dawproject
           both in one go
     """
+    from daw_bridge.jobs.extract import extract_song
     from daw_bridge.jobs.project import ProjectOptions, find_song, write_projects
     from daw_bridge.projects.composition import compose
     from daw_bridge.projects.formats import find_formats
 
     set_up(display)
     formats = find_formats(names)
-    song = find_song(folder)
-    places = _places(formats, output or folder, song.title)
+    is_file = folder.is_file()
+    output = output or (folder.parent if is_file else folder)
+    beside = output.parent if _is_named(output, formats) else output
+    song = extract_song(folder, beside, overwrite=overwrite) if is_file else find_song(folder)
+    places = _places(formats, output, song.title)
     made = compose(song.title, song.stems, source.of(song))
     made = replace(made, tempo_bpm=tempo or _hear_tempo(made, display))
     write_projects(made, places, ProjectOptions(way, overwrite))
@@ -168,9 +175,14 @@ def _places(formats: tuple[Format, ...], output: Path, title: str) -> dict[str, 
     if not formats:
         raise OptionError("--to names no format.")
     first = formats[0]
-    if len(formats) == 1 and output.name.lower().endswith(first.ending):
+    if _is_named(output, formats):
         return {first.name: first.place(output.parent, output.name[: -len(first.ending)])}
     return {each.name: each.place(output, title) for each in formats}
+
+
+def _is_named(output: Path, formats: tuple[Format, ...]) -> bool:
+    """Return whether an output is the name of the one project, and not a folder for it."""
+    return len(formats) == 1 and output.name.lower().endswith(formats[0].ending)
 
 
 def _hear_tempo(made: Project, display: Display) -> float:

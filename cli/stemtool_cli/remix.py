@@ -20,6 +20,8 @@ from stemtool_cli.options import (
     cache_limit_option,
     container_of,
     describe_files,
+    describe_null,
+    describe_own_stems,
     describe_result,
     gathered,
     model_options,
@@ -176,6 +178,9 @@ def remix(
 def _describe(result: RemixResult, preset: Preset) -> list[str]:
     """Say where the remix is, how loud it is, and how fast it came."""
     lines = describe_files(result, ", stems from")
+    if own := describe_own_stems(result):
+        null = describe_null(result.null_db or 0, "what they leave")
+        lines += [*own, f"  they sum to the mixture: {null}"]
     lines.append(f"  loudness {result.lufs:.1f} LUFS, true peak {result.true_peak_db:.1f} dB")
     if preset.lufs is not None and abs(result.lufs - preset.lufs) > _NOT_REACHED_LU:
         lines.append(f"  {preset.lufs:g} LUFS cannot be reached below {preset.ceiling_db:g} dB")

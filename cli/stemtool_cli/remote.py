@@ -240,7 +240,7 @@ def _send(
     with (
         server.connect() as client,
         _uploaded(client, file, server) if is_remote else nullcontext(file.resolve()) as source,
-        _called_off_if_interrupted(job, server),
+        called_off_if_interrupted(job, server.connect),
     ):
         stems = client.run(
             "separate",
@@ -313,11 +313,12 @@ def _check_fetched(fetched: dict[str, Path]) -> None:
 
 
 @contextmanager
-def _called_off_if_interrupted(job: str, server: _Server) -> Iterator[None]:
+def called_off_if_interrupted(job: str, connect: Callable[[], Client]) -> Iterator[None]:
+    """Call a job off if what waits for it is interrupted."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        with server.connect() as client:  # the other connection may be within a message
+        with connect() as client:  # the other connection may be within a message
             client.cancel(job)
         raise
 

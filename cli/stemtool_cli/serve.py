@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daw_bridge.errors import OptionError
-from daw_bridge.library.places import DEFAULT_MODEL
+from daw_bridge.library.places import DEFAULT_MODEL, state_folder
 from daw_bridge.osc.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings, Traffic
 from daw_bridge.printing import printable
 from daw_bridge.serving.limits import Limits
@@ -20,7 +20,9 @@ from stemtool_cli.options import Engine, gathered, provider_options, quality_opt
 from stemtool_cli.streams import complain, show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Mapping, MutableMapping, Sequence
+
+    from daw_bridge.osc.settings import Whereabouts
 
 _MEGABYTE = 1 << 20
 _ON_DEMAND, _IN_BACKGROUND = "--on-demand", "--in-background"
@@ -38,7 +40,7 @@ _FIRST = ("timestamp", "level", "event")
     "--root", "roots", multiple=True, metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder that clients may name files in; more than one may be given."
-    " Default: your home folder, and those that the file roots in the state folder lists.",
+    " Default: your home folder, and what `stemtool daw install --root` added.",
 )  # fmt: skip
 @click.option(
     "--inbox", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
@@ -161,7 +163,8 @@ def serve(
           for other machines too; clients must know the token
     """
     if on_demand:
-        _ensure(settings.state)
+        found = start_on_demand(sys.argv[1:], settings.state)
+        show(f"stemtool serves at {found.host}:{found.port}.")
         return
     from daw_bridge.osc.server import serve as serve_osc
 
@@ -171,14 +174,22 @@ def serve(
     serve_osc(_with_choice(settings, engine))
 
 
-def _ensure(state: Path) -> None:
-    """Start a server like this one in the background, unless one answers; say where it is."""
+def start_on_demand(said: Sequence[str] = ("serve",), state: Path | None = None) -> Whereabouts:
+    """Return where the server answers; start one in the background where none does.
+
+    Args:
+        said: the words of a command line that starts such a server.
+        state: the state folder; None: the usual one.
+
+    Raises:
+        ServerError: it does not start.
+    """
     from daw_bridge.osc.starting import ensure_server  # here, to keep --help quick
     from daw_bridge.system import module_command
 
-    said = [_IN_BACKGROUND if word == _ON_DEMAND else word for word in sys.argv[1:]]
-    found = ensure_server(state, [*module_command("stemtool_cli"), *said])
-    show(f"stemtool serves at {found.host}:{found.port}.")
+    words = [word for word in said if word != _ON_DEMAND]
+    command = [*module_command("stemtool_cli"), *words, _IN_BACKGROUND]
+    return ensure_server(state or state_folder(), command)
 
 
 def _stay_in_background(settings: ServerSettings) -> ServerSettings:

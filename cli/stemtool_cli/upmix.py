@@ -18,6 +18,7 @@ from stemtool_cli.options import (
     container_of,
     describe_files,
     describe_null,
+    describe_own_stems,
     describe_result,
     gathered,
     model_options,
@@ -185,7 +186,11 @@ def _make_job(
 
 
 def _describe(result: UpmixResult) -> list[str]:
-    lines = describe_files(result, ", stems from") + _describe_report(result.report)
+    lines = [
+        *describe_files(result, ", stems from"),
+        *describe_own_stems(result),
+        *_describe_report(result.report),
+    ]
     if result.gain_db < 0:
         lines.append(
             f"  all is turned down by {-result.gain_db:.2f} dB, or some would clip;"

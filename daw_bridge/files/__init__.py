@@ -6,6 +6,7 @@ reading     a file → blocks                    decoding    the same by FFmpeg,
 writing     blocks → files of stems            description what a reader sees of a file
 containers  the formats that are written       speakers    which channel is which loudspeaker
 tags        titles, covers                     songs       data sets of stems
+boxes       those of MP4                       stem_files  five tracks and their labels in one
 tables      TOML                               flaws       what is wrong with its tables
 lines       where a TOML text says what        bounds      what a TOML text may be at most
 seeking     files as FFmpeg wants them         hashing     SHA-256

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daw_bridge.files.reading import list_tracks, open_audio
+from daw_bridge.files.stem_files import read_labels
 from daw_bridge.files.tags import read_tags
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daw_bridge.files.reading import AudioTrack
+    from daw_bridge.files.stem_files import StemLabel
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Description:
         tags: by their names in Vorbis comments.
         cover_bytes: the size of its picture; 0: it has none.
         tracks: all audio tracks of the file.
+        stems: what the file says of those from the second on, if it is a stem file.
         warnings: what is wrong with it, a sentence each.
     """
 
@@ -45,6 +48,7 @@ class Description:
     tags: dict[str, list[str]]
     cover_bytes: int
     tracks: tuple[AudioTrack, ...]
+    stems: tuple[StemLabel, ...]
     warnings: tuple[str, ...]
 
 
@@ -69,6 +73,7 @@ def describe_audio(
                 progress(frames, max(reader.frames, frames))
     container, _, codec = reader.format.rpartition(", ")
     tags = read_tags(path)
+    labels = read_labels(path)
     return Description(
         source=path,
         container=container,
@@ -81,5 +86,6 @@ def describe_audio(
         tags=tags.fields,
         cover_bytes=len(tags.cover),
         tracks=list_tracks(path),
-        warnings=reader.warnings,
+        stems=labels.stems,
+        warnings=(*reader.warnings, *filter(None, [labels.warning])),
     )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
+    from av.container import OutputContainer
     from numpy.typing import NDArray
 
     from daw_bridge.files.blocks import Block
@@ -59,7 +60,7 @@ _SF_CHANNEL_MAP = {
     Speaker.Ls: 14,
     Speaker.Rs: 15,
 }
-_AAC_BITS_PER_SECOND = 256_000
+AAC_BITS_PER_SECOND = 256_000
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ class StemFiles:
                 if bits is None:
                     file.write(block)
                     continue
-                rounded = _round(block, bits)
+                rounded = round_samples(block, bits)
                 error_energy += energy(np.ldexp(rounded.astype(np.float32), 1 - bits) - block)
                 # libsndfile takes the upper bits of 32.
                 file.write(np.left_shift(rounded, 32 - bits, dtype=np.int32))
@@ -337,8 +338,8 @@ def _number_ogg_pages(file: BinaryIO) -> None:
             file.write(page.write())
 
 
-def _round(block: Block, bits: int) -> NDArray[np.int32]:
-    """Round (frames, channels) of full scale ±1 to integers of a number of bits."""
+def round_samples(block: Block, bits: int) -> NDArray[np.int32]:
+    """Round samples (…) of full scale ±1 to integers of a number of bits."""
     full_scale = 1 << (bits - 1)
     scaled = np.rint(block * np.float32(full_scale))
     # float32 cannot tell 2**31 - 1 from 2**31, but holds every integer of 24 bits.
@@ -352,9 +353,9 @@ def _encode_m4a(
     import av  # slow to load and seldom needed
 
     layout = "mono" if channels == 1 else "stereo"
-    with av.open(file, "w", format="ipod") as container:
+    with open_m4a(file) as container:
         stream = container.add_stream("aac", rate=sample_rate_hz, layout=layout)
-        stream.bit_rate = _AAC_BITS_PER_SECOND
+        stream.bit_rate = AAC_BITS_PER_SECOND
         position = 0
         for block in blocks:
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), "fltp", layout)
@@ -362,6 +363,26 @@ def _encode_m4a(
             position += len(block)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+@contextmanager
+def open_m4a(file: BinaryIO, **options: str) -> Iterator[OutputContainer]:
+    """Give an MP4 container that tracks are encoded into; what stopped that is raised first.
+
+    Args:
+        file: what is written.
+        options: of FFmpeg's muxer.
+    """
+    import av.error  # slow to load and seldom needed
+
+    container = av.open(file, "w", format="ipod", options=options)
+    try:
+        yield container
+    except BaseException:
+        with suppress(av.error.FFmpegError, OSError):  # of an end that is in vain
+            container.close()
+        raise
+    container.close()
 
 
 @contextmanager

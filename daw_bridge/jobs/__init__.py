@@ -8,6 +8,7 @@ separate    a mixture becomes its stems
 render      what jobs have in common that make something of stems
 lengths     how long that is which a job is about
 sources     a selection of a song, and stems in a folder
+extract     a stem file becomes files
 project     stems become projects that DAWs open
 cache       stems that were made before
 remix       stems become a remix

@@ -12,6 +12,7 @@ from daw_bridge.bounds import MAX_FRAMES, MAX_SOURCES, MAX_TRACK
 from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.files.containers import OutputFormat
 from daw_bridge.files.reach import ANYWHERE
+from daw_bridge.jobs.sources import Selection
 from daw_bridge.separation.options import SeparationOptions
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.files.broadcast import Origin
     from daw_bridge.files.reach import Reach
+    from daw_bridge.files.reading import AudioFile
     from daw_bridge.files.room import Room
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.providers import Precision
@@ -87,6 +89,10 @@ class Job(ABC):
     def asked_stems(self) -> tuple[str, ...]:
         """The stems that a model must make for it; empty: whichever it makes."""
         return self.options.stems
+
+    def select(self, mixture: AudioFile) -> Selection:
+        """Return the part of the mixture that it is about."""
+        return Selection(mixture, self.start, self.length)
 
     @abstractmethod
     def outputs(self, manifest: ModelManifest) -> dict[str, Path]:

@@ -20,7 +20,7 @@ from daw_bridge.projects.formats import FORMATS
 from daw_bridge.projects.writing import check_free, write_project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from daw_bridge.files.reach import Reach
     from daw_bridge.files.room import Room
@@ -58,12 +58,14 @@ class ProjectOptions:
         overwrite: replace projects that exist.
         reach: where all that is read and written may be.
         room: how much may be written; None: as much as there is room for.
+        heartbeat: is called now and then; an exception that it raises ends the work.
     """
 
     way: Way | None = None
     overwrite: bool = False
     reach: Reach = ANYWHERE
     room: Room | None = None
+    heartbeat: Callable[[], None] | None = None
 
 
 class _Outcome(msgspec.Struct):
@@ -115,18 +117,28 @@ def write_projects(
             overwrite=options.overwrite,
             reach=options.reach,
             room=options.room,
+            heartbeat=options.heartbeat,
         )
         write_project(project, FORMATS[name], destination)
 
 
-def write_job_projects(job: Job, result: Result, places: Mapping[str, Path], *, title: str) -> None:
+def write_job_projects(
+    job: Job,
+    result: Result,
+    places: Mapping[str, Path],
+    *,
+    title: str,
+    heartbeat: Callable[[], None] | None = None,
+) -> None:
     """Write the projects of a job whose stems are whole.
 
     Raises:
         DawBridgeError: as :func:`write_projects`.
     """
     project = compose(title, result.outputs, _original_of(job, result), reach=job.reach)
-    options = ProjectOptions(overwrite=job.overwrite, reach=job.reach, room=job.room)
+    options = ProjectOptions(
+        overwrite=job.overwrite, reach=job.reach, room=job.room, heartbeat=heartbeat
+    )
     write_projects(project, places, options)
 
 

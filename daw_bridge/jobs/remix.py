@@ -56,13 +56,13 @@ class RemixJob(RenderJob):
             OptionError: a stem has the name of the remix.
             OutputError: a stem's name leads out of the folder where they are kept.
         """
-        if not self.stems_folder:
+        if not self.stems_place:
             self.preset.check_names(manifest.parts)
         self.preset.check(self.stems(manifest))
         kept = self.kept_stems(manifest)
         if REMIX in kept:
             raise OptionError(
-                f"A stem in {self.stems_folder} is called '{REMIX}', as what is made of it: give it"
+                f"A stem in {self.stems_place} is called '{REMIX}', as what is made of it: give it"
                 " another name, or keep no stems."
             )
         return {REMIX: self.output, **kept}

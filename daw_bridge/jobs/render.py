@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import KW_ONLY, asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from daw_bridge.errors import AudioError
+from daw_bridge.files.stem_files import MIXTURE_TRACK, read_labels
 from daw_bridge.jobs.job import Job
-from daw_bridge.jobs.sources import find_stems, read_stems
+from daw_bridge.jobs.sources import locate_stems, read_stems
 from daw_bridge.jobs.timing import separate_and_note
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from daw_bridge.audio import Stems
     from daw_bridge.evaluation.nulls import NullMeter
+    from daw_bridge.files.reading import AudioFile
     from daw_bridge.files.writing import StemFiles
     from daw_bridge.jobs.cache import StemCache
     from daw_bridge.jobs.sources import Selection
@@ -25,6 +29,11 @@ if TYPE_CHECKING:
     from daw_bridge.separation.options import SeparationOptions
     from daw_bridge.separation.providers import Precision
     from daw_bridge.separation.separator import Separator
+
+STEM_FILE = "stem file"
+"""Where stems are from that came with their mixture."""
+
+_log = logging.getLogger(__name__)
 
 _MAX_FOLDER_NULL_DB = -60.0
 
@@ -35,7 +44,8 @@ class RenderJob(Job):
 
     Attributes:
         output: what is made.
-        stems_folder: where the stems are; None: they are separated, or found in the cache.
+        stems_folder: where the stems are, also a stem file; None: they are those of the source, if
+            that is a stem file, or are found in the cache, or separated.
     """
 
     output: Path
@@ -48,7 +58,26 @@ class RenderJob(Job):
         yield from self.sources
         if self.stems_folder:
             yield self.stems_folder
-            yield from find_stems(self.stems_folder, reach=self.reach).values()
+            stems = locate_stems(self.stems_folder, reach=self.reach)
+            yield from (path for path, _ in stems.values())
+
+    @cached_property
+    def stems_place(self) -> Path | None:
+        """Where the stems are: in their folder, or in the source; None: nowhere yet."""
+        if self.stems_folder or self.other_channels or self.audio_track != MIXTURE_TRACK:
+            return self.stems_folder
+        labels = read_labels(self.source, reach=self.reach)
+        if labels.warning:
+            _log.warning("%s", labels.warning)
+        return self.source if labels.stems else None
+
+    def select(self, mixture: AudioFile) -> Selection:
+        """Return the part of the mixture; without what a codec adds to the end of a stem file."""
+        selection = super().select(mixture)
+        is_in_source = self.stems_place == self.source
+        if is_in_source and self.length is None and mixture.claimed_frames:
+            return selection._replace(length=max(mixture.claimed_frames - self.start, 1))
+        return selection
 
     def stems(self, manifest: ModelManifest) -> tuple[str, ...]:
         """Return the names of the stems: of parts of parts, only as many as names need.
@@ -56,9 +85,9 @@ class RenderJob(Job):
         Raises:
             AudioError: there are none in their folder.
         """
-        if not self.stems_folder:
+        if not self.stems_place:
             return manifest.cut(self.asked_stems)
-        return tuple(find_stems(self.stems_folder, reach=self.reach))
+        return tuple(locate_stems(self.stems_place, reach=self.reach))
 
 
 @dataclass(frozen=True)
@@ -78,15 +107,16 @@ class StemMaker:
     precision: Precision = "float"
 
     def precision_of(self, job: RenderJob) -> Precision | None:
-        """Return in which precision a job's stems are made; None, if they lie in a folder."""
-        return None if job.stems_folder else self.precision
+        """Return in which precision a job's stems are made; None, if they are there."""
+        return None if job.stems_place else self.precision
 
     def stems(
         self, job: RenderJob, selection: Selection, channels: int
     ) -> tuple[str, Generator[Stems, None, None]]:
         """Return where a job's stems are from, and the stems, block by block."""
-        if job.stems_folder:
-            return "folder", read_stems(job.stems_folder, selection, channels, reach=job.reach)
+        if place := job.stems_place:
+            origin = "folder" if job.stems_folder else STEM_FILE
+            return origin, read_stems(place, selection, channels, reach=job.reach)
         names = job.stems(self.manifest)
         # All stems are asked for by no names, so that what was kept of plain models stays of use.
         options = replace(job.options, stems=() if names == self.manifest.stems else names)

@@ -13,7 +13,6 @@ from daw_bridge.files.broadcast import Place, read_origin
 from daw_bridge.files.reading import open_channels
 from daw_bridge.files.writing import StemFiles
 from daw_bridge.jobs.job import Result, check_absent, check_outputs
-from daw_bridge.jobs.sources import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from daw_bridge.files.speakers import Speakers
     from daw_bridge.files.writing import Written
     from daw_bridge.jobs.job import IsCancelled, Job, Progress
+    from daw_bridge.jobs.sources import Selection
     from daw_bridge.library.manifest import ModelManifest
     from daw_bridge.separation.providers import Precision
 
@@ -148,7 +148,7 @@ def begin(
     outputs = job.outputs(manifest)
     check_absent(job, manifest)
     with open_channels(job.sources, track=job.audio_track, reach=job.reach) as mixture:
-        selection = Selection(mixture, job.start, job.length)
+        selection = job.select(mixture)
         yield Running(
             job, outputs, mixture, selection, selection.frames, began, progress, is_cancelled
         )

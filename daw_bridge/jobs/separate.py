@@ -159,7 +159,7 @@ def run_separate(
     if not job.formats:
         return result
     projects = job.projects(separator.manifest)
-    write_job_projects(job, result, projects, title=job.title)
+    write_job_projects(job, result, projects, title=job.title, heartbeat=running.report)
     return replace(result, projects=projects)
 
 

@@ -20,7 +20,6 @@ from daw_bridge.files.reading import open_channels, open_sum
 from daw_bridge.jobs.job import Result
 from daw_bridge.jobs.render import RenderJob, check_null, watch
 from daw_bridge.jobs.running import begin
-from daw_bridge.jobs.sources import Selection
 from daw_bridge.rendering.layout import DEFAULT_LAYOUT, Layout, load_layout
 
 if TYPE_CHECKING:
@@ -137,8 +136,7 @@ def _measure_files(job: UpmixJob, files: Sequence[Path], *, gain: float) -> Surr
         open_files(files, reach=job.reach) as surround,
     ):
         meter = ChannelMeter(job.layout.speakers, stereo.sample_rate_hz)
-        selection = Selection(stereo, job.start, job.length)
-        return measure_surround(surround, selection.blocks(2), meter, gain=gain)
+        return measure_surround(surround, job.select(stereo).blocks(2), meter, gain=gain)
 
 
 def _arrange(placed: StemBlock, parts: UpmixOutput) -> StemBlock:

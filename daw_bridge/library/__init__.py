@@ -1,6 +1,6 @@
 """What there is on this machine: models, presets, layouts, and what their manifests say.
 
-places       the folders, and what lies in them
+places       the folders, and what lies in them        roots    those that clients may use
 manifest     what a model is, of each kind        models         which there are
 catalogue    which could be had
 sources      whose weights it runs    activations  what the layers of some networks end with

@@ -24,6 +24,7 @@ _BELOW = "."
 
 _RANKS = {"vocals": 0, "drums": 1, "bass": 2, REST: 4}
 _WITHOUT = "no "
+_OTHER_NAMES = {"vox": "vocals", "vocal": "vocals", "voice": "vocals", "drum": "drums"}
 _COMPLEMENTS = {"vocals": "instrumental", "instrumental": "vocals"}
 
 
@@ -33,6 +34,12 @@ def check_names(stems: Sequence[str]) -> None:
         raise ValueError("two stems share a name, or would where upper case is lower case")
     if taken := [stem for stem in stems if stem.casefold() in RESULTS]:
         raise ValueError(f"no stem can be called '{taken[0]}', as a result of another kind is")
+
+
+def usual_name(name: str) -> str:
+    """Return the name of a stem that people call otherwise, in lower case: vocals, of ``Vox``."""
+    name = name.casefold()
+    return _OTHER_NAMES.get(name, name)
 
 
 def whole_of(stem: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from daw_bridge.errors import OptionError
 from daw_bridge.library.places import DEFAULT_MODEL, state_folder
+from daw_bridge.library.roots import listed_roots
 from daw_bridge.serving.limits import Limits
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ SERVER_FILE = "server"
 """In the state folder while a server runs; says where, as key=value lines."""
 LOCK_FILE = "lock"
 """In the state folder; held by the server while it runs."""
-ROOTS_FILE = "roots"
-"""In the state folder; folders that clients may use besides the user's home, a line each."""
 _MIN_TOKEN_LENGTH = 16
 
 _log = logging.getLogger(__name__)
@@ -122,13 +121,7 @@ class ServerSettings:
 
 def _listed_roots(state: Path) -> list[Path]:
     """Return the folders that a state folder lists; those that are not there are told of."""
-    try:
-        lines = (state / ROOTS_FILE).read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError) as error:
-        raise OptionError(f"{state / ROOTS_FILE} cannot be read: {error}.") from error
-    listed = [Path(line.strip()) for line in lines if line.strip()]
+    listed = listed_roots(state)
     for root in listed:
         if not root.is_dir():
             _log.warning("%s is no folder; clients cannot use it.", root)
@@ -137,11 +130,18 @@ def _listed_roots(state: Path) -> list[Path]:
 
 def find_server(state: Path) -> Whereabouts | None:
     """Return where a server says that it listens, which may be gone; None where none says so."""
-    with suppress(OSError, ValueError, KeyError):
-        lines = (state / SERVER_FILE).read_text("utf-8", "surrogateescape").split("\n")
-        told = dict(line.split("=", 1) for line in lines if line)
+    with suppress(ValueError, KeyError):
+        told = read_server_file(state)
         return Whereabouts(told["host"], int(told["port"]))
     return None
+
+
+def read_server_file(state: Path) -> dict[str, str]:
+    """Return what a server says of itself, key by key; nothing where none does."""
+    with suppress(OSError, ValueError):
+        lines = (state / SERVER_FILE).read_text("utf-8", "surrogateescape").split("\n")
+        return dict(line.split("=", 1) for line in lines if line)
+    return {}
 
 
 def is_loopback(host: str) -> bool:

@@ -5,8 +5,9 @@ composition  files of stems become a project
 destination  where it is written, and how its audio comes along
 dawproject   for Bitwig Studio, Studio One, Cubase
 rpp          for REAPER
+ardour       for Ardour
+aaf          for Pro Tools, Logic
+stem_mp4     for Traktor, Mixxx
 formats      the table of formats
-ardour       sessions of Ardour
-aaf          AAF
 writing      whole, or not at all
 """

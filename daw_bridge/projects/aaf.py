@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -65,8 +65,10 @@ def _opened(file: BinaryIO) -> Iterator[Any]:
     identification["ProductName"].value = identification["CompanyName"].value = "daw-bridge"
     try:
         yield aaf
-    finally:
         aaf.close()
+    finally:
+        with suppress(OSError):  # it has been told of
+            aaf.f.close()
 
 
 def _blocks(stem: Track, destination: Destination) -> Iterator[Block]:

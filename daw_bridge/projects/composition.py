@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from daw_bridge.errors import AudioError, OptionError
 from daw_bridge.files.broadcast import read_origin
+from daw_bridge.files.markers import Marker, read_markers
 from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.files.reading import open_audio
 from daw_bridge.library.colours import SOURCE, colour_of
@@ -14,7 +15,7 @@ from daw_bridge.printing import plain
 from daw_bridge.projects.project import Project, Track
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from daw_bridge.files.reach import Reach
@@ -70,11 +71,13 @@ def compose(
     heard = [_listen(path, reach) for path in stems.values()]
     _check_alike(heard)
     first = heard[0]
+    above = original and _place_original(original, song, first, reach)
     return Project(
         song,
         first.sample_rate_hz,
-        original and _place_original(original, song, first, reach),
+        above,
         tuple(_place_stem(stem, song, each) for stem, each in zip(stems, heard, strict=True)),
+        markers=tuple(_markers_of(above, first.sample_rate_hz, reach)) if above else (),
     )
 
 
@@ -140,6 +143,14 @@ def _place_original(original: Original, song: str, stem: _Heard, reach: Reach) -
         offset=start or 0,
         is_muted=original.is_muted,
     )
+
+
+def _markers_of(original: Track, sample_rate_hz: int, reach: Reach) -> Iterator[Marker]:
+    """Yield the markers that the original has where the stems are."""
+    for name, place in read_markers(original.file, sample_rate_hz=sample_rate_hz, reach=reach):
+        position = place - original.offset
+        if 0 <= position < original.frames:
+            yield Marker(plain(name), position)
 
 
 def _told_start(original: Path, stem: Path, reach: Reach) -> int | None:

@@ -12,6 +12,8 @@ from daw_bridge.files.reach import ANYWHERE
 from daw_bridge.printing import plain, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daw_bridge.files.reach import Reach
     from daw_bridge.files.room import Room
 
@@ -30,6 +32,7 @@ class Destination:
         overwrite: replace a project that exists.
         reach: where all that is read and written may be.
         room: how much may be written; None: as much as there is room for.
+        heartbeat: is called now and then; an exception that it raises ends the work.
     """
 
     path: Path
@@ -37,6 +40,7 @@ class Destination:
     overwrite: bool = False
     reach: Reach = ANYWHERE
     room: Room | None = None
+    heartbeat: Callable[[], None] | None = None
 
     def open(self, file: Path) -> BinaryIO:
         """Open an audio file that is to come along, or to be read.

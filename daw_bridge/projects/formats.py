@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daw_bridge.files.reach import Folder
+    from daw_bridge.files.stem_files import Codec
     from daw_bridge.projects.destination import Destination, Way
     from daw_bridge.projects.project import Project
 
@@ -82,6 +83,16 @@ class FolderFormat(Format):
         return folder / title / f"{title}{self.ending}"
 
 
+def _stem_mp4(codec: Codec) -> FileWriter:
+    def write(project: Project, file: BinaryIO, destination: Destination) -> None:
+        from daw_bridge.projects.stem_mp4 import write_stem_mp4  # slow to load
+
+        write_stem_mp4(project, file, destination, codec=codec)
+
+    return write
+
+
+_FOR_DJS = "Traktor, Mixxx and others for DJs"
 _ALL: tuple[Format, ...] = (
     FileFormat(
         "dawproject",
@@ -93,6 +104,8 @@ _ALL: tuple[Format, ...] = (
     FileFormat("rpp", ".rpp", "REAPER", ("link",), write_rpp),
     FileFormat("aaf", ".aaf", "Pro Tools, Logic Pro, Premiere, Resolve", ("embed",), write_aaf),
     FolderFormat("ardour", ".ardour", "Ardour 7 or newer", ("embed", "link"), write_ardour),
+    FileFormat("stem.mp4", ".stem.mp4", _FOR_DJS, ("embed",), _stem_mp4("aac")),
+    FileFormat("stem.mp4:alac", ".stem.mp4", _FOR_DJS, ("embed",), _stem_mp4("alac")),
 )
 
 FORMATS: Mapping[str, Format] = {each.name: each for each in _ALL}
@@ -102,12 +115,16 @@ def find_formats(names: Iterable[str]) -> tuple[Format, ...]:
     """Return formats by their names, each once.
 
     Raises:
-        OptionError: there is no such format.
+        OptionError: there is no such format, or two of them would be one file.
     """
-    for name in names:
+    chosen = dict.fromkeys(names)
+    for name in chosen:
         if name not in FORMATS:
             raise OptionError(
                 f"There is no project format '{name:.40}'{suggestion(name, FORMATS)};"
                 f" there are {', '.join(FORMATS)}."
             )
-    return tuple(FORMATS[name] for name in dict.fromkeys(names))
+    formats = tuple(map(FORMATS.__getitem__, chosen))
+    if len({each.ending for each in formats}) < len(formats):
+        raise OptionError(f"Of {' and '.join(chosen)} some would be one file; leave one out.")
+    return formats

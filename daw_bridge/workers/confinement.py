@@ -83,7 +83,8 @@ def confine(path: Path, roots: Sequence[Path], *, named: Sequence[Path] = ()) ->
     if not any(resolved.is_relative_to(root) for root in roots):
         raise ConfinementError(
             f"{path} is not below a folder that this server may use:"
-            f" {_list(named or roots)}; start it with --root to add another."
+            f" {_list(named or roots)};"
+            " --root, of `stemtool serve` or `stemtool daw install`, adds one."
         )
     return resolved
 

@@ -7,7 +7,6 @@ import os
 import re
 import socket
 import subprocess
-import time
 import xml.etree.ElementTree as ET
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,21 +22,21 @@ from daw_bridge.daw.ardour.session import SUPERCLOCK_HZ, StemTrack, place_stems
 from daw_bridge.osc.messages import encode
 from daw_bridge.system import list_programs
 from tests.daw.conftest import free_port
+from tests.daw.screens import HEIGHT, WIDTH, process, screen
 from tests.programs import require
 from tests.server import HOST, wait_until
 from tests.stemtool import STEMTOOL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from daw_bridge.osc.addresses import Argument
 
 RATE_HZ = 44_100
 OF = " \N{EN DASH} "  # between the names of a track and of its stem
-SEPARATE, SEPARATE_AGAIN = "LuaAction/script-2", "LuaAction/script-3"  # 1 is the user's own
-END_S = 10.0
+SEPARATE, SEPARATE_AGAIN, CANCEL = (f"LuaAction/script-{slot}" for slot in (2, 3, 4))  # 1: a user's
+EVERYTHING = ("Editor/select-all-tracks", "Editor/select-all-objects")  # of the tracks selected
 _HELPER = "ardour-avahi"  # which may outlive Ardour a little, and is Ardour to our installer
-WIDTH, HEIGHT = 1350, 714  # what Ardour takes when no window manager tells it otherwise
 
 # Neither wizard nor questions, the backend without sound, and OSC.
 _CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
@@ -119,13 +118,16 @@ class Region:
     position: int
     length: int
     files: tuple[Path, ...]
+    start: int
+    muted: bool
 
     def read(self) -> Audio:
         """Return what it plays, without fades."""
         parts = [Audio.read(file) for file in self.files]
-        if parts[0].channels > 1:  # all of them are the same file
-            return parts[0]
-        return join_channels(parts)
+        # Files of several channels are the same one.
+        whole = parts[0] if parts[0].channels > 1 else join_channels(parts)
+        played = whole.samples[:, self.start : self.start + self.length]
+        return Audio(played, whole.sample_rate_hz)
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,10 @@ class Ardour:
             timeout=120,
         )
 
+    def install(self) -> None:
+        """Install our scripts, once no other Ardour of this machine runs."""
+        wait_until(lambda: self.stemtool("daw", "install", "ardour").returncode == 0)
+
     def run_lua(self, code: str, *arguments: object) -> str:
         """Run Lua code in Ardour's engine, without a window."""
         script = self.folder / "script.lua"
@@ -191,11 +197,14 @@ class Ardour:
         )
         return run.stdout
 
-    def new_session(self, name: str, rate_hz: int, tracks: dict[str, int]) -> Path:
+    def new_session(
+        self, name: str, rate_hz: int, tracks: dict[str, int], within: Path | None = None
+    ) -> Path:
         """Make a session with empty tracks of some channels; return its file."""
         flat = [part for track in tracks.items() for part in track]
-        self.run_lua(_NEW_SESSION, self.folder / name, name, rate_hz, *flat)
-        return self.folder / name / f"{name}.ardour"
+        folder = (within or self.folder) / name
+        self.run_lua(_NEW_SESSION, folder, name, rate_hz, *flat)
+        return folder / f"{name}.ardour"
 
     def bounce(self, session: Path) -> dict[str, Audio]:
         """Return what Ardour's engine plays of the region on each track; the session stays."""
@@ -208,10 +217,10 @@ class Ardour:
     @contextmanager
     def open(self, session: Path) -> Iterator[Window]:
         """Show a session until the block ends."""
-        with _screen() as display, (self.folder / "ardour.out").open("w") as out:
+        with screen() as display, (self.folder / "ardour.out").open("w") as out:
             environment = self.environment | {"DISPLAY": display}
             command = [require("ardour"), "--no-splash", "--no-announcements", session.parent]
-            with _process(list(map(str, command)), env=environment, stdout=out, stderr=out) as it:
+            with process(list(map(str, command)), env=environment, stdout=out, stderr=out) as it:
                 window = Window(self, display, session)
                 wait_until(window.listens, lambda: it.poll() is None)
                 yield window
@@ -275,11 +284,18 @@ class Window:
             xtest.XTestFakeKeyEvent(display, key, False, 0)
         x11.XCloseDisplay(display)
 
-    def photograph(self, path: Path) -> None:
-        """Write a picture of the whole session."""
-        self.press("Editor/zoom-to-extents")
-        time.sleep(2)  # nothing tells when all waveforms are drawn
-        command = [require("import"), "-window", "root", "+dither", "-colors", "48", str(path)]
+    def count(self, title: str) -> int:
+        """Return how many windows of a title there are to be seen."""
+        command = [require("xdotool"), "search", "--onlyvisible", "--name", title]
+        environment = os.environ | {"DISPLAY": self.display}
+        run = subprocess.run(command, env=environment, capture_output=True, check=False)
+        return len(run.stdout.split())
+
+    def show_models(self, title: str) -> None:
+        """Open the menu of models in a dialog, and in it the one of those to be fetched."""
+        find = [require("xdotool"), "search", "--onlyvisible", "--name", title]
+        click = ["mousemove", "--window", "%1", "140", "22", "click", "1", "sleep", "1"]
+        command = [*find, *click, "key", "Down", "Right", "sleep", "1"]
         subprocess.run(command, env=os.environ | {"DISPLAY": self.display}, check=True)
 
 
@@ -315,14 +331,28 @@ def read_regions(session: Path) -> list[Region]:
     found = []
     for track in _tracks(root):
         for region in playlists[track.get("audio-playlist")]:
-            length, position = (int(part[1:]) for part in region.attrib["length"].split("@"))
-            assert region.get("start") == "a0"
+            length, position = _ticks(region.attrib["length"])
+            (start,) = _ticks(region.attrib["start"])
             files = tuple(
                 folder / sources[region.get(f"source-{channel}")]
                 for channel in range(int(region.attrib["channels"]))
             )
-            found.append(Region(track.attrib["name"], position // ticks, length // ticks, files))
+            found.append(
+                Region(
+                    track.attrib["name"],
+                    position // ticks,
+                    length // ticks,
+                    files,
+                    start // ticks,
+                    region.get("muted") == "1",
+                )
+            )
     return found
+
+
+def _ticks(value: str) -> list[int]:
+    """Return the numbers of a time such as ``a20``, or of a length and where it is counted from."""
+    return [int(part[1:]) for part in value.split("@")]
 
 
 def read_tracks(session: Path) -> list[str]:
@@ -330,34 +360,33 @@ def read_tracks(session: Path) -> list[str]:
     return [track.attrib["name"] for track in _tracks(ET.parse(session).getroot())]
 
 
+def read_colours(session: Path) -> dict[str, str]:
+    """Return the colour of each track of a saved session, as ``#RRGGBB``."""
+    return {
+        track.attrib["name"]: f"#{int(track.find('PresentationInfo').get('color')) >> 8:06X}"  # type: ignore[union-attr, arg-type]
+        for track in _tracks(ET.parse(session).getroot())
+    }
+
+
+def read_groups(session: Path) -> dict[str, set[str]]:
+    """Return the names of the tracks in each group of a saved session."""
+    root = ET.parse(session).getroot()
+    names = {track.attrib["id"]: track.attrib["name"] for track in _tracks(root)}
+    return {
+        group.attrib["name"]: {names[member] for member in group.get("routes", "").split()}
+        for group in root.iterfind("RouteGroups/RouteGroup")
+    }
+
+
+def read_ranges(session: Path) -> list[str]:
+    """Return the names of the ranges that are marked in a saved session."""
+    locations = ET.parse(session).getroot().iterfind("Locations/Location")
+    return [each.attrib["name"] for each in locations if "IsRangeMarker" in each.attrib["flags"]]
+
+
 def _tracks(root: ET.Element) -> list[ET.Element]:
     tracks = [each for each in root.iterfind("Routes/Route") if "audio-playlist" in each.attrib]
     return sorted(tracks, key=lambda each: int(each.find("PresentationInfo").get("order")))  # type: ignore[union-attr, arg-type]
-
-
-@contextmanager
-def _screen() -> Iterator[str]:
-    """Run an X server on a free display, and give the display's name."""
-    reading, writing = os.pipe()
-    command = [require("Xvfb"), "-displayfd", str(writing), "-screen", "0", f"{WIDTH}x{HEIGHT}x24"]
-    with _process([*command, "-nolisten", "tcp"], pass_fds=(writing,), stderr=subprocess.DEVNULL):
-        os.close(writing)
-        with os.fdopen(reading) as answer:
-            yield f":{answer.readline().strip()}"
-
-
-@contextmanager
-def _process(command: list[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process until the block ends, and not a second longer than it takes to end it."""
-    with subprocess.Popen(command, **options) as process:  # type: ignore[call-overload]
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
 
 
 def choose(ardour: Ardour, **settings: str) -> None:
@@ -375,7 +404,12 @@ def add_region(session: Path, track: str, audio: Audio, position: int) -> None:
     place_stems(session, [StemTrack(track, file, position, frames, channels, folder)])
 
 
-def read_mixture(session: Path, track: str) -> Audio:
-    """Return what the action had Ardour write for the server."""
-    files = sorted(session.parent.glob(f"interchange/*/audiofiles/{track}{OF}mixture*.wav"))
-    return join_channels([Audio.read(file) for file in files])
+def find_mixtures(session: Path) -> set[Path]:
+    """Return the files that the action had Ardour write for the server."""
+    return set(session.parent.glob(f"interchange/*/audiofiles/*{OF}mixture*.wav"))
+
+
+def read_mixture(session: Path, track: str, before: Iterable[Path] = ()) -> Audio:
+    """Return what the action had Ardour write of a track, and what was not there before."""
+    new = sorted(find_mixtures(session).difference(before))
+    return join_channels([Audio.read(file) for file in new if file.name.startswith(track + OF)])

@@ -7,14 +7,23 @@ import json
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from daw_bridge.daw.ardour.registration import ScriptList
-from daw_bridge.daw.installers import DAWS, find_homes, install, uninstall
+from daw_bridge.daw.installers import (
+    DAWS,
+    find_homes,
+    find_programs,
+    install,
+    renew_lists,
+    uninstall,
+)
 from daw_bridge.daw.shipping import PACKAGE, shipped_files
 from daw_bridge.errors import DawError
+from daw_bridge.library.places import HOME_VARIABLE
 from tests.programs import require
 from tests.stemtool import STEMTOOL
 
@@ -28,7 +37,11 @@ USERS_CODE = (
     'scripts[3]["a"]["gain"] = -0.5  scripts[3]["s"] = "" scripts[3]["f"] = "return 1" '
 )
 USERS_HOOK = '<LuaCallback lua="Lua 5.3" id="7" name="Mine" signals="01">cw==</LuaCallback>'
-OURS = ["Separate selection into stems", "Separate selection into stems (last settings)"]
+OURS = [
+    "Separate selection into stems",
+    "Separate selection into stems (last settings)",
+    "Cancel separation into stems",
+]
 
 
 @pytest.fixture
@@ -73,7 +86,8 @@ def test_files_come_filled_in_and_go_again(name: str, tmp_path: Path) -> None:
 def test_ardours_own_list_keeps_what_is_the_users(ardour_home: Path) -> None:
     before = (ardour_home / "ui_scripts").read_bytes()
     (folder,) = install(DAWS["ardour"], ardour_home)
-    assert run_list(ardour_home) == ["1 Mine", f"2 {OURS[0]}", "3 Also mine", f"4 {OURS[1]}"]
+    ours = [f"2 {OURS[0]}", f"4 {OURS[1]}", f"5 {OURS[2]}"]
+    assert run_list(ardour_home) == sorted(["1 Mine", "3 Also mine", *ours])
     assert (ardour_home / "ui_scripts.bak").read_bytes() == before
     hooks = ET.parse(ardour_home / "ui_scripts").findall("ActionHooks/*")
     assert [hook.get("name") for hook in hooks] == ["Mine", "Import finished stems"]
@@ -93,7 +107,7 @@ def test_ardours_own_list_keeps_what_is_the_users(ardour_home: Path) -> None:
 
 def test_without_scripts_of_the_users_own_no_list_is_left(tmp_path: Path) -> None:
     install(DAWS["ardour"], tmp_path)
-    assert run_list(tmp_path) == [f"1 {OURS[0]}", f"2 {OURS[1]}"]
+    assert run_list(tmp_path) == [f"{slot} {name}" for slot, name in enumerate(OURS, 1)]
     uninstall(DAWS["ardour"], tmp_path)
     assert not (tmp_path / "ui_scripts").exists()
     assert not (tmp_path / "scripts" / "daw-bridge").exists()
@@ -121,9 +135,10 @@ def test_a_list_that_cannot_be_changed_stays(
     assert file.read_bytes() == before
 
 
-def test_ardour_must_not_be_running(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["ardour-9.9.0", "ArdourGUI"])  # what ps shows of 7.3 at last
+def test_ardour_must_not_be_running(name: str, tmp_path: Path) -> None:
     require("ps")
-    program = Path(shutil.copy(shutil.which("sleep") or "", tmp_path / "ardour-9.9.0"))
+    program = Path(shutil.copy(shutil.which("sleep") or "", tmp_path / name))
     with subprocess.Popen([program, "60"]) as process:
         try:
             with pytest.raises(DawError, match="quit it, then run this again"):
@@ -149,6 +164,44 @@ def test_each_version_that_was_used_gets_them(
     assert find_homes(DAWS["reaper"]) == [tmp_path / "elsewhere" / "REAPER"]
 
 
+def test_lists_of_models_are_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where there are some, and where they were installed."""
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv(HOME_VARIABLE, raising=False)
+    (tmp_path / "REAPER").mkdir()
+    listing = replace(DAWS["reaper"], lists_models=True)
+    monkeypatch.setitem(DAWS, "reaper", listing)
+    renew_lists()
+    assert not list((tmp_path / "REAPER").iterdir())
+    (folder,) = install(listing)
+    script = folder / "separate_into_stems.lua"
+    before = script.read_bytes()
+    script.write_text("of before a model came")
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "another"))
+    renew_lists()
+    assert script.read_text() == "of before a model came"
+    monkeypatch.delenv(HOME_VARIABLE)
+    renew_lists()
+    assert script.read_bytes() == before
+    monkeypatch.setitem(DAWS, "reaper", replace(listing, lists_models=False))
+    script.write_text("names no models")
+    renew_lists()
+    assert script.read_text() == "names no models"
+
+
+def test_programs_are_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in ("usr/ardour8", "usr/ardour6", "opt/ardour7"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "bin").symlink_to(tmp_path / "usr")
+    folders = [str(tmp_path / name) for name in ("usr", "bin", "opt", "missing")]
+    monkeypatch.setenv("PATH", ":".join(folders))
+    found = [path.relative_to(tmp_path).as_posix() for path in find_programs(DAWS["ardour"])]
+    assert found == ["usr/ardour8", "opt/ardour7"]
+
+
 def test_the_command(tmp_path: Path) -> None:
     def stemtool(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [str(part) for part in (STEMTOOL, "daw", *arguments)]
@@ -159,7 +212,7 @@ def test_the_command(tmp_path: Path) -> None:
     installed = stemtool("install", "reaper", "--into", tmp_path)
     folder = tmp_path / "Scripts" / "daw-bridge"
     assert installed.stdout.splitlines() == [f"REAPER: {folder}", DAWS["reaper"].then]
-    assert str(STEMTOOL) in (folder / "separate_into_stems.lua").read_text("utf-8")
+    assert str(STEMTOOL) in (folder / "modules" / "server.lua").read_text("utf-8")
     assert stemtool("uninstall", "reaper", "--into", tmp_path).returncode == 0
     assert not folder.exists()
     unknown = stemtool("install", "reapper")

@@ -22,6 +22,7 @@ from daw_bridge.osc.messages import encode, frame
 from daw_bridge.rendering.preset import load_preset
 from tests.osc.requests import ENDS, status_of, submit
 from tests.server import HOST, Server, Tcp, Udp, wait_until
+from tests.stem_files import FOUR, labels, write_labelled
 
 
 @pytest.fixture(params=[Udp, Tcp])
@@ -292,6 +293,14 @@ def test_audio_travels_both_ways(
     written = Audio.read(tmp_path / "got" / "vocals.wav").samples
     np.testing.assert_array_equal(written, expected)
     assert [path.name for path in (tmp_path / "got").iterdir()] == ["vocals.wav"]
+
+
+def test_a_remix_of_a_stem_file(server: Server, tmp_path: Path) -> None:
+    stem_file = write_labelled(tmp_path / "song.stem.mp4", labels(*FOUR))
+    with server.client(name="mixer") as client:
+        source = client.upload(stem_file)
+        options = {"preset": "drumless", "keep_stems": "1"}
+        assert list(client.remix([source], "", options=options)) == ["remix", *FOUR]
 
 
 def test_a_remix_by_a_real_client(

@@ -15,7 +15,7 @@ from daw_bridge.projects.formats import FORMATS
 from daw_bridge.projects.project import Project
 from daw_bridge.projects.writing import write_project
 from tests.conftest import level_db
-from tests.projects.test_ardour import FRAMES, START, STEMS, make_project
+from tests.projects.noises import FRAMES, START, STEMS, make_project
 
 
 def read_tracks(path: Path) -> dict[str, np.ndarray]:

@@ -14,23 +14,18 @@ import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.errors import OptionError
-from daw_bridge.files.markers import Marker
 from daw_bridge.library.colours import SOURCE, colour_of
 from daw_bridge.projects.destination import Destination
 from daw_bridge.projects.formats import FORMATS
-from daw_bridge.projects.project import Project, Track
 from daw_bridge.projects.writing import write_project
-from tests.conftest import level_db, make_noise
+from tests.conftest import level_db
 from tests.daw.ardour import Ardour, make_ardour
 from tests.programs import require
+from tests.projects.noises import FRAMES, START, STEMS, TITLE, make_project
 
 pytestmark = pytest.mark.xdist_group("daw")
 
-FRAMES = 100_003
 ATTEMPTS = 6  # on a busy machine, Ardour 7.3's export crashes or is late for any session at times
-START = 12_345
-TITLE = "Sü'n\"g & <1> 🎸"
-STEMS = ("vocals", "drums", "lead: a/b")
 
 _TELL = """
 local function tell(...)
@@ -58,30 +53,6 @@ quit()
 @pytest.fixture(scope="module")
 def ardour(tmp_path_factory: pytest.TempPathFactory) -> Ardour:
     return make_ardour(tmp_path_factory.mktemp("ardour"))
-
-
-def make_project(folder: Path, channels: int, *, original: str = "wav") -> Project:
-    """Return a project of three stems of noise, whose sum the original is."""
-    noises = [make_noise(FRAMES, seed=seed).samples / 4 for seed in range(3)]
-    stems = [np.resize(noise, (channels, FRAMES)) for noise in noises]
-
-    def track(stem: str, samples: np.ndarray, suffix: str = "wav") -> Track:
-        path = folder / f"{len(list(folder.iterdir()))}.{suffix}"
-        subtype = "FLOAT" if suffix == "wav" else None
-        soundfile.write(path, samples.T, 44_100, subtype)
-        name = f"{TITLE} – {stem}" if stem else TITLE  # noqa: RUF001
-        colour = colour_of(stem) if stem else SOURCE
-        return Track(name, stem, path, colour, channels, FRAMES, is_muted=not stem)
-
-    return Project(
-        TITLE,
-        44_100,
-        track("", np.sum(stems, axis=0), original),
-        tuple(map(track, STEMS, stems)),
-        start=START,
-        tempo_bpm=98.5,
-        markers=(Marker("Chorus & <2>", 44_100),),
-    )
 
 
 def exports(ardour: Ardour, session: Path) -> Iterator[np.ndarray]:

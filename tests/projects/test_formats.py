@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import soundfile
 from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.files.markers import Marker
 from daw_bridge.files.reading import open_audio
+from daw_bridge.files.riff import append_chunk
 from daw_bridge.library.colours import SOURCE, colour_of
 from daw_bridge.library.stems import DASH
 from daw_bridge.projects.composition import Original, compose
@@ -172,3 +174,15 @@ def test_an_original_of_another_length_is_told_from_where_its_stems_begin(made: 
     project = compose("x", made.result.outputs, Original(SONGS / "rubidium.ogg"))
     assert project.original
     assert (project.original.offset, project.original.frames) == (START, LENGTH)
+
+
+def test_markers_of_the_original_move_with_its_part(tmp_path: Path) -> None:
+    song, stem = tmp_path / "song.wav", tmp_path / "vocals.wav"
+    soundfile.write(song, make_noise(5000).samples.T, 44_100)
+    soundfile.write(stem, make_noise(1000).samples.T, 44_100)
+    places = (999, 1000, 1999, 2000)
+    cues = [struct.pack("<II4sIII", at, at, b"data", 0, 0, at) for at in places]
+    with song.open("rb+") as file:
+        append_chunk(file, b"cue ", struct.pack("<I", len(cues)) + b"".join(cues))
+    project = compose("x", {"vocals": stem}, Original(song, 1000))
+    assert [marker.position for marker in project.markers] == [0, 999]

@@ -18,7 +18,7 @@ from daw_bridge.projects.formats import FORMATS, FolderFormat, Format
 from daw_bridge.projects.project import Project
 from daw_bridge.projects.writing import write_project
 from tests.conftest import make_noise
-from tests.disks import small_disk
+from tests.disks import fill_up, small_disk
 
 SECOND = 44_100
 
@@ -117,18 +117,16 @@ def test_what_a_killed_process_left_of_a_session_is_removed(tmp_path: Path) -> N
     assert names_below(tmp_path) == ["beside", "beside/mine"]
 
 
-@pytest.mark.parametrize("name", ["dawproject", "rpp"])
-def test_a_full_disk_is_told_and_left_as_it_was(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", FORMATS.values(), ids=lambda each: each.name)
+def test_a_full_disk_is_told_and_left_as_it_was(form: Format, tmp_path: Path) -> None:
     project = make_project(tmp_path / "stems", frames=10 * SECOND)
+    way = form.ways[0]
     with small_disk(tmp_path / "disk", 1) as disk:
-        (disk / "ballast").write_bytes(bytes((1 << 20) - 8192))
-        if name == "rpp":
-            (disk / "more").write_bytes(bytes(8192))
-        place = FORMATS[name].place(disk, "Song")
-        destination = Destination(place, FORMATS[name].ways[0])
+        ballast = fill_up(disk, leave=300_000 if way == "embed" else 0)
+        destination = Destination(form.place(disk, "Song"), way)
         with pytest.raises(DiskFullError, match=r"no room left for .*Song"):
-            write_project(project, FORMATS[name], destination)
-        assert [each for each in names_below(disk) if each not in ("ballast", "more")] == []
+            write_project(project, form, destination)
+        assert names_below(disk) == [ballast.name]
 
 
 @pytest.mark.parametrize("form", [*FORMATS.values(), SESSION], ids=lambda each: each.name)

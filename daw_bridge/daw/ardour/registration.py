@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 SLOTS = 32
 SCRIPTS = Path(__file__).with_name("scripts")
-_ACTIONS = ("separate.lua", "separate_again.lua")
+_ACTIONS = ("separate.lua", "separate_again.lua", "cancel.lua")
 _HOOKS = ("import_finished.lua",)
 _FILE = "ui_scripts"
 _LUA = {"lua": "Lua 5.3"}
-_EVERY_SECOND = "1" + 46 * "0"  # a bit a signal, the first one last: LuaTimerS is the 47th
+_TEN_TIMES_A_SECOND = "1" + 47 * "0"  # a bit a signal, the first one last: LuaTimerDS is the 48th
 _STRING = r'"(?:\\.|[^"\\])*"'
 _ASSIGNMENT = re.compile(
     rf"scripts(?:\[(\d+)\](?:\[(?:\d+|{_STRING})\])*)? = (?:\{{\}}|{_STRING}|[^\s\"{{}}]+)\s*",
@@ -63,6 +63,19 @@ def unregister(home: Path) -> None:
         DawError: Ardour is running, or its list is not understood.
     """
     _list_without_ours(home).write(home / _FILE)
+
+
+def is_registered(home: Path, folder: Path) -> bool:
+    """Return whether Ardour's menus show our scripts; not if their list is not understood."""
+    try:
+        scripts = ScriptList.read(home / _FILE)
+    except DawError:
+        return False
+    actions = [script_name(folder / name) for name in _ACTIONS]
+    hooks = {script_name(folder / name) for name in _HOOKS}
+    return all(map(scripts.has_action, actions)) and hooks <= {
+        hook.get("name") for hook in scripts.hooks
+    }
 
 
 def script_name(script: Path) -> str:
@@ -107,16 +120,20 @@ class ScriptList:
         self.actions[slot] = _code(f"scripts[{slot}]", script)
 
     def add_hook(self, script: Path) -> None:
-        """Have a script called once a second."""
+        """Have a script called ten times a second."""
         number = 1 + max((int(hook.get("id", 0)) for hook in self.hooks), default=0)
-        labels = {"id": str(number), "name": script_name(script), "signals": _EVERY_SECOND}
+        labels = {"id": str(number), "name": script_name(script), "signals": _TEN_TIMES_A_SECOND}
         hook = ET.Element("LuaCallback", _LUA | labels)
         hook.text = _base64(_code("s", script))
         self.hooks.append(hook)
 
+    def has_action(self, name: str) -> bool:
+        """Return whether there is an action of a name."""
+        return any(_mark(name) in code for code in self.actions.values())
+
     def remove(self, names: Collection[str]) -> None:
         """Take out the scripts of some names."""
-        marks = [f'["n"] = {_quoted(name)} ' for name in names]
+        marks = list(map(_mark, names))
         self.actions = {
             slot: code
             for slot, code in self.actions.items()
@@ -144,7 +161,7 @@ class ScriptList:
 
 
 def _list_without_ours(home: Path) -> ScriptList:
-    if re.search(r"^(?:.*/)?ardour[-\d]", list_programs(), re.MULTILINE | re.IGNORECASE):
+    if re.search(r"^(?:.*/)?ardour(gui|-\d|\d*$)", list_programs(), re.MULTILINE | re.IGNORECASE):
         raise DawError("Ardour is running and would undo this: quit it, then run this again.")
     scripts = ScriptList.read(home / _FILE)
     scripts.remove({script_name(SCRIPTS / name) for name in (*_ACTIONS, *_HOOKS)})
@@ -163,6 +180,11 @@ def _by_slot(code: str) -> dict[int, str]:
             slots[int(found[1])] = slots.get(int(found[1]), "") + found[0]
         position = found.end()
     return slots
+
+
+def _mark(name: str) -> str:
+    """Return the assignment of a script's name, without its table."""
+    return f'["n"] = {_quoted(name)} '
 
 
 def _code(table: str, script: Path) -> str:

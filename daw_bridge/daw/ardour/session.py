@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daw_bridge.daw.ardour.registration import SCRIPTS
-from daw_bridge.daw.shipping import copy_filled
+from daw_bridge.daw.shipping import copy_filled, stemtool
 from daw_bridge.errors import DawError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _REGION = {
 
 @dataclass(frozen=True)
 class StemTrack:
-    """A stem, the new track it belongs on, and the session's folder of audio files.
+    """A stem, the track it belongs on, and the session's folder of audio files.
 
     Position and length are in samples.
     """
@@ -52,27 +52,57 @@ class StemTrack:
     audio_folder: Path
 
 
-def separate_track(session: Path, track: str, *, model: str = "", stems: str = "") -> list[str]:
-    """Separate all that is on an audio track, through the running server, onto new tracks.
+@dataclass(frozen=True)
+class Choice:
+    """What is made of a track.
+
+    Attributes:
+        model: the model's name, or a rung of the ladder such as ``quality:good``; the server's own
+            choice by default.
+        stems: names of stems, separated by commas; all by default.
+        minus: names of stems to take away instead, separated by commas: what is left is one stem.
+        keep_source: leave the source sounding.
+    """
+
+    model: str = ""
+    stems: str = ""
+    minus: str = ""
+    keep_source: bool = False
+
+
+def separate_track(session: Path, track: str, choice: Choice) -> list[str]:
+    """Separate all that is on an audio track, through a server, onto tracks below it.
+
+    A server is started if none runs. The regions that were separated are muted.
 
     Args:
         session: the session's folder, or one of its ``.ardour`` files; Ardour must not have it
             open.
         track: the track's name.
-        model: the model's name, or a rung of the ladder such as ``quality:good``; the server's own
-            choice by default.
-        stems: names of stems, separated by commas; all by default.
+        choice: what is made of it.
 
     Returns:
-        The names of the new tracks.
+        The names of the stems' tracks.
 
     Raises:
-        DawError: Ardour's engine, the session or the track is missing, or the server refuses.
+        DawError: Ardour's engine, the session or the track is missing, no server starts, or it
+            refuses.
     """
     file = _session_file(session)
-    placed = _make_stems(file, track, model, stems)
-    place_stems(file, placed)
+    _ensure_server()
+    placed = _make_stems(file, track, choice)
+    _note_stems(file, place_stems(file, placed))
     return [stem.name for stem in placed]
+
+
+def _ensure_server() -> None:
+    """Have a server in the background, unless one runs."""
+    run = subprocess.run(  # noqa: S603 - our own command, no shell
+        [str(stemtool()), "serve", "--on-demand"], capture_output=True, text=True, check=False
+    )
+    if run.returncode:
+        last_words = run.stderr.strip().rpartition("\n")[2]
+        raise DawError(f"No server could be started: {last_words}")
 
 
 def _session_file(session: Path) -> Path:
@@ -82,15 +112,16 @@ def _session_file(session: Path) -> Path:
     return file.absolute()
 
 
-def _make_stems(file: Path, track: str, model: str, stems: str) -> list[StemTrack]:
-    """Run Ardour's engine; return the stems, with the tracks that it made and saved for them."""
+def _make_stems(file: Path, track: str, choice: Choice) -> list[StemTrack]:
+    """Run Ardour's engine; return the stems, with the tracks that it saved for them."""
+    words = [choice.model, choice.stems, choice.minus, "no" if choice.keep_source else "yes"]
     with tempfile.TemporaryDirectory() as scratch:
         result = Path(scratch) / "result"
         copy_filled(SCRIPTS, Path(scratch))
-        command = [_engine(file), _HEADLESS, Path(scratch) / "stems.lua", result]
-        command += [file.parent, file.stem, track, model, stems]
+        asked = [_engine(file), _HEADLESS, Path(scratch) / "stems.lua", result]
+        asked += [file.parent, file.stem, track, *words]
         run = subprocess.run(  # noqa: S603 - Ardour's own engine, no shell
-            list(map(str, command)), capture_output=True, text=True, check=False
+            list(map(str, asked)), capture_output=True, text=True, check=False
         )
         lines = result.read_text("utf-8").splitlines() if result.exists() else []
     rows = [line.split("\t") for line in lines]
@@ -124,20 +155,30 @@ def _parse(file: Path) -> ET.Element:
         raise DawError(f"{file} is not as Ardour saves it: {error}.") from None
 
 
-def place_stems(file: Path, stems: Sequence[StemTrack]) -> None:
-    """Put stems on their tracks in a session's file, which is replaced when it is whole."""
+def _note_stems(file: Path, copies: Sequence[Path]) -> None:
+    """Note the names of audio files that are stems, for the scripts in Ardour to leave them out."""
+    with file.with_name("stems.made").open("a", encoding="utf-8") as made:
+        made.writelines(f"{copy.name}\n" for copy in copies)
+
+
+def place_stems(file: Path, stems: Sequence[StemTrack]) -> list[Path]:
+    """Put stems on their tracks in a session's file, which is replaced when it is whole.
+
+    Returns:
+        The session's copies of the stems' files.
+    """
     root = _parse(file)
     ids = itertools.count(int(root.get("id-counter", 0)) + 1)
-    for stem in stems:
-        _add_region(root, stem, map(str, ids))
+    copies = [_add_region(root, stem, map(str, ids)) for stem in stems]
     root.set("id-counter", str(next(ids)))
     whole = file.with_name(f"{file.name}.new")
     ET.ElementTree(root).write(whole, "UTF-8", xml_declaration=True)
     whole.replace(file)
+    return copies
 
 
-def _add_region(root: ET.Element, stem: StemTrack, ids: Iterator[str]) -> None:
-    """Add a stem's file as sources and a region, and the region to its track's playlist."""
+def _add_region(root: ET.Element, stem: StemTrack, ids: Iterator[str]) -> Path:
+    """Add a copy of a stem's file as sources and a region, and the region to its track."""
     ticks = SUPERCLOCK_HZ // int(root.attrib["sample-rate"])
     position, length = f"a{stem.position * ticks}", f"a{stem.length * ticks}"
     copy = _copy_to(stem.audio_folder, stem.file)
@@ -151,6 +192,7 @@ def _add_region(root: ET.Element, stem: StemTrack, ids: Iterator[str]) -> None:
     ET.SubElement(_child(root, "Regions"), "Region", _REGION | region | whole)
     placed = {"id": next(ids), "whole-file": "0", "length": f"{length}@{position}"}
     ET.SubElement(_playlist(root, stem.name), "Region", _REGION | region | placed)
+    return copy
 
 
 def _copy_to(folder: Path, file: Path) -> Path:

@@ -7,13 +7,13 @@ ardour {
 }
 
 function signals()
-  return LuaSignal.Set():add({[LuaSignal.LuaTimerS] = true})
+  return LuaSignal.Set():add({[LuaSignal.LuaTimerDS] = true})
 end
 
 function factory()
   local stems
   return function()
     stems = stems or loadfile([==[@FOLDER@/stems.lua]==])()
-    stems.import_finished()
+    stems.tick()
   end
 end

@@ -3,7 +3,7 @@ ardour {
   name = "Separate selection into stems",
   author = "daw-bridge",
   license = "GPL-3.0-or-later",
-  description = [[Asks for a model and stems, separates the selected range or regions with `stemtool serve`, and puts each stem on a new track.]],
+  description = [[Asks for a model and stems, separates the selected range or regions, and puts each stem on a track.]],
 }
 
 function factory()
