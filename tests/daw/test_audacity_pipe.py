@@ -173,7 +173,7 @@ def test_two_tracks_each_by_itself_and_no_stems_of_theirs(project: Project) -> N
     project.add("Between")
     stereo = project.add("Song")
     project.select(1, 2, 0, 2)
-    project.separate("--keep-source", "--stems", "vocals")
+    project.separate("--keep-source", "--minus", "vocals")
     project.select(0.5, 1.5, 0, 1, 3, 4)
 
     names = project.separate()
@@ -181,8 +181,8 @@ def test_two_tracks_each_by_itself_and_no_stems_of_theirs(project: Project) -> N
     assert names == [labelled(track, stem) for track in ("Voice", "Song") for stem in STEMS]
     of_voice, of_song = names[:2], names[2:]
     assert project.column("name") == [
-        "Voice", *of_voice, labelled("Voice", "vocals"), "Between",
-        "Song", *of_song, labelled("Song", "vocals"),
+        "Voice", *of_voice, labelled("Voice", "no vocals"), "Between",
+        "Song", *of_song, labelled("Song", "no vocals"),
     ]  # fmt: skip
     assert project.column("mute") == [1, 0, 0, 0, 0, 1, 0, 0, 0]
     assert project.column("channels") == [1, 1, 1, 1, 2, 2, 2, 2, 2]
