@@ -108,7 +108,7 @@ DAWS: dict[str, Daw] = {
     ),
     "audacity": Daw(
         "Audacity 3.2 or newer",
-        "audacity",
+        "audacity/tools",
         {
             "linux": ("~/.local/share/audacity", "~/.audacity-data"),
             "darwin": "~/Library/Application Support/audacity",
@@ -137,6 +137,10 @@ DAWS: dict[str, Daw] = {
         "Start Live anew. In its settings, under Link, Tempo & MIDI, choose Stemtool as a Control"
         " Surface; it needs no ports. Add ` !stems` to the name of an audio clip (Ctrl+R), or run"
         " `stemtool daw separate live`.",
+        programs={
+            "darwin": ("/Applications/Ableton Live 12*.app",),
+            "win32": ("$PROGRAMDATA/Ableton/Live 12*",),
+        },
     ),
     "puredata": Daw(
         "Pure Data",

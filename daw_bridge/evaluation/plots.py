@@ -79,7 +79,13 @@ def plot_songs(evaluation: Evaluation) -> bytes:
                 for method in evaluation.methods
             ]
             finite = [np.array(each)[np.isfinite(each)] for each in sdrs]
-            axes.boxplot(finite, tick_labels=evaluation.methods, orientation="horizontal", **_BOXES)
+            axes.boxplot(
+                finite,
+                tick_labels=evaluation.methods,
+                orientation="horizontal",
+                medianprops={"color": str(colour_of(stem)), "linewidth": 2},
+                **_BOXES,
+            )
             axes.set(title=stem, xlabel="SDR, dB")
             axes.invert_yaxis()
             axes.grid(axis="x", alpha=0.3)

@@ -42,7 +42,8 @@ class Idleness:
             self.interrupt()
 
     async def lasts(self, seconds: float) -> None:
-        """Return once it has lasted so long; from then on, no job is taken in."""
+        """Return once it has lasted so long from now; from then on, no job is taken in."""
+        self.interrupt()
         while True:
             if self._under_way or self._dispatcher.active():
                 self.interrupt()

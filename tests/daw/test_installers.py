@@ -73,6 +73,7 @@ def test_files_come_filled_in_and_go_again(name: str, tmp_path: Path) -> None:
     assert folder.is_relative_to(tmp_path)
     shipped = shipped_files(PACKAGE / DAWS[name].source)
     assert shipped
+    assert name == "live" or not any(file.suffix == ".py" for file in shipped)
     for file in shipped:
         content = (folder / file).read_bytes()
         for placeholder in (b"@STATE@", b"@STEMTOOL@", b"@FOLDER@"):

@@ -518,6 +518,12 @@ def test_a_shell_asks(session: Any, server: Server, song_path: Path) -> None:
     assert failed.returncode == 1
     assert "There is no model 'unheard-of'" in failed.stderr
     assert ask(live, "stop").stdout == "Called off.\n"
+    old = server.state / "live.request"
+    old.write_text("id=1\nverb=stems\nwords=?\nend=1\n", "utf-8")
+    os.utime(old, (0, 0))
+    boxes = len(live.boxes)
+    live.tick()
+    assert len(live.boxes) == boxes
     assert not [*server.state.glob("live.*.status")]
     assert not (server.state / "live.request").exists()
 

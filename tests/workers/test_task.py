@@ -55,8 +55,8 @@ def test_a_task_becomes_a_job_of_its_kind(kind: str, phase: str, root: Path) -> 
         ({"tempo": "fast"}, OptionError, "Option tempo"),
         ({"tempo": "9"}, OptionError, "tempo: expected"),
         ({"gain": "vocals"}, OptionError, "as in vocals=-6"),
-        ({"stems": "/etc"}, ConfinementError, "not in a folder"),
-        ({"stems": "{root}/link"}, ConfinementError, "not in a folder"),
+        ({"stems": "/etc"}, ConfinementError, "not below a folder"),
+        ({"stems": "{root}/link"}, ConfinementError, "not below a folder"),
         ({"stems": "{root}/none"}, AudioError, "There is no folder"),
     ],
 )

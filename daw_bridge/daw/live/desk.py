@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Protocol
 
 import Live
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SAID_AGAIN_LOOKS = 10
 MOST_LINES = 12
+STALE_S = 10.0
 CALLED_OFF = "Called off."
 NO_OFFERS = "stemtool was not started yet, so it is not known what models there are."
 
@@ -101,10 +103,15 @@ class Desk:
             self._obey(typed.verb, typed.words)
 
     def _read_request(self) -> None:
-        request = read_pairs(self._places.request)
+        """Obey a shell that waits, and not one that gave up before Live was there."""
+        path = self._places.request
+        request = read_pairs(path)
         if not request.get("end"):
             return
-        self._places.request.unlink(missing_ok=True)
+        age_s = time.time() - path.stat().st_mtime
+        path.unlink(missing_ok=True)
+        if age_s > STALE_S:
+            return
         caller = request.get("id", "")
         try:
             self._obey(request.get("verb", ""), request.get("words", ""), caller)

@@ -3,7 +3,7 @@ ardour {
   name = "Import finished stems",
   author = "daw-bridge",
   license = "GPL-3.0-or-later",
-  description = [[Puts the stems that `stemtool serve` has finished on new tracks, where they belong.]],
+  description = [[Shows how far the separation is, and puts finished stems on tracks, where they belong.]],
 }
 
 function signals()
