@@ -99,7 +99,7 @@ class Project:
 
     def column(self, key: str) -> list[Any]:
         """Return one thing of each track."""
-        return [track[key] for track in self.tracks()]
+        return [track.get(key) for track in self.tracks()]
 
     def edges(self) -> tuple[float, float]:
         """Return what is selected in time."""
@@ -150,16 +150,18 @@ def test_the_stems_of_a_selection_are_below_their_source_to_the_sample(project: 
     song = project.add('It\'s "B" \\d')
     project.add("Other")
     first, end = 44_101, 130_007
-    project.select(first / RATE_HZ, end / RATE_HZ, 0)
+    project.window.do("NewLabelTrack")
+    project.window.do("SetTrackStatus", Name="Labels 1")
+    project.select(first / RATE_HZ, end / RATE_HZ, 0, 2)
     selected = project.edges()
     assert not project.window.audacity.server.exists()  # it is started now
 
     names = project.separate()
 
     assert names == [labelled('It\'s "B" \\d', stem) for stem in STEMS]
-    assert project.column("name") == ['It\'s "B" \\d', *names, "Other"]
-    assert project.column("mute") == [1, 0, 0, 0]
-    assert project.column("selected") == [1, 0, 0, 0]
+    assert project.column("name") == ['It\'s "B" \\d', *names, "Other", "Labels 1"]
+    assert project.column("mute") == [1, 0, 0, 0, None]
+    assert project.column("selected") == [1, 0, 0, 0, 1]
     assert project.edges() == selected
     around = project.play((first - 2) / RATE_HZ, end - first + 4, RATE_HZ, 1, 2)
     assert not around[:, :2].any()
@@ -173,7 +175,7 @@ def test_two_tracks_each_by_itself_and_no_stems_of_theirs(project: Project) -> N
     project.add("Between")
     stereo = project.add("Song")
     project.select(1, 2, 0, 2)
-    project.separate("--keep-source", "--stems", "vocals")
+    project.separate("--keep-source", "--minus", "vocals")
     project.select(0.5, 1.5, 0, 1, 3, 4)
 
     names = project.separate()
@@ -181,8 +183,8 @@ def test_two_tracks_each_by_itself_and_no_stems_of_theirs(project: Project) -> N
     assert names == [labelled(track, stem) for track in ("Voice", "Song") for stem in STEMS]
     of_voice, of_song = names[:2], names[2:]
     assert project.column("name") == [
-        "Voice", *of_voice, labelled("Voice", "vocals"), "Between",
-        "Song", *of_song, labelled("Song", "vocals"),
+        "Voice", *of_voice, labelled("Voice", "no vocals"), "Between",
+        "Song", *of_song, labelled("Song", "no vocals"),
     ]  # fmt: skip
     assert project.column("mute") == [1, 0, 0, 0, 0, 1, 0, 0, 0]
     assert project.column("channels") == [1, 1, 1, 1, 2, 2, 2, 2, 2]

@@ -34,14 +34,14 @@ _TELL_SELECTION = (
 
 
 class Track(NamedTuple):
-    """An audio track.
+    """A track.
 
     Attributes:
         place: its number among all tracks, from the top down.
         name: as it is shown.
         start_s: where its audio starts.
         end_s: where it ends.
-        channels: 1 or 2.
+        channels: 1 or 2; 0 where it is none of audio, such as one of labels.
         pan: -1 (left) to 1.
         is_selected: with others or alone.
         is_focused: whether the keyboard is at it.
@@ -88,22 +88,21 @@ class Project:
         self._scratch = scratch
 
     def tracks(self) -> list[Track]:
-        """Return its audio tracks."""
+        """Return its tracks, from the top down."""
         return [
             Track(
-                index,
+                place,
                 str(row["name"]),
-                float(row["start"]),
-                float(row["end"]),
-                int(row["channels"]),
-                float(row["pan"]),
+                float(row.get("start", 0)),
+                float(row.get("end", 0)),
+                int(row["channels"]) if row["kind"] == "wave" else 0,
+                float(row.get("pan", 0)),
                 bool(row["selected"]),
                 bool(row["focused"]),
-                bool(row["mute"]),
-                bool(row["solo"]),
+                bool(row.get("mute")),
+                bool(row.get("solo")),
             )
-            for index, row in enumerate(self._pipe.read("Tracks"))
-            if row["kind"] == "wave"
+            for place, row in enumerate(self._pipe.read("Tracks"))
         ]
 
     def selection(self) -> Selection:
@@ -204,14 +203,14 @@ class Project:
         patience_s = _SECONDS_TO_MOVE_AUDIO + size / _SLOWEST_BYTES_PER_S
         # Of a list, Audacity says that it failed, though it did not.
         self._pipe.ask("Import2", patience_s=patience_s, Filename=listing.as_posix())
-        new = [track for track in self.tracks() if track.place >= before]
+        new = self.tracks()[before:]
         if len(new) != len(files):
             raise DawError(f"Audacity took in only {len(new)} of {len(files)} stems.")
         return new
 
     def remove(self, index: int) -> None:
         """Take away all tracks from an index on, if there are any."""
-        if (more := self.count() - index) > 0:
+        if (more := len(self.tracks()) - index) > 0:
             self._pipe.do("SelectTracks", Track=index, TrackCount=more, Mode="Set")
             self._pipe.do("RemoveTracks")
 
@@ -236,10 +235,6 @@ class Project:
             self.focus(places.index(track))
             self._pipe.do("TrackMoveBottom")
             places.append(places.pop(places.index(track)))
-
-    def count(self) -> int:
-        """Return how many tracks there are, of whatever kind."""
-        return len(self._pipe.read("Tracks"))
 
     def _ask_nyquist(self) -> tuple[float, float, float]:
         path = self._scratch / "selection"

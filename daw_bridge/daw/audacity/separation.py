@@ -91,7 +91,7 @@ def separate_selection(
 
 def _sources(tracks: Sequence[Track]) -> list[Track]:
     """Return the selected tracks, without stems of others of them: those were separated before."""
-    chosen = [track for track in tracks if track.is_selected]
+    chosen = [track for track in tracks if track.is_selected and track.channels]
     if not chosen:
         raise DawError("No audio track is selected in Audacity: select what is to be separated.")
     made_of = tuple(f"{track.name}{_OF}" for track in chosen)
@@ -124,11 +124,11 @@ def _add_tracks(
     project: Project, stems: Sequence[_Stem], before: Sequence[Track], *, mute: bool
 ) -> None:
     """Put stems on tracks below their sources, which are muted; all of them, or none."""
-    tracks, count = project.tracks(), project.count()
-    order = list(range(count + len(stems)))
-    _bring_in(project, stems, tracks, count)
+    tracks = project.tracks()
+    order = list(range(len(tracks) + len(stems)))
+    _bring_in(project, stems, tracks)
     if list(map(_identity, tracks)) == list(map(_identity, before)):
-        order = _below_sources(count, stems)
+        order = _below_sources(len(tracks), stems)
         project.reorder(order)
         if mute:
             for place in {stem.source.place for stem in stems}:
@@ -145,16 +145,14 @@ def _add_tracks(
     project.select(moved)
 
 
-def _bring_in(
-    project: Project, stems: Sequence[_Stem], tracks: Sequence[Track], count: int
-) -> None:
+def _bring_in(project: Project, stems: Sequence[_Stem], tracks: Sequence[Track]) -> None:
     """Put stems on tracks below all others; where that fails, the project is as it was."""
     try:
-        new = project.bring_in([(stem.file, stem.start_s) for stem in stems], count)
+        new = project.bring_in([(stem.file, stem.start_s) for stem in stems], len(tracks))
         for track, stem in zip(new, stems, strict=True):
             project.name(track, stem.label, colour_of(stem.name))
     except BaseException:
-        project.remove(count)
+        project.remove(len(tracks))
         project.select(tracks)
         raise
 
