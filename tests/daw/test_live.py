@@ -390,6 +390,20 @@ def test_nothing_is_left_where_it_is_uninstalled(session: Any, tmp_path: Path) -
     assert [path for path in library.rglob("*") if path.is_file()] == []
 
 
+def test_a_track_that_goes_away_meanwhile(session: Any, song_path: Path) -> None:
+    live = session()
+    kept, gone = live.add_track("Kept"), live.add_track("Gone")
+    for track in (gone, kept):
+        track.values["is_part_of_selection"] = True
+        live.add_clip(track, song_path, 0, warping=False)
+    live.type("!stems tracks vocals")
+    live.song_core.values["tracks"].remove(gone)
+    gone.is_gone = True
+    live.run(lambda: bool(live.boxes))
+    assert "A track went away while it was separated" in live.boxes[0]
+    assert live.names == ["Kept", labelled("Kept", "vocals")]
+
+
 def test_a_set_that_is_full(session: Any, song_path: Path) -> None:
     live = session(most_tracks=2)
     clip = live.add_clip(live.add_track("Song"), song_path, 0, warping=True)

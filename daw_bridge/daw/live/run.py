@@ -84,10 +84,10 @@ class Run:
         """See how far the jobs are; bring the stems of tracks that are done to tracks of theirs."""
         for job in self._jobs.values():
             job.look()
-        for track in _unique([part.track for part in self._parts]):
-            parts = [part for part in self._parts if part.track == track]
+        for track in {id(part.track): part.track for part in self._parts}.values():
+            parts = [part for part in self._parts if part.track is track]
             if all(self._jobs[part.playing.path].is_over for part in parts):
-                self._parts = [part for part in self._parts if part.track != track]
+                self._parts = [part for part in self._parts if part.track is not track]
                 self._bring(song, parts)
 
     def cancel(self) -> None:
@@ -203,15 +203,6 @@ def _has_room(track: Track, parts: list[Part]) -> bool:
         else not track.clip_slots[part.slot].has_clip
         for part in parts
     )
-
-
-def _unique(tracks: list[Track]) -> list[Track]:
-    """Return each track once; Live makes a new object of it each time that it is asked."""
-    unique: list[Track] = []
-    for track in tracks:
-        if track not in unique:
-            unique.append(track)
-    return unique
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class Part:
 
     Attributes:
         clip: it is silenced at the end.
-        track: stems come below it.
+        track: stems come below it; the same object for all its clips.
         playing: what the clip does to its file.
         start: where it begins in the arrangement, in beats.
         end: where it ends.
