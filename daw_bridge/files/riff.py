@@ -13,6 +13,7 @@ _HEADER = struct.Struct("<4sI")
 _SIZES = struct.Struct("<QQ")  # of the file and of its samples, in the chunk ds64
 _FORMS = (b"RIFF", b"RF64", b"BW64")
 _SEE_DS64 = 0xFFFFFFFF
+_MOST_BYTES = 1 << 62  # so that a file can be asked for what lies behind
 
 
 def find_chunk(file: BinaryIO, wanted: bytes, *, most_bytes: int) -> bytes | None:
@@ -56,6 +57,6 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
             samples_bytes = _SIZES.unpack(sizes)[1]
             file.seek(start)
         if name == b"data" and size == _SEE_DS64:
-            size = samples_bytes
+            size = min(samples_bytes, _MOST_BYTES)
         yield name, size
         file.seek(start + size + size % 2)
