@@ -72,7 +72,7 @@ def describe_server(settings: ServerSettings, folders: Folders, port: int) -> st
 
 def _describe_models(default: str) -> Iterator[tuple[str, str]]:
     """Yield the models' lines: the default first, then those that are here, then the others."""
-    manifests = load_manifests(_say_nothing)
+    manifests = load_manifests()
     here = {each.name for each in manifests if are_fetched(each)}
     ordered = sorted(manifests, key=lambda each: (each.name != default, each.name not in here))
     for each in ordered:
@@ -83,10 +83,6 @@ def _describe_models(default: str) -> Iterator[tuple[str, str]]:
             yield f"fetch:{each.name}", f"{size / _MEGABYTE:.0f}" if size else ""
     for stem in dict.fromkeys(stem for each in ordered for stem in each.stems):
         yield f"colour:{stem}", str(colour_of(stem))
-
-
-def _say_nothing(_: Exception) -> None:
-    """Leave it at what the log was told when the server was started."""
 
 
 def _look() -> set[tuple[str, int]]:
