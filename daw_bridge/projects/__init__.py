@@ -8,6 +8,7 @@ rpp          for REAPER
 ardour       for Ardour
 aaf          for Pro Tools, Logic
 stem_mp4     for Traktor, Mixxx
-formats      the table of formats
+formats      which there are
+writers      what writes each of them
 writing      whole, or not at all
 """

@@ -1,31 +1,21 @@
-"""The formats that projects are written in."""
+"""The formats that projects are written in, and what their files are called.
+
+This is quick to load, for help texts; `writers` has what writes them.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING
 
 from daw_bridge.errors import OptionError, suggestion
-from daw_bridge.projects.aaf import write_aaf
-from daw_bridge.projects.ardour import write_ardour
-from daw_bridge.projects.dawproject import write_dawproject
-from daw_bridge.projects.rpp import write_rpp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from daw_bridge.files.reach import Folder
-    from daw_bridge.files.stem_files import Codec
-    from daw_bridge.projects.destination import Destination, Way
-    from daw_bridge.projects.project import Project
-
-    FileWriter: TypeAlias = Callable[[Project, BinaryIO, Destination], None]
-    """Writes a project into a new file, which it can read and seek in too."""
-
-    FolderWriter: TypeAlias = Callable[[Project, Folder, Destination], None]
-    """Writes a project into a new folder."""
+    from daw_bridge.projects.destination import Way
 
 
 @dataclass(frozen=True)
@@ -65,8 +55,6 @@ class Format(ABC):
 class FileFormat(Format):
     """A format whose projects are a file each."""
 
-    write: FileWriter
-
     def place(self, folder: Path, title: str) -> Path:
         """Return the path of the file."""
         return folder / f"{title}{self.ending}"
@@ -76,20 +64,9 @@ class FileFormat(Format):
 class FolderFormat(Format):
     """A format whose projects are a folder each, with a file of its name that DAWs open."""
 
-    write: FolderWriter
-
     def place(self, folder: Path, title: str) -> Path:
         """Return the path of the file in the project's folder."""
         return folder / title / f"{title}{self.ending}"
-
-
-def _stem_mp4(codec: Codec) -> FileWriter:
-    def write(project: Project, file: BinaryIO, destination: Destination) -> None:
-        from daw_bridge.projects.stem_mp4 import write_stem_mp4  # slow to load
-
-        write_stem_mp4(project, file, destination, codec=codec)
-
-    return write
 
 
 _FOR_DJS = "Traktor, Mixxx and others for DJs"
@@ -99,13 +76,12 @@ _ALL: tuple[Format, ...] = (
         ".dawproject",
         "Bitwig Studio, Studio One, Cubase, VST Live, n-Track",
         ("embed", "link"),
-        write_dawproject,
     ),
-    FileFormat("rpp", ".rpp", "REAPER", ("link",), write_rpp),
-    FileFormat("aaf", ".aaf", "Pro Tools, Logic Pro, Premiere, Resolve", ("embed",), write_aaf),
-    FolderFormat("ardour", ".ardour", "Ardour 7 or newer", ("embed", "link"), write_ardour),
-    FileFormat("stem.mp4", ".stem.mp4", _FOR_DJS, ("embed",), _stem_mp4("aac")),
-    FileFormat("stem.mp4:alac", ".stem.mp4", _FOR_DJS, ("embed",), _stem_mp4("alac")),
+    FileFormat("rpp", ".rpp", "REAPER", ("link",)),
+    FileFormat("aaf", ".aaf", "Pro Tools, Logic Pro, Premiere, Resolve", ("embed",)),
+    FolderFormat("ardour", ".ardour", "Ardour 7 or newer", ("embed", "link")),
+    FileFormat("stem.mp4", ".stem.mp4", _FOR_DJS, ("embed",)),
+    FileFormat("stem.mp4:alac", ".stem.mp4", _FOR_DJS, ("embed",)),
 )
 
 FORMATS: Mapping[str, Format] = {each.name: each for each in _ALL}

@@ -54,13 +54,15 @@ def check_free(form: Format, path: Path, *, overwrite: bool) -> None:
 
 
 def _write_file(project: Project, form: FileFormat, destination: Destination) -> None:
+    from daw_bridge.projects.writers import FILE_WRITERS  # slow to load, and seldom needed
+
     path = destination.path
     part = part_of(path).name
     with destination.reach.folder(path.parent, make=True) as folder:
         check_free(form, path, overwrite=destination.overwrite)
         try:
             with BufferedRandom(folder.create(part)) as file:
-                form.write(project, file, destination)
+                FILE_WRITERS[form.name](project, file, destination)
                 file.flush()
                 os.fsync(file.fileno())
             folder.replace(part, path.name)
@@ -69,13 +71,15 @@ def _write_file(project: Project, form: FileFormat, destination: Destination) ->
 
 
 def _write_folder(project: Project, form: FolderFormat, destination: Destination) -> None:
+    from daw_bridge.projects.writers import FOLDER_WRITERS
+
     path = destination.path.parent
     part = part_of(path).name
     with destination.reach.folder(path.parent, make=True) as around:
         check_free(form, destination.path, overwrite=destination.overwrite)
         try:
             with around.step(part, make=True) as folder:
-                form.write(project, folder, destination)
+                FOLDER_WRITERS[form.name](project, folder, destination)
             _move_aside(around, path.name)
             around.replace(part, path.name)
         finally:

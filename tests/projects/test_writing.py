@@ -16,6 +16,7 @@ from daw_bridge.projects.composition import Original, compose
 from daw_bridge.projects.destination import Destination
 from daw_bridge.projects.formats import FORMATS, FolderFormat, Format
 from daw_bridge.projects.project import Project
+from daw_bridge.projects.writers import FOLDER_WRITERS
 from daw_bridge.projects.writing import write_project
 from tests.conftest import make_noise
 from tests.disks import fill_up, small_disk
@@ -49,7 +50,14 @@ def fail(_: Project, folder: Folder, destination: Destination) -> None:
     raise OptionError("No.")
 
 
-SESSION = FolderFormat("session", ".session", "none", ("link",), write_session)
+SESSION = FolderFormat("session", ".session", "none", ("link",))
+FAILING = replace(SESSION, name="failing")
+
+
+@pytest.fixture(autouse=True)
+def _more_writers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FOLDER_WRITERS, SESSION.name, write_session)
+    monkeypatch.setitem(FOLDER_WRITERS, FAILING.name, fail)
 
 
 def names_below(folder: Path) -> list[str]:
@@ -94,10 +102,9 @@ def test_a_session_is_a_folder_and_an_older_one_is_kept(tmp_path: Path) -> None:
 
 def test_nothing_stays_of_what_fails(tmp_path: Path) -> None:
     project = make_project(tmp_path / "stems")
-    failing = replace(SESSION, write=fail)
-    place = failing.place(tmp_path / "out", "Song")
+    place = FAILING.place(tmp_path / "out", "Song")
     with pytest.raises(OptionError):
-        write_project(project, failing, Destination(place, "link"))
+        write_project(project, FAILING, Destination(place, "link"))
     assert names_below(tmp_path / "out") == []
     (tmp_path / "stems/drums.wav").unlink()
     with pytest.raises(AudioError, match=r"drums\.wav cannot be read: No such file"):
