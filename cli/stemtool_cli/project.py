@@ -151,8 +151,8 @@ def project(
       stemtool separate song.flac -o stems --project dawproject
           both in one go
     """
-    from daw_bridge.jobs.extract import extract_song
-    from daw_bridge.jobs.project import ProjectOptions, find_song, write_projects
+    from daw_bridge.jobs.extract import extract_song, title_of
+    from daw_bridge.jobs.project import ProjectOptions, check_places, find_song, write_projects
     from daw_bridge.projects.composition import compose
     from daw_bridge.projects.formats import find_formats
 
@@ -160,12 +160,15 @@ def project(
     formats = find_formats(names)
     is_file = folder.is_file()
     output = output or (folder.parent if is_file else folder)
+    options = ProjectOptions(way, overwrite)
+    song = None if is_file else find_song(folder)
+    places = _places(formats, output, song.title if song else title_of(folder))
+    check_places(places, options)
     beside = output.parent if _is_named(output, formats) else output
-    song = extract_song(folder, beside, overwrite=overwrite) if is_file else find_song(folder)
-    places = _places(formats, output, song.title)
+    song = song or extract_song(folder, beside, overwrite=overwrite)
     made = compose(song.title, song.stems, source.of(song))
     made = replace(made, tempo_bpm=tempo or _hear_tempo(made, display))
-    write_projects(made, places, ProjectOptions(way, overwrite))
+    write_projects(made, places, options)
     display.say(*_describe(made, places))
     display.report({"projects": places, "tracks": [track.name for track in made.tracks]})
 

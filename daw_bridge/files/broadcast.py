@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import struct
-import xml.etree.ElementTree as ET
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -118,6 +117,8 @@ def set_origin(file: soundfile.SoundFile, place: Place) -> None:
 
 def add_names(file: BinaryIO, place: Place, *, sample_rate_hz: int, channels: int) -> None:
     """Add the iXML of a file: its project, the names of its channels, and where it belongs."""
+    import xml.etree.ElementTree as ET  # seldom needed
+
     root = ET.Element("BWFXML")
     ET.SubElement(root, "IXML_VERSION").text = "2.10"
     ET.SubElement(root, "PROJECT").text = plain(place.project)

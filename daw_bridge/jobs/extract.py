@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _FORMAT = OutputFormat("wav", "32f")  # which holds what any codec decodes to
 
 
+def title_of(stem_file: Path) -> str:
+    """Return what a stem file is called."""
+    return stem_file.stem.removesuffix(".stem")
+
+
 def extract_song(stem_file: Path, folder: Path, *, overwrite: bool = False) -> Song:
     """Write the mixture of a stem file into a folder named after it, and its stems into one below.
 
@@ -32,7 +37,7 @@ def extract_song(stem_file: Path, folder: Path, *, overwrite: bool = False) -> S
         AudioError: it is no stem file, or cannot be read.
         OutputError: a file exists that may not be replaced, or cannot be written.
     """
-    title = stem_file.stem.removesuffix(".stem")
+    title = title_of(stem_file)
     tracks = locate_stems(stem_file)
     mixture = folder / f"{title} audio" / f"{title}.wav"  # beside projects that are folders
     stems = {name: mixture.parent / "stems" / f"{name}.wav" for name in tracks}

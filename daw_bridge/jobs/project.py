@@ -107,9 +107,7 @@ def write_projects(
         OutputError: one exists that may not be replaced, or cannot be written.
         AudioError: the audio cannot be read.
     """
-    ways: dict[str, Way] = {name: FORMATS[name].choose_way(options.way) for name in places}
-    for name, path in places.items():
-        check_free(FORMATS[name], path, overwrite=options.overwrite)
+    ways = check_places(places, options)
     for name, path in places.items():
         destination = Destination(
             path.absolute(),
@@ -120,6 +118,18 @@ def write_projects(
             heartbeat=options.heartbeat,
         )
         write_project(project, FORMATS[name], destination)
+
+
+def check_places(places: Mapping[str, Path], options: ProjectOptions) -> dict[str, Way]:
+    """Return how audio comes along with each project, once it is sure that all can be written.
+
+    Raises:
+        OptionError: a format does not allow what is asked for.
+        OutputError: one exists that may not be replaced.
+    """
+    for name, path in places.items():
+        check_free(FORMATS[name], path, overwrite=options.overwrite)
+    return {name: FORMATS[name].choose_way(options.way) for name in places}
 
 
 def write_job_projects(

@@ -167,6 +167,14 @@ def test_a_project_of_a_stem_file(aac: Path, alac: Path, band: Band, tmp_path: P
     assert "exists; --overwrite replaces it" in again.stderr
 
 
+def test_nothing_is_written_where_a_project_exists(alac: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.rpp"
+    mine.write_text("mine")
+    run = stemtool("project", alac, "--to", "rpp", "-o", mine, timeout=60)
+    assert (run.returncode, list(tmp_path.iterdir())) == (1, [mine])
+    assert "mine.rpp exists; --overwrite replaces it" in run.stderr
+
+
 def test_both_codecs_are_one_file_too_many(band: Band, tmp_path: Path) -> None:
     said = ("--to", "stem.mp4,stem.mp4:alac", "-o", tmp_path / "out")
     done = stemtool("project", band.mixture.parent, *said)
