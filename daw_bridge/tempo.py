@@ -32,7 +32,7 @@ _NEARLY_WHOLE_BPM = 0.05
 
 
 def estimate_tempo(blocks: Iterable[Block], sample_rate_hz: int) -> float | None:
-    """Return the quarter notes a minute of a song, to 0.01.
+    """Return the quarter notes a minute of a song: to 0.01, or a whole number that is as near.
 
     Args:
         blocks: of the song: float32 (channels, frames); drums alone tell it best.

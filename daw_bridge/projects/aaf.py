@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from daw_bridge.files.reading import open_audio
+from daw_bridge.files.speakers import FRONTS, speakers_of, usual_speakers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _BYTES = 3
 _FULL_SCALE = 1 << (8 * _BYTES - 1)
-_SIDES = {1: ("",), 2: (".L", ".R"), 6: (".L", ".R", ".C", ".LFE", ".Ls", ".Rs")}
 
 _log = logging.getLogger(__name__)
 
@@ -48,11 +48,10 @@ def write_aaf(project: Project, file: BinaryIO, destination: Destination) -> Non
         composition.usage = "Usage_TopLevel"
         aaf.content.mobs.append(composition)
         for stem in project.stems:
-            sides = _SIDES.get(stem.channels) or [f".{n}" for n in range(1, stem.channels + 1)]
-            for channel, side in enumerate(sides):
+            for channel, name in enumerate(_names_of_channels(stem)):
                 samples = (block[channel] * gain for block in _blocks(stem, destination))
-                clip = _add_audio(aaf, f"{stem.name}{side}", samples, project.sample_rate_hz)
-                _add_track(composition, f"{stem.name}{side}", clip, project)
+                clip = _add_audio(aaf, name, samples, project.sample_rate_hz)
+                _add_track(composition, name, clip, project)
 
 
 @contextmanager
@@ -74,6 +73,15 @@ def _opened(file: BinaryIO) -> Iterator[Any]:
 def _blocks(stem: Track, destination: Destination) -> Iterator[Block]:
     with open_audio(stem.file, reach=destination.reach) as reader:
         yield from reader.blocks(stem.offset, stem.frames)
+
+
+def _names_of_channels(stem: Track) -> list[str]:
+    """Return what each channel is called: by its loudspeaker, if that is known, or its number."""
+    if stem.channels == 1:
+        return [stem.name]
+    speakers = speakers_of(FRONTS) if stem.channels == 2 else usual_speakers(stem.channels)
+    sides = [str(each.name) for each in speakers] or map(str, range(1, stem.channels + 1))
+    return [f"{stem.name}.{side}" for side in sides]
 
 
 def _peak(stem: Track, destination: Destination) -> float:

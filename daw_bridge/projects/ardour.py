@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from daw_bridge.projects.destination import Destination
     from daw_bridge.projects.project import Project, Track
 
-_SUPERCLOCK_HZ = 282_240_000  # ticks of audio time: a multiple of all usual sample rates
+SUPERCLOCK_HZ = 282_240_000
+"""Ardour's ticks of audio time: a multiple of all usual sample rates."""
+
 _PLAYED_AS_THEY_ARE = {".wav", ".flac", ".aif", ".aiff"}
 _UNFIT = re.compile(r"[/\\:;]")  # in names of tracks, which ports and files are called by
 _GROUP = "Stems"
@@ -55,7 +57,7 @@ def write_ardour(project: Project, folder: Folder, destination: Destination) -> 
         AudioError: the audio cannot be read, or Ardour could not play it where it is.
     """
     title = destination.path.stem
-    ticks, rest = divmod(_SUPERCLOCK_HZ, project.sample_rate_hz)
+    ticks, rest = divmod(SUPERCLOCK_HZ, project.sample_rate_hz)
     if rest:
         raise OptionError(f"Ardour has no sessions of {project.sample_rate_hz} Hz.")
     names = _distinct(track.name for track in project.tracks)
@@ -64,8 +66,7 @@ def write_ardour(project: Project, folder: Folder, destination: Destination) -> 
     else:
         files = [_link(track, destination) for track in project.tracks]
     sounds = list(map(_Sound, project.tracks, names, files))
-    session = _Session(project, ticks)
-    session.name(title)
+    session = _Session(project, title, ticks)
     for order, sound in enumerate(sounds, 1):
         session.add(order, sound)
     with BufferedRandom(folder.create(f"{title}.ardour")) as file:
@@ -129,12 +130,13 @@ def _decode(track: Track, folder: Folder, name: str, destination: Destination) -
 class _Session:
     """The session's XML, which grows by a track at a time."""
 
-    def __init__(self, project: Project, ticks: int) -> None:
+    def __init__(self, project: Project, title: str, ticks: int) -> None:
         self._project = project
         self._ticks = ticks
         self._ids = map(str, itertools.count(1))
         self._width = max(2, *(track.channels for track in project.tracks))
-        self._root = ET.Element("Session", {"version": "7002"})
+        named = {"name": title, "sample-rate": str(project.sample_rate_hz)}
+        self._root = ET.Element("Session", {"version": "7002", **named})
         _add(self._root, "ProgramVersion", {"modified-with": "Ardour 7.0.0"})
         config = _add(self._root, "Config")
         for name, value in _FORMAT.items():
@@ -148,11 +150,6 @@ class _Session:
         self._group = self._add(_add(self._root, "RouteGroups"), "RouteGroup", group)
         self._add_locations()
         self._add_tempo()
-
-    def name(self, title: str) -> None:
-        """Give the session its name and its rate."""
-        self._root.set("name", title)
-        self._root.set("sample-rate", str(self._project.sample_rate_hz))
 
     def add(self, order: int, sound: _Sound) -> None:
         """Add a track that plays a file."""
@@ -228,7 +225,7 @@ class _Session:
         self._add(self._parts["Locations"], "Location", {"name": name, "flags": flags} | span)
 
     def _add_tempo(self) -> None:
-        tempo_map = _add(self._root, "TempoMap", {"superclocks-per-second": str(_SUPERCLOCK_HZ)})
+        tempo_map = _add(self._root, "TempoMap", {"superclocks-per-second": str(SUPERCLOCK_HZ)})
         at_start = {"sclock": "0", "quarters": "0:0", "bbt": "1|1|0"}
         bpm = f"{self._project.tempo_bpm:.9g}"
         tempo = {"npm": bpm, "enpm": bpm, "note-type": "4", "type": "Tempo::Constant"}

@@ -18,14 +18,15 @@ import soundfile
 
 from daw_bridge import Audio
 from daw_bridge.daw.ardour.registration import ScriptList
-from daw_bridge.daw.ardour.session import SUPERCLOCK_HZ, StemTrack, place_stems
+from daw_bridge.daw.ardour.session import StemTrack, place_stems
 from daw_bridge.osc.messages import encode
+from daw_bridge.projects.ardour import SUPERCLOCK_HZ
 from daw_bridge.system import list_programs
 from tests.daw.conftest import free_port
+from tests.daw.homes import User
 from tests.daw.screens import HEIGHT, WIDTH, process, screen
 from tests.programs import require
 from tests.server import HOST, wait_until
-from tests.stemtool import STEMTOOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -131,24 +132,14 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Ardour:
-    """Ardour's home and sessions below one folder, and the port where it listens."""
+class Ardour(User):
+    """A user of Ardour, with sessions in the same folder, and the port where it listens."""
 
-    folder: Path
     port: int
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "home"
 
     @property
     def config(self) -> Path:
         return self.home / ".config" / "ardour7"
-
-    @property
-    def state(self) -> Path:
-        """Where the installed scripts look for the server."""
-        return self.folder / "bridge" / "state"
 
     @property
     def answer(self) -> Path:
@@ -162,22 +153,6 @@ class Ardour:
 
     def forget_log(self) -> None:
         (self.state / "ardour.log").unlink(missing_ok=True)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        here = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
-        return here | {"HOME": str(self.home), "DAW_BRIDGE_HOME": str(self.folder / "bridge")}
-
-    def stemtool(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run ``stemtool`` as this home's user."""
-        return subprocess.run(
-            [STEMTOOL, *map(str, arguments)],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
 
     def install(self) -> None:
         """Install our scripts, once no other Ardour of this machine runs."""

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from daw_bridge.daw.audacity.pipe import PATIENCE_S, ScriptPipe
-from daw_bridge.library.places import HOME_VARIABLE
+from tests.daw.homes import User
 from tests.daw.screens import photograph, process, screen
 from tests.programs import lack, require
 from tests.server import wait_until
-from tests.stemtool import STEMTOOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,14 +50,8 @@ mod-script-pipe={modified}
 
 
 @dataclass(frozen=True)
-class Audacity:
-    """Audacity's home below a folder, and the bridge's beside it."""
-
-    folder: Path
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "home"
+class Audacity(User):
+    """A user of Audacity."""
 
     @property
     def config(self) -> Path:
@@ -75,30 +68,9 @@ class Audacity:
         return self.folder / "temporary"
 
     @property
-    def bridge(self) -> Path:
-        """What the bridge takes for its home."""
-        return self.folder / "bridge"
-
-    @property
     def server(self) -> Path:
         """The file of the bridge's server, while it runs."""
-        return self.bridge / "state" / "server"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        here = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
-        return here | {"HOME": str(self.home), HOME_VARIABLE: str(self.bridge)}
-
-    def stemtool(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run ``stemtool`` as this home's user."""
-        return subprocess.run(
-            [STEMTOOL, *map(str, arguments)],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        return self.state / "server"
 
     @contextmanager
     def open(self) -> Iterator[Window]:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from daw_bridge.daw.ardour.registration import SCRIPTS
 from daw_bridge.daw.shipping import copy_filled, stemtool
 from daw_bridge.errors import DawError
+from daw_bridge.projects.ardour import SUPERCLOCK_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SUPERCLOCK_HZ = 282_240_000  # Ardour's ticks of audio time: a multiple of all usual sample rates
 _HEADLESS = Path(__file__).with_name("headless.lua")
 _REGION = {
     "first-edit": "nothing",
