@@ -39,7 +39,7 @@ STAGES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("masks", Masking, ("estimate", "join")),
     ("inverse", Stft, ("inverse",)),
     ("wait for network", models, ("_result",)),
-    ("null", NullMeter, ("add",)),
+    ("null", NullMeter, ("add_stems",)),
     ("write", StemFiles, ("write",)),
     ("encode", StemFiles, ("commit", "_encode")),
 ]
