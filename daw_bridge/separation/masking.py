@@ -23,7 +23,10 @@ _FRAMES_AT_A_TIME = 32  # so that spectra of stems stay in the processor's cache
 
 
 class Masked(NamedTuple):
-    """The spectra of a segment, and the masks of their lowest bins that the network gave."""
+    """The spectra of a segment, and the masks of their lowest bins that the network gave.
+
+    Masks are those of the stems that are made, or of all where Wiener's refinement needs them.
+    """
 
     spectra: Spectra
     masks: Masks
@@ -65,6 +68,8 @@ class Masking:
         spectra = self._stft.forward(segment.samples)
         frames = spectra.shape[1]
         masks = self._network(self._show(spectra[..., : self._bins]))[:, :, :frames]
+        if not self._plan.options.wiener_iterations:
+            masks = masks[list(self._plan.made)]
         if self._plan.channels < self._plan.shown_channels:
             masks = masks.mean(axis=1, keepdims=True)
         return Masked(spectra, masks)
@@ -107,16 +112,14 @@ class Masking:
 
     def _stem_spectra(self, masks: Masks, mixture: Spectra) -> Spectra:
         """Return the spectra of the stems that are made: (stems · channels, time_frames, bins)."""
-        options, made = self._plan.options, list(self._plan.made)
+        options = self._plan.options
+        spectra = apply_masks(masks, mixture, options.extension)
         if options.wiener_iterations:
-            estimates = apply_masks(masks, mixture, options.extension)
             refined = wiener.refine(
-                estimates,
+                spectra,
                 mixture,
                 iterations=options.wiener_iterations,
                 epsilon=self._wiener_epsilon,
             )
-            spectra = refined[made]
-        else:
-            spectra = apply_masks(masks[made], mixture, options.extension)
+            spectra = refined[list(self._plan.made)]
         return spectra.reshape(-1, *spectra.shape[2:])
