@@ -141,7 +141,7 @@ def test_a_library_that_is_loaded_late_is_missed_at_once(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(cuda.runtime_names))
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
-    monkeypatch.setattr(runtime.ctypes, "CDLL", load)
+    monkeypatch.setattr("ctypes.CDLL", load)
     obstacle = f"libcudnn.so.9: cannot open shared object file ({cuda.remedy})"
     assert find_obstacle(cuda) == obstacle
 
