@@ -49,8 +49,8 @@ class OnnxGraph:
 
     On a CPU two segments run side by side on half of the threads each: for networks of masks that
     is faster than one segment on all of them, because neighbouring operators need not wait for each
-    other. Or they take turns, which takes half of the memory: one runs while the other is
-    transformed.
+    other. Or they take turns, as on a GPU, which takes half of the memory: one runs while the other
+    is transformed.
 
     Args:
         path: the ``.onnx`` file.
@@ -81,8 +81,8 @@ class OnnxGraph:
         chosen = choose_provider(provider)
         threads = threads or usable_cpus()
         self.provider: str = chosen.name
-        self.concurrent_runs = min(_MAX_CONCURRENT_RUNS, threads) if chosen.side_by_side else 1
-        runs = 1 if in_turn else self.concurrent_runs
+        self.concurrent_runs = min(_MAX_CONCURRENT_RUNS, threads)
+        runs = self.concurrent_runs if chosen.side_by_side and not in_turn else 1
         self._turns = threading.Semaphore(runs)
         options = _make_options(threads // runs)
         if prepared or not chosen.optimised:
@@ -177,6 +177,8 @@ def find_obstacle(provider: ExecutionProvider) -> str | None:
         for plugin in provider.plugins:
             library = _runtime_folder() / _PLUGINS[sys.platform].format(plugin)
             ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
+        if sys.platform in provider.late:
+            ctypes.CDLL(provider.late[sys.platform])
     except OSError as error:
         return f"{error} ({provider.remedy})"
     return None
