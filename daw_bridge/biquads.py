@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     """(rows, frames) of audio, or (rows, elements) of state"""
 
 ROW_FRAMES = 64
-# A BLAS makes products of so many rows in the thread that asks, as they are small. Threads of its own
+# A BLAS makes products of so many rows in the thread that asks, as they are small. Its own threads
 # would spin, and take their cores from the network.
 _TILE_FRAMES = ROW_FRAMES * ROW_FRAMES
 

@@ -181,7 +181,7 @@ class Oversampler:
     def _peaks(signal: Block, floor: float) -> Peaks:
         """Return the peak with each frame after the first, which are history."""
         channels, frames = signal.shape[0], signal.shape[1] - _HISTORY_FRAMES
-        stretches = -(-frames // _STRETCH_FRAMES)
+        stretches = max(-(-frames // _STRETCH_FRAMES), 1)
         size = stretches * _STRETCH_FRAMES
         padded = np.pad(signal, ((0, 0), (0, size - frames)))
         # The interpolator is 0.24 dB short at a lone sample, so samples count too.

@@ -97,3 +97,7 @@ def test_peaks_above_a_floor_are_those_without_one(floor: float) -> None:
     is_high = peaks > floor
     assert np.array_equal(found[is_high], peaks[is_high])
     assert not (found > peaks).any()
+
+
+def test_an_empty_block_has_no_peaks() -> None:
+    assert Oversampler(2).push(np.empty((2, 0), np.float32)).shape == (0,)
