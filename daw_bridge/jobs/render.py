@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -114,6 +116,12 @@ class StemMaker:
         self, job: RenderJob, selection: Selection, channels: int
     ) -> tuple[str, Generator[Stems, None, None]]:
         """Return where a job's stems are from, and the stems, block by block."""
+        origin, made = self._find(job, selection, channels)
+        return origin, _ahead(made)
+
+    def _find(
+        self, job: RenderJob, selection: Selection, channels: int
+    ) -> tuple[str, Generator[Stems, None, None]]:
         if place := job.stems_place:
             origin = "folder" if job.stems_folder else STEM_FILE
             return origin, read_stems(place, selection, channels, reach=job.reach)
@@ -147,6 +155,15 @@ class StemMaker:
         if self.precision == "float":
             return {}
         return {"int8": [each and each.sha256 for each in measured_of(self.manifest)]}
+
+
+def _ahead(blocks: Generator[Stems, None, None]) -> Generator[Stems, None, None]:
+    """Yield blocks, each of which is made in another thread while the one before is used."""
+    with closing(blocks), ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, blocks, None)
+        while stems := coming.result():
+            coming = pool.submit(next, blocks, None)
+            yield stems
 
 
 def watch(
