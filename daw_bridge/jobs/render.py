@@ -9,8 +9,6 @@ from dataclasses import KW_ONLY, asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from daw_bridge.errors import AudioError
 from daw_bridge.files.stem_files import MIXTURE_TRACK, read_labels
 from daw_bridge.jobs.job import Job
@@ -172,7 +170,7 @@ def watch(
     """Yield stems; measure them, keep them, and tell how many frames have come."""
     done = 0
     for stems in blocks:
-        meter.add(stems.mixture, stems.mixture - stems.samples.sum(axis=0, dtype=np.float64))
+        meter.add_stems(stems.mixture, stems.samples)
         if kept:
             kept.write(stems.samples)
         yield stems

@@ -48,8 +48,9 @@ def separate(mixture: Signal, manifest: WaveformModel, block: int) -> NDArray[np
     blocks = (mixture[:, start : start + block] for start in range(0, mixture.shape[1], block))
     synthesis = Synthesis(plan, estimator)
     parts = [
-        synthesis.push(segment, estimator.estimate(segment)).samples
+        stems.samples
         for segment in cut_segments(blocks, plan, estimator.cut)
+        for stems in synthesis.push(segment, estimator.estimate(segment))
     ]
     return np.concatenate(parts, axis=2)
 

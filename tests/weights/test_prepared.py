@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -10,8 +11,12 @@ import numpy as np
 import pytest
 
 from daw_bridge import Separator
+from daw_bridge.conversion.graphs.unet import DEPTH, build_mask_unet
 from daw_bridge.errors import WeightsError
+from daw_bridge.library.models import load_manifest
+from daw_bridge.separation.loading import Loader
 from daw_bridge.weights.prepared import ARRAYS, GRAPH, find_prepared, prepare
+from tests import mini_model
 from tests.conftest import make_noise
 from tests.separation.test_phase import install
 
@@ -43,6 +48,23 @@ def test_a_network_is_prepared_once_and_gives_the_same(home: Path) -> None:
     network.rename(network.with_suffix(".gone"))  # all that runs is what was prepared
     assert np.array_equal(separate(), first)
     assert (prepared_folder(home) / GRAPH).stat().st_mtime_ns == made
+
+
+def test_a_prepared_network_gives_the_bits_of_the_network_itself(home: Path) -> None:
+    weights = mini_model.make_weights(0, (16,) * DEPTH)  # enough filters to be put into order
+    network = build_mask_unet(weights, half=True).SerializeToString()
+    digest = hashlib.sha256(network).hexdigest()
+    stage = "[[stages]]\nparts = ['vocals', 'accompaniment']\n"
+    stage += f"network = {{ file = 'wide.onnx', sha256 = '{digest}' }}\n"
+    manifest = mini_model.install_staged(home, "wide", mini_model.STEMS, stage)
+    manifest.with_name("wide.onnx").write_bytes(network)
+    shown = np.random.default_rng(0).random((2, 64, 64), dtype=np.float32)
+    itself, prepared = (
+        Loader("cpu", prepares=prepares).load(load_manifest("wide"))(shown)
+        for prepares in (False, True)
+    )
+    assert np.array_equal(prepared, itself)
+    assert (prepared_folder(home) / ARRAYS).stat().st_size > len(network)
 
 
 def test_a_graph_that_was_changed_is_made_anew(home: Path) -> None:
