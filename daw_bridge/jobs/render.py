@@ -165,12 +165,16 @@ def _ahead(blocks: Generator[Stems, None, None]) -> Generator[Stems, None, None]
 
 
 def watch(
-    blocks: Iterable[Stems], meter: NullMeter, kept: StemFiles | None, report: Callable[[int], None]
+    blocks: Iterable[Stems],
+    meter: NullMeter | None,
+    kept: StemFiles | None,
+    report: Callable[[int], None],
 ) -> Iterator[Stems]:
     """Yield stems; measure them, keep them, and tell how many frames have come."""
     done = 0
     for stems in blocks:
-        meter.add_stems(stems.mixture, stems.samples)
+        if meter:
+            meter.add_stems(stems.mixture, stems.samples)
         if kept:
             kept.write(stems.samples)
         yield stems
@@ -178,9 +182,9 @@ def watch(
         report(done)
 
 
-def check_null(job: RenderJob, meter: NullMeter) -> None:
+def check_null(job: RenderJob, meter: NullMeter | None) -> None:
     """Raise :class:`AudioError` if the stems in a folder are not those of the mixture."""
-    if job.stems_folder and (null_db := meter.null_db()) > _MAX_FOLDER_NULL_DB:
+    if meter and job.stems_folder and (null_db := meter.null_db()) > _MAX_FOLDER_NULL_DB:
         raise AudioError(
             f"The stems in {job.stems_folder} are not those of {job.source}: what they leave of it"
             f" is at {null_db:.0f} dB, and may be at {_MAX_FOLDER_NULL_DB:.0f}; stems that were"

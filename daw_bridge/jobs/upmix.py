@@ -102,7 +102,8 @@ def run_upmix(
     from daw_bridge.loudness import check_rate  # slow to load
     from daw_bridge.rendering.upmix import upmix
 
-    speakers, meter = job.layout.speakers, NullMeter()
+    speakers = job.layout.speakers
+    meter = NullMeter() if job.stems_folder else None  # others are sure to be the mixture's
     channels, tagged = (1, ()) if job.parts == "channels" else (len(speakers), speakers)
     with begin(job, maker.manifest, progress, is_cancelled) as running:
         check_stereo(running.selection.mixture)

@@ -81,9 +81,11 @@ class Imaging:
 
     def push(self, spectra: Spectra) -> Image:
         """Take frames: complex64 (2, time_frames, bins)."""
-        cross = spectra[0] * spectra[1].conj()
-        powers = np.concatenate([np.abs(spectra), cross.real[np.newaxis], cross.imag[np.newaxis]])
-        np.square(powers[:2], out=powers[:2])
+        powers = np.empty((4, *spectra.shape[1:]), np.float32)
+        np.square(np.abs(spectra, out=powers[:2]), out=powers[:2])
+        cross = spectra[1].conj()
+        cross *= spectra[0]
+        powers[2], powers[3] = cross.real, cross.imag
         for frame in range(powers.shape[1]):
             powers[:, frame] += self._smoothing * self._last
             self._last = powers[:, frame]
