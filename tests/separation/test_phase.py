@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from daw_bridge import SeparationOptions, Separator
 from daw_bridge.errors import ManifestError
-from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.models import load_manifest
 from daw_bridge.separation.phase import derive
 from daw_bridge.stft import Stft
 from tests.conftest import level_db, make_noise
+from tests.phased_model import BOTH, install_phased
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 STFT = Stft(4096, 1024)
-BOTH = ["time-derivative", "frequency-derivative"]
 
 
 def wrapped(radians: np.ndarray) -> np.ndarray:
@@ -63,63 +59,10 @@ def test_along_frequency_a_click_tells_how_far_it_is_from_its_frames_middle() ->
     assert np.allclose(derivative[0, 0, 1:], expected, atol=1e-4)
 
 
-def install(home: Path, *, planes: int = 6, features: list[str] = BOTH, more: str = "") -> Path:
-    """Put a network into the user's folder whose mask is a square of one plane of phase."""
-    axis = numpy_helper.from_array(np.zeros(1, np.int64), "axis")
-    bounds = [
-        numpy_helper.from_array(np.array([value]), name)
-        for name, value in {"start": 2, "end": 4, "over": 1}.items()
-    ]
-    scale = numpy_helper.from_array(np.array(0.1, np.float32), "scale")
-    nodes = [
-        helper.make_node("Slice", ["planes", "start", "end", "over"], ["times"]),
-        helper.make_node("Mul", ["times", "times"], ["squares"]),
-        helper.make_node("Mul", ["squares", "scale"], ["mask"]),
-        helper.make_node("Unsqueeze", ["mask", "axis"], ["one"]),
-        helper.make_node("Concat", ["one", "one"], ["masks"], axis=0),
-    ]
-    shapes: dict[str, list[int | str]] = {
-        "planes": [1, planes, "frames", "bins"],
-        "masks": [2, 1, 2, "frames", "bins"],
-    }
-    source, target = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in shapes.items()
-    )
-    graph = helper.make_graph(nodes, "graph", [source], [target], [axis, scale, *bounds])
-    folder = home / "models" / "phased"
-    folder.mkdir(parents=True)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, folder / "network.onnx")
-    manifest = folder / "manifest.toml"
-    manifest.write_text(
-        f"""
-name = "phased"
-version = "1"
-summary = "A network of a few nodes."
-kind = "magnitude"
-stems = ["a", "b"]
-sample_rate_hz = 44100
-channels = 2
-licence = "MIT"
-attribution = "daw-bridge"
-features = {json.dumps(features)}
-bandwidths = {{ all = 1500 }}
-segment = {{ frames = 32, multiple_frames = 8, context_frames = 1 }}
-
-[[stages]]
-parts = ["a", "b"]
-network = {{ file = "network.onnx", sha256 = "{sha256_of(folder / "network.onnx")}" }}
-{more}""",
-        "utf-8",
-    )
-    return manifest
-
-
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_network_sees_the_planes_in_their_order(home: Path, channels: int) -> None:
     """Across seams too, where a frame of context is enough."""
-    install(home)
+    install_phased(home)
     mixture = make_noise(100_000, channels=channels)
     with Separator("phased", provider="cpu") as separator:
         stem = separator.separate(mixture, SeparationOptions(extension="zeros"))["a"]
@@ -133,7 +76,7 @@ def test_a_network_sees_the_planes_in_their_order(home: Path, channels: int) -> 
 
 
 def test_a_network_of_other_planes_is_refused(home: Path) -> None:
-    install(home, planes=2)
+    install_phased(home, planes=2)
     with pytest.raises(
         ManifestError, match="takes 2 planes, but the manifest of phased gives it 6"
     ):
@@ -150,6 +93,6 @@ def test_a_network_of_other_planes_is_refused(home: Path) -> None:
 def test_features_that_cannot_be_are_refused(
     features: list[str], more: str, message: str, home: Path
 ) -> None:
-    install(home, features=features, more=more)
+    install_phased(home, features=features, more=more)
     with pytest.raises(ManifestError, match=message):
         load_manifest("phased")

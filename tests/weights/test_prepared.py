@@ -18,7 +18,7 @@ from daw_bridge.separation.loading import Loader
 from daw_bridge.weights.prepared import ARRAYS, GRAPH, find_prepared, prepare
 from tests import mini_model
 from tests.conftest import make_noise
-from tests.separation.test_phase import install
+from tests.phased_model import install_phased
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def prepared_folder(home: Path) -> Path:
 
 
 def test_a_network_is_prepared_once_and_gives_the_same(home: Path) -> None:
-    network = install(home).with_name("network.onnx")
+    network = install_phased(home).with_name("network.onnx")
     first = separate()
     made = (prepared_folder(home) / GRAPH).stat().st_mtime_ns
     network.rename(network.with_suffix(".gone"))  # all that runs is what was prepared
@@ -68,7 +68,7 @@ def test_a_prepared_network_gives_the_bits_of_the_network_itself(home: Path) -> 
 
 
 def test_a_graph_that_was_changed_is_made_anew(home: Path) -> None:
-    install(home)
+    install_phased(home)
     first = separate()
     graph = prepared_folder(home) / GRAPH
     whole = graph.read_bytes()
@@ -78,7 +78,7 @@ def test_a_graph_that_was_changed_is_made_anew(home: Path) -> None:
 
 
 def test_of_weights_that_were_changed_nothing_is_given(home: Path) -> None:
-    install(home)
+    install_phased(home)
     first = separate()
     arrays = prepared_folder(home) / ARRAYS
     arrays.write_bytes(arrays.read_bytes() + b"?")
@@ -88,7 +88,7 @@ def test_of_weights_that_were_changed_nothing_is_given(home: Path) -> None:
 
 
 def test_where_nothing_can_be_kept_a_network_runs_as_it_is(home: Path) -> None:
-    install(home)
+    install_phased(home)
     (home / "prepared").write_text("no folder")
     assert separate().any()
 
