@@ -3,9 +3,9 @@
 python -m benchmarks.profile [SONG] [COMMAND] [-m MODEL OPTIONS...]
 
 Without a song it takes three minutes of those of the tests, and without a command ``separate``;
-options are stemtool's. Of
-each stage it prints how long any thread was in it, which may be at the same time as another, and
-what it took of the processor. What threads of the runtime's own take is left over.
+options are stemtool's. Of each stage it prints how long any thread was in it, which may be at the
+same time as another, and what it took of the processor. What threads of the runtime's own take is
+left over.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from daw_bridge.files.speakers import Speakers
 
     Integers: TypeAlias = NDArray[np.int32]
+    """(…), samples of any shape"""
 
 _RF64_FROM_BYTES = (1 << 32) - (1 << 20)  # RIFF counts in 32 bits; leave room for headers and tags
 _LIBSNDFILE_OPTIONS: Mapping[str, Mapping[str, Any]] = {

@@ -54,18 +54,20 @@ class Synthesis:
         del segment, estimate  # which are large, before others work on the stems
         for start in range(0, signal.shape[1], BLOCK_FRAMES):
             self._made.push(self._resampler.push(signal[:, start : start + BLOCK_FRAMES]))
-            yield self._take(min(self._source.frames, self._made.frames))
+            yield from self._take(min(self._source.frames, self._made.frames))
         if last:  # the last frame's padding may end short of the source by a sample or so
             self._made.push(self._resampler.flush())
             shortage = max(self._source.frames - self._made.frames, 0)
             self._made.push(np.zeros((len(signal), shortage), np.float32))
-            yield self._take(self._source.frames)
+            yield from self._take(self._source.frames)
 
-    def _take(self, frames: int) -> Stems:
-        """Return the next stems."""
+    def _take(self, frames: int) -> Iterator[Stems]:
+        """Yield the next stems, if there are any."""
+        if not frames:
+            return
         mixture = self._source.take(frames)
         made = self._made.take(frames).reshape(len(self._plan.made), *mixture.shape)
-        return self._plan.complete(made, mixture)
+        yield self._plan.complete(made, mixture)
 
     def _drop_ahead(self, made: Signal, segment: Segment) -> Signal:
         """Leave out what was put before the signal: (stems · channels, samples)."""
