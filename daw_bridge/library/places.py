@@ -5,6 +5,7 @@
                   presets/effects/<name>.toml    presets that a user made
                   presets/layouts/<name>.toml    and loudspeaker layouts
     cache folder  weights/<name>-<version>/      weights, fetched and converted once
+                  prepared/<key>/                the same, optimised for this machine
                   inspected/<key>                networks of users that are harmless to run
                   stems/<key>.wav                stems that were separated last
     state folder  jobs, transfers …              what a server remembers

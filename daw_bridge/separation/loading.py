@@ -30,16 +30,29 @@ from daw_bridge.separation.ensembles import Ensemble
 from daw_bridge.separation.hybrid import HybridNetwork
 from daw_bridge.separation.masking import Masking
 from daw_bridge.separation.models import PlainModel
-from daw_bridge.separation.network import PlainNetwork
+from daw_bridge.separation.network import PlainNetwork, VouchedGraph
 from daw_bridge.separation.providers import CPU, PRECISIONS
-from daw_bridge.separation.runtime import OnnxGraph, choose_provider
+from daw_bridge.separation.runtime import (
+    OnnxGraph,
+    choose_provider,
+    describe_target,
+    write_optimised,
+)
 from daw_bridge.separation.signals import Overlapping
 from daw_bridge.separation.spectral import SpectralNetwork
 from daw_bridge.weights.inspecting import ensure_harmless
-from daw_bridge.weights.installing import ensure_network, ensure_networks, locate_network
+from daw_bridge.weights.installing import (
+    ensure_network,
+    ensure_networks,
+    locate_network,
+    own_networks,
+    weights_folder,
+)
+from daw_bridge.weights.prepared import find_prepared, prepare
 from daw_bridge.weights.quantised import locate_quantised
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from daw_bridge.library.manifest import ModelManifest
@@ -62,12 +75,15 @@ class Loader:
         threads: CPU threads; None: as many as this process may use.
         precision: of products, where networks run on the CPU.
         workers: what models run in.
+        prepares: networks of masks, which take little longer to run than to load, are loaded as
+            they were prepared for this CPU once.
     """
 
     provider: Provider = "auto"
     threads: int | None = None
     precision: Precision = "float"
     workers: Executor = field(default_factory=ThreadPoolExecutor)
+    prepares: bool = True
 
     def open(self, manifest: ModelManifest) -> Model:
         """Load a model of any kind, fetching what is not on this machine.
@@ -147,7 +163,8 @@ class Loader:
         if not isinstance(manifest, MagnitudeModel):
             raise ManifestError(f"{manifest.name} is of kind '{manifest.kind}': it gives no masks.")
         if not manifest.stages:
-            return PlainNetwork(self.open_graph(ensure_network(manifest), manifest))
+            ((path, _),) = own_networks(manifest)
+            return PlainNetwork(self._open_masks(path, manifest, partial(ensure_network, manifest)))
         splits = [
             Split(stage.of, stage.parts, self._load_stage(manifest, stage))
             for stage in manifest.stages
@@ -174,25 +191,54 @@ class Loader:
     def _load_committed(
         self, manifest: MagnitudeModel, committed: CommittedNetwork, parts: tuple[str, ...]
     ) -> MaskNetwork:
-        path = locate_network(manifest, committed)
-        graph = self.open_graph(path, manifest)
+        path = weights_folder(manifest) / committed.file
+        locate = partial(locate_network, manifest, committed)
+        graph = self._open_masks(path, manifest, locate)
         network = PlainNetwork(graph)
         if network.stems != len(parts):
             raise ManifestError(
                 f"{path} makes {network.stems} parts, but the manifest of {manifest.name} names"
                 f" {', '.join(parts)}."
             )
-        if network.channels != manifest.channels:
-            raise ManifestError(
-                f"{path} gives {network.channels} channels, but the manifest of {manifest.name}"
-                f" names {manifest.channels}."
-            )
         if (planes := graph.input_shapes[0][1]) != manifest.planes:
             raise ManifestError(
                 f"{path} takes {planes} planes, but the manifest of"
                 f" {manifest.name} gives it {manifest.planes}: magnitudes and features."
             )
+        if network.channels != manifest.channels:
+            raise ManifestError(
+                f"{path} gives {network.channels} channels, but the manifest of {manifest.name}"
+                f" names {manifest.channels}."
+            )
         return network
+
+    def _open_masks(
+        self, path: Path, manifest: MagnitudeModel, locate: Callable[[], Path]
+    ) -> Graph:
+        """Return what runs one of a model's own networks, prepared for this CPU.
+
+        Where it was prepared before, the network's own file is not read.
+
+        Args:
+            path: where the file is or will be.
+            manifest: the model's.
+            locate: verifies the file, or fetches it.
+        """
+        on_cpu = self.precision == "float" and choose_provider(self.provider).name == CPU
+        if not (self.prepares and on_cpu):
+            return self.open_graph(locate(), manifest)
+        target = describe_target()
+        prepared = find_prepared(dict(own_networks(manifest))[path], target)
+        if not prepared:
+            locate()
+        ensure_harmless(manifest, path)
+        if not prepared:
+            digest = dict(own_networks(manifest))[path]
+            prepared = prepare(digest, target, partial(write_optimised, path))
+        if not prepared:
+            return self.open_graph(path, manifest)
+        graph = OnnxGraph(path, provider=CPU, threads=self.threads, prepared=prepared.graph)
+        return VouchedGraph(graph, self.workers.submit(prepared.verify_arrays))
 
     def open_graph(
         self,

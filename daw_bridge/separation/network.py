@@ -11,6 +11,7 @@ from daw_bridge.errors import WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from daw_bridge.stft import Signal
 
@@ -75,6 +76,28 @@ class Graph(Device, Protocol):
     def run(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return its outputs for its inputs, of any shape; the caller may write to them."""
         ...
+
+
+class VouchedGraph:
+    """A graph whose outputs are given once something that goes on beside it has vouched for them.
+
+    Args:
+        graph: what runs.
+        vouched: what is waited for; an error of its own is raised in the place of outputs.
+    """
+
+    def __init__(self, graph: Graph, vouched: Future[None]) -> None:
+        self.provider = graph.provider
+        self.concurrent_runs = graph.concurrent_runs
+        self.input_shapes = graph.input_shapes
+        self.output_shapes = graph.output_shapes
+        self._graph, self._vouched = graph, vouched
+
+    def run(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return its outputs for its inputs, of any shape."""
+        outputs = self._graph.run(*inputs)
+        self._vouched.result()
+        return outputs
 
 
 class PlainNetwork:

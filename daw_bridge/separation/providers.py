@@ -37,7 +37,8 @@ class ExecutionProvider:
         systems: as ``sys.platform`` names them, the only ones it is for; none: all.
         package: the build of ONNX Runtime that has it.
         drivers: system → the library that comes with the driver of its device.
-        plugins: ONNX Runtime's own libraries, which load all others that it needs.
+        plugins: ONNX Runtime's own libraries, which load others that it needs.
+        late: system → the library that they load on first use alone.
         remedy: what to do where one of those libraries cannot be loaded.
         options: its own; they keep it to float32 and to the same kernels each time.
         threads_option: the option that takes the number of CPU threads, if it has one.
@@ -54,6 +55,7 @@ class ExecutionProvider:
     package: str = "onnxruntime"
     drivers: Mapping[str, str] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
+    late: Mapping[str, str] = field(default_factory=dict)
     remedy: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     threads_option: str = ""
@@ -67,6 +69,7 @@ CPU: Provider = "cpu"
 """What can always be used."""
 
 _NVIDIA = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
+_CUDNN = {"linux": "libcudnn.so.9", "win32": "cudnn64_9.dll"}
 
 PROVIDERS = (
     ExecutionProvider(
@@ -77,6 +80,7 @@ PROVIDERS = (
         package="onnxruntime-gpu",
         drivers=_NVIDIA,
         plugins=("shared", "cuda"),
+        late=_CUDNN,
         remedy="it needs NVIDIA's driver, and pip install 'onnxruntime-gpu[cuda,cudnn]'",
         # TensorFloat-32 has 10 bits of mantissa; a search times kernels anew in each process.
         options={"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
@@ -122,6 +126,7 @@ PROVIDERS = (
         package="onnxruntime-gpu",
         drivers=_NVIDIA,
         plugins=("shared", "cuda", "tensorrt"),
+        late=_CUDNN,
         remedy="it needs all that CUDA does, and TensorRT 10 where libraries are looked for",
     ),
     ExecutionProvider(

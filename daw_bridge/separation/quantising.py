@@ -272,7 +272,9 @@ class _Study:
     def _separate(
         self, networks: Mapping[Path, Path], meters: Mapping[Path, _Meter] | None = None
     ) -> list[Stems]:
-        loader = _TrialLoader(CPU, self._threads, networks=networks, meters=meters or {})
+        loader = _TrialLoader(
+            CPU, self._threads, prepares=False, networks=networks, meters=meters or {}
+        )
         with Separator(self._manifest.name, loader=loader) as separator:
             options = SeparationOptions(downmix=True)
             return [separator.separate(excerpt, options) for excerpt in self._excerpts]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import platform
 import re
 import sys
 import threading
@@ -18,8 +19,9 @@ import numpy as np
 import onnxruntime
 
 from daw_bridge.errors import ProviderError, WeightsError
-from daw_bridge.separation.providers import find_candidates
+from daw_bridge.separation.providers import CPU, find_candidates
 from daw_bridge.system import usable_cpus
+from daw_bridge.weights.prepared import ARRAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +36,10 @@ _FLOATS = "tensor(float)"
 _CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _REASON_CHARACTERS = 300
 _LOG_ERRORS_ONLY = 3
+_AS_IT_IS = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+_OUTSIDE = "session.optimized_model_external_initializers"
+_OUTSIDE_BYTES = 1024
+"""Of an array that is kept outside of a graph; shapes, and the like, are looked at as it opens."""
 _SYSTEMS = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
 _PLUGINS = {"linux": "libonnxruntime_providers_{}.so", "win32": "onnxruntime_providers_{}.dll"}
 
@@ -43,8 +49,8 @@ class OnnxGraph:
 
     On a CPU two segments run side by side on half of the threads each: for networks of masks that
     is faster than one segment on all of them, because neighbouring operators need not wait for each
-    other. Or they take turns, which takes half of the memory: one runs while the other is
-    transformed.
+    other. Or they take turns, as on a GPU, which takes half of the memory: one runs while the other
+    is transformed.
 
     Args:
         path: the ``.onnx`` file.
@@ -53,6 +59,7 @@ class OnnxGraph:
         ends: how many inputs it has, and as many outputs.
         in_turn: runs take turns.
         measured: it has one output more, which tells of the run.
+        prepared: what :func:`write_optimised` made of it, which is loaded in its place.
 
     Raises:
         ProviderError: what was asked for cannot be used; the message says why.
@@ -69,14 +76,22 @@ class OnnxGraph:
         ends: Literal[1, 2] = 1,
         in_turn: bool = False,
         measured: bool = False,
+        prepared: Path | None = None,
     ) -> None:
         chosen = choose_provider(provider)
         threads = threads or usable_cpus()
         self.provider: str = chosen.name
-        self.concurrent_runs = min(_MAX_CONCURRENT_RUNS, threads) if chosen.side_by_side else 1
-        runs = 1 if in_turn else self.concurrent_runs
+        self.concurrent_runs = min(_MAX_CONCURRENT_RUNS, threads)
+        runs = self.concurrent_runs if chosen.side_by_side and not in_turn else 1
         self._turns = threading.Semaphore(runs)
-        self._session = _open_session(path, chosen, threads, runs, in_order=measured)
+        options = _make_options(threads // runs)
+        if prepared or not chosen.optimised:
+            options.graph_optimization_level = _AS_IT_IS
+        if measured:
+            # By default the runtime begins the last output, and all that is for it alone, when the
+            # others are there, and keeps until then what they were made of.
+            options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
+        self._session = _open_session(prepared or path, chosen, options, threads, runs)
         sources, targets = self._session.get_inputs(), self._session.get_outputs()
         if (len(sources), len(targets)) != (ends, ends + measured):
             raise WeightsError(
@@ -162,6 +177,8 @@ def find_obstacle(provider: ExecutionProvider) -> str | None:
         for plugin in provider.plugins:
             library = _runtime_folder() / _PLUGINS[sys.platform].format(plugin)
             ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
+        if sys.platform in provider.late:
+            ctypes.CDLL(provider.late[sys.platform])
     except OSError as error:
         return f"{error} ({provider.remedy})"
     return None
@@ -173,27 +190,51 @@ def runtime_version() -> str:
     return f"{onnxruntime.__version__}" + (f" (for CUDA {cuda})" if cuda else "")
 
 
-def _open_session(
-    path: Path, provider: ExecutionProvider, threads: int, runs: int, *, in_order: bool
-) -> Any:
-    """Load a graph for so many threads, which so many runs at a time share.
+def write_optimised(path: Path, optimised: Path) -> None:
+    """Write a graph as the runtime brings it into form for this CPU, its arrays beside it.
 
-    By default the runtime begins a run's last output, and all that is for it alone, when the others
-    are there, and keeps until then what they were made of; ``in_order`` it heeds the nodes' order.
+    Args:
+        path: the ``.onnx`` file.
+        optimised: where the graph is written; arrays go to ``arrays.bin`` in the same folder.
+
+    Raises:
+        WeightsError: it cannot be loaded, or not be written.
     """
+    options = _make_options(threads=1)
+    options.optimized_model_filepath = str(optimised)
+    options.add_session_config_entry(f"{_OUTSIDE}_file_name", ARRAYS)
+    options.add_session_config_entry(f"{_OUTSIDE}_min_size_in_bytes", str(_OUTSIDE_BYTES))
+    (cpu,) = find_candidates(CPU)
+    _open_session(path, cpu, options, threads=1, runs=1)
+
+
+def describe_target() -> str:
+    """Return what a graph is optimised for here: the runtime, and what the CPU can do.
+
+    Arrays are ordered for vectors of the CPU's length: on another, what they give is wrong.
+    """
+    abilities = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    return " ".join([onnxruntime.__version__, platform.machine(), *abilities])
+
+
+def _make_options(threads: int) -> Any:
+    """Return what holds of all sessions, of so many threads a run."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _LOG_ERRORS_ONLY
     options.add_session_config_entry("session.load_model_format", "ONNX")  # nothing else
-    options.intra_op_num_threads = threads // runs
+    options.intra_op_num_threads = threads
     options.use_deterministic_compute = True
-    if in_order:
-        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
     # What it plans on the first run would come on top of what that run took from the system.
     options.enable_mem_pattern = False
     # A waiting thread that spins takes a core from the transforms that run beside it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if not provider.optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return options
+
+
+def _open_session(
+    path: Path, provider: ExecutionProvider, options: Any, threads: int, runs: int
+) -> Any:
+    """Load a graph for so many threads, which so many runs at a time share."""
     counts = {provider.threads_option: str(threads), provider.runs_option: str(runs)}
     counts.pop("", None)  # options that it does not have
     first, *others = provider.runtime_names

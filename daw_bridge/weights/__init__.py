@@ -6,5 +6,6 @@ obtaining    models by their names, with all that they need
 publishing   those of the catalogue, fetched and imported at their first use
 addresses    where they come from, and whether that still answers
 quantised    the same networks in int8, and what was measured of them
+prepared     the same networks, optimised for this machine
 inspecting   those that users brought: harmless, before they are opened
 """

@@ -11,6 +11,7 @@ import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from daw_bridge.errors import WeightsError
 from daw_bridge.files.hashing import sha256_of
 from daw_bridge.library.manifest import (
     BandedModel,
@@ -21,7 +22,7 @@ from daw_bridge.library.manifest import (
     PublishedModel,
 )
 from daw_bridge.library.places import cache_folder, data_folder, find_model
-from daw_bridge.weights.installing import weights_folder
+from daw_bridge.weights.installing import own_networks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +42,7 @@ def ensure_harmless(manifest: ModelManifest, network: Path) -> None:
     """
     if data_folder() / "models" not in find_model(manifest.name).parents:
         return
-    folder = weights_folder(manifest)
-    pinned = {folder / each.file: each.sha256 for each in manifest.committed}
+    pinned = dict(own_networks(manifest))
     inspect_once(manifest, network, pinned.get(network) or sha256_of(network))
 
 
@@ -57,6 +57,8 @@ def inspect_once(manifest: ModelManifest, network: Path, digest: str) -> None:
     known = cache_folder() / "inspected" / key
     if known.is_file():
         return
+    if sha256_of(network) != digest:
+        raise WeightsError(f"{network} is damaged: its sha256 is to be {digest}.")
     from daw_bridge.conversion.process import inspect_apart  # slow to load and seldom needed
 
     inspect_apart(network, shapes)

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -8,7 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from daw_bridge.errors import WeightsError
+from daw_bridge.separation import runtime
 from daw_bridge.separation.network import Graph, PlainNetwork, Shape
+from daw_bridge.separation.providers import find_candidates
 from daw_bridge.separation.runtime import OnnxGraph
 
 
@@ -50,6 +56,28 @@ def test_the_graph_is_sound(network_path: Path) -> None:
 def test_thread_counts_share_the_work(network_path: Path) -> None:
     assert OnnxGraph(network_path, provider="cpu", threads=1).concurrent_runs == 1
     assert OnnxGraph(network_path, provider="cpu", threads=2).concurrent_runs == 2
+
+
+def test_on_a_gpu_one_segment_is_transformed_while_the_other_runs(
+    network_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cpu,) = find_candidates("cpu")
+    monkeypatch.setattr(runtime, "choose_provider", lambda _: replace(cpu, side_by_side=False))
+    graph = OnnxGraph(network_path, threads=2)
+    running, most = 0, 0
+
+    def run(*_: object) -> list[np.ndarray]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.01)
+        running -= 1
+        return [np.zeros((2, 1, 2, 3, 4), np.float32)]
+
+    monkeypatch.setattr(graph, "_session", SimpleNamespace(run=run))
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(graph.run, [SHOWN[np.newaxis]] * 8))
+    assert (graph.concurrent_runs, most) == (2, 1)
 
 
 def test_what_is_no_network_is_refused(tmp_path: Path) -> None:

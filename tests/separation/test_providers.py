@@ -131,6 +131,21 @@ def test_a_listed_provider_without_libraries_cannot_be_used(
             assert obstacle.endswith(f"({provider.remedy})")
 
 
+def test_a_library_that_is_loaded_late_is_missed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    (cuda,) = find_candidates("cuda")
+
+    def load(name: str, *_: object) -> None:
+        if name == "libcudnn.so.9":
+            raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(cuda.runtime_names))
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
+    monkeypatch.setattr("ctypes.CDLL", load)
+    obstacle = f"libcudnn.so.9: cannot open shared object file ({cuda.remedy})"
+    assert find_obstacle(cuda) == obstacle
+
+
 def test_the_names_are_known_without_numerical_libraries() -> None:
     script = (
         "import sys, daw_bridge.separation.providers\n"
