@@ -40,7 +40,7 @@ def main() -> None:
 def time_start(song: Path, folder: Path, options: list[str]) -> dict[str, float]:
     """Return the seconds after which each step of a start was over."""
     watched = Path(__file__).with_name("watched_stemtool.py")
-    command = [sys.executable, watched, "separate", song, "-o", folder, *options]
+    command: list[str | Path] = [sys.executable, watched, "separate", song, "-o", folder, *options]
     began = time.monotonic()
     told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     moments = (line.partition(" ") for line in told.splitlines())
