@@ -1,10 +1,10 @@
 """What ``benchmarks.gpu run`` needs on a machine that reaches no network.
 
-KIT/kit.json      what was packed
+kit.json      what was packed
 benchmarks/   the benchmark itself
 wheels/       this project, ONNX Runtime for GPUs, CUDA's libraries, pip, for Linux on x86-64
 home/         models and their weights
-song.wav
+song.wav      what is separated
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ class Loader:
     ) -> Graph:
         """Return what runs one of a model's own networks, prepared for this CPU.
 
-        Where it was prepared before, the network's own file is not read.
+        Where it was prepared before, the network's own file is not opened.
 
         Args:
             path: where the file is or will be.
@@ -227,14 +227,14 @@ class Loader:
         on_cpu = self.precision == "float" and choose_provider(self.provider).name == CPU
         if not (self.prepares and on_cpu):
             return self.open_graph(locate(), manifest)
+
+        def digest() -> str:  # another one once the network is fetched
+            return dict(own_networks(manifest))[path]
+
         target = describe_target()
-        prepared = find_prepared(dict(own_networks(manifest))[path], target)
-        if not prepared:
-            locate()
-        ensure_harmless(manifest, path)
-        if not prepared:
-            digest = dict(own_networks(manifest))[path]
-            prepared = prepare(digest, target, partial(write_optimised, path))
+        prepared = find_prepared(digest(), target)
+        ensure_harmless(manifest, path if prepared else locate())
+        prepared = prepared or prepare(digest(), target, partial(write_optimised, path))
         if not prepared:
             return self.open_graph(path, manifest)
         graph = OnnxGraph(path, provider=CPU, threads=self.threads, prepared=prepared.graph)
