@@ -18,7 +18,7 @@ _LAUNCHER = """
 import json, os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
 _, status, usage = os.wait4(process.pid, 0)
-print(json.dumps([usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
+print(json.dumps([usage.ru_utime, usage.ru_stime, usage.ru_maxrss / 1024]))
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 
@@ -27,8 +27,19 @@ class Cost(NamedTuple):
     """What a process took, workers of its own included."""
 
     wall_s: float
-    cpu_s: float
+    user_s: float
+    sys_s: float
     peak_mb: float
+
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of processors, in the system too."""
+        return self.user_s + self.sys_s
+
+    @property
+    def figures(self) -> tuple[float, float, float]:
+        """What is compared: seconds, seconds of processors, and megabytes."""
+        return self.wall_s, self.cpu_s, self.peak_mb
 
 
 def measure(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Cost:

@@ -146,7 +146,7 @@ def report(name: str, rounds: list[tuple[Cost, Cost]]) -> None:
     """Print a family's line: medians, and ratios in the same round."""
     cells = ""
     for runs in zip(*rounds, strict=True):
-        wall, _, peak = (statistics.median(column) for column in zip(*runs, strict=True))
+        wall, _, _, peak = (statistics.median(column) for column in zip(*runs, strict=True))
         cells += f"{wall:10.1f} s{peak:5.0f} MB"
     ratios = [np.divide(theirs, ours) for theirs, ours in rounds]
     wall, cpu, memory = np.median(ratios, axis=0)

@@ -10,7 +10,6 @@ How good models are is for ``stemtool evaluate`` to say.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
 from itertools import product
@@ -49,9 +48,13 @@ def main() -> None:
                 costs[model, provider].append(cost)
     print(f"{'':30}{'wall':>8}{'cpu':>8}{'peak':>9}   times the first's: wall, cpu, memory")
     for contestant, runs in costs.items():
-        wall, cpu, peak = (statistics.median(column) for column in zip(*runs, strict=True))
+        wall, cpu, peak = np.median([run.figures for run in runs], axis=0)
         ratios = np.median(
-            [np.divide(*each) for each in zip(runs, costs[contestants[0]], strict=True)], axis=0
+            [
+                np.divide(ours.figures, theirs.figures)
+                for ours, theirs in zip(runs, costs[contestants[0]], strict=True)
+            ],
+            axis=0,
         )
         told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
         print(f"{' on '.join(contestant):30}{wall:6.1f} s{cpu:6.1f} s{peak:6.0f} MB   {told}")

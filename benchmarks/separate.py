@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 import soundfile
 
 from benchmarks.cost import Cost, measure
+from benchmarks.staged_stemtool import NETWORK
 from daw_bridge import Audio
 from tests.golden.songs import SONGS
 from tests.golden.spleeter_environment import make_reference
@@ -63,10 +63,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         song = make_song(arguments.song, arguments.seconds, folder)
-        network = folder / "network.json"
-        timed = Path(__file__).with_name("timed_stemtool.py")
-        stemtool: list[str | Path] = [sys.executable, timed, network, "separate", song, "--quiet"]
-        stemtool += ["--provider", "cpu", "--overwrite", "-o", folder / "ours"]
+        stages = folder / "stages.json"
+        stemtool: list[str | Path] = [sys.executable, "-m", "benchmarks.staged_stemtool", stages]
+        stemtool += ["separate", song, "--quiet", "--provider", "cpu", "--overwrite"]
+        stemtool += ["-o", folder / "ours"]
         spleeter += ["-p", "spleeter:2stems", "-o", folder / "theirs", song]
         reference = {"MODEL_PATH": str(arguments.workspace / "models"), "TF_CPP_MIN_LOG_LEVEL": "3"}
         costs: dict[str, list[Cost]] = {name: [] for name in CONTESTANTS}
@@ -75,9 +75,9 @@ def main() -> None:
             costs[SPLEETER].append(measure(spleeter, reference))
             costs[COMPAT].append(measure([*stemtool, "--compat", "spleeter"]))
             costs[STEMTOOL].append(measure(stemtool))
-            inside = json.loads(network.read_text())
+            wall_s, cpu_s = json.loads(stages.read_text())[NETWORK]
             ours = costs[STEMTOOL][-1]
-            shares.append((inside["wall_s"] / ours.wall_s, inside["cpu_s"] / ours.cpu_s))
+            shares.append((wall_s / ours.wall_s, cpu_s / ours.cpu_s))
     report(costs, shares)
 
 
@@ -85,13 +85,15 @@ def report(costs: dict[str, list[Cost]], shares: list[tuple[float, float]]) -> N
     """Print medians, ratios to Spleeter in the same round, and the network's share."""
     print(f"{'':28}{'wall':>8}{'cpu':>8}{'peak':>9}   times faster, less cpu, less memory")
     for name, runs in costs.items():
-        median = Cost(*(statistics.median(column) for column in zip(*runs, strict=True)))
-        rounds = zip(costs[SPLEETER], runs, strict=True)
-        ratios = [np.divide(theirs, ours) for theirs, ours in rounds]
-        wall, cpu, memory = np.median(ratios, axis=0)
+        ratios = [
+            np.divide(theirs.figures, ours.figures)
+            for theirs, ours in zip(costs[SPLEETER], runs, strict=True)
+        ]
+        faster, cheaper, smaller = np.median(ratios, axis=0)
+        wall, cpu, peak = np.median([run.figures for run in runs], axis=0)
         print(
-            f"{name:28}{median.wall_s:6.1f} s{median.cpu_s:6.1f} s{median.peak_mb:6.0f} MB"
-            f"   {wall:.1f} (worst round {min(r[0] for r in ratios):.1f}), {cpu:.1f}, {memory:.1f}"
+            f"{name:28}{wall:6.1f} s{cpu:6.1f} s{peak:6.0f} MB   {faster:.1f}"
+            f" (worst round {min(r[0] for r in ratios):.1f}), {cheaper:.1f}, {smaller:.1f}"
         )
     wall, cpu = np.median(shares, axis=0)
     print(

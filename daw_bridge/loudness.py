@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from array import array
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.signal import sosfilt, upfirdn
+from numpy.lib.stride_tricks import sliding_window_view
 
+from daw_bridge.biquads import Biquads
 from daw_bridge.errors import AudioError
+from daw_bridge.files.blocks import Fifo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +36,7 @@ _STEPS_PER_GATE = 4
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 _OFFSET_DB = -0.691
+_PIECE_FRAMES = 1 << 14
 
 # Annex 2: the interpolator from one to four times the sample rate, by phases; the last two phases
 # are the first two backwards.
@@ -53,6 +57,8 @@ _PHASES = np.array(
 )  # fmt: skip
 _INTERPOLATOR = np.concatenate([_PHASES, _PHASES[:, ::-1]])
 _HISTORY_FRAMES = _PHASES.shape[1] - 1
+_HIGHEST_GAIN = 1.0001 * float(np.abs(_PHASES).sum(axis=1).max())  # a margin for rounding
+_STRETCH_FRAMES = 64
 
 
 def check_rate(reader: Reader) -> None:
@@ -75,27 +81,40 @@ class LoudnessMeter:
     """
 
     def __init__(self, sample_rate_hz: int, weights: Sequence[float]) -> None:
-        self._weights = np.array(weights, np.float64)
-        self._filter = _k_weighting(sample_rate_hz)
-        self._state = np.zeros((len(self._filter), len(self._weights), 2))
+        self._heard = np.flatnonzero(weights)
+        self._scales = np.sqrt(np.array(weights, np.float32)[self._heard, np.newaxis])
+        self._filter = Biquads(_k_weighting(sample_rate_hz), len(self._heard))
+        self._waiting = Fifo(np.empty((len(self._heard), 0), np.float32))
         self._step_frames = round(sample_rate_hz / _STEPS_PER_S)
         self._powers = np.empty(0)
         self._steps = array("d")
 
     def add(self, block: Block) -> None:
         """Take a block: float32 (channels, frames)."""
-        if not block.shape[1]:
-            return
-        weighted, self._state = sosfilt(self._filter, block, zi=self._state)
-        powers = np.concatenate([self._powers, self._weights @ np.square(weighted)])
+        self._waiting.push(block[self._heard])
+        while self._waiting.frames >= _PIECE_FRAMES:
+            piece = self._waiting.take(_PIECE_FRAMES)
+            steps, self._powers = self._measure(piece, self._filter)
+            self._steps.extend(steps)
+
+    def _measure(
+        self, piece: Block, k_weighting: Biquads
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the power of each step that a piece (channels, frames) completes: (steps,).
+
+        And that of each frame that no step is left for: (frames,).
+        """
+        weighted = k_weighting.push(piece * self._scales)
+        came = np.square(weighted, out=weighted).sum(axis=0)
+        powers = np.concatenate([self._powers, came])
         whole = len(powers) // self._step_frames * self._step_frames
-        self._steps.extend(powers[:whole].reshape(-1, self._step_frames).mean(axis=1))
-        self._powers = powers[whole:]
+        return powers[:whole].reshape(-1, self._step_frames).mean(axis=1), powers[whole:]
 
     @property
     def integrated_lufs(self) -> float:
         """The loudness of all that came; -inf where nothing is above the absolute gate."""
-        steps = np.asarray(self._steps)
+        rest = self._waiting.peek(self._waiting.frames)
+        steps = np.concatenate([self._steps, self._measure(rest, copy(self._filter))[0]])
         if len(steps) < _STEPS_PER_GATE:
             return -math.inf
         powers = np.convolve(steps, np.full(_STEPS_PER_GATE, 1 / _STEPS_PER_GATE), "valid")
@@ -119,8 +138,8 @@ class TruePeakMeter:
 
     def add(self, block: Block) -> None:
         """Take a block: float32 (channels, frames)."""
-        if block.shape[1]:
-            self._peak = max(self._peak, float(self._oversampler.push(block).max()))
+        self._peak = max(self._peak, float(np.abs(block).max(initial=0)))
+        self._peak = float(self._oversampler.push(block, floor=self._peak).max(initial=self._peak))
 
     @property
     def peak_db(self) -> float:
@@ -144,26 +163,50 @@ class Oversampler:
     def __init__(self, channels: int) -> None:
         self._history = np.zeros((channels, _HISTORY_FRAMES), np.float32)
 
-    def push(self, block: Block) -> Peaks:
-        """Return a peak for each frame of a block, late by ``delay_frames`` at most."""
+    def push(self, block: Block, *, floor: float = 0.0) -> Peaks:
+        """Return a peak for each frame of a block, late by ``delay_frames`` at most.
+
+        Peaks up to a floor may be told lower than they are: those are not looked for where the
+        samples are too low for others.
+        """
         signal = np.concatenate([self._history, block], axis=1)
         self._history = signal[:, signal.shape[1] - _HISTORY_FRAMES :]
-        return self._peaks(signal)
+        return self._peaks(signal, floor)
 
     def rest(self) -> Peaks:
         """Return the peaks that would come if the signal ended here, of ``delay_frames``."""
-        return self._peaks(np.pad(self._history, ((0, 0), (0, _HISTORY_FRAMES))))
+        return self._peaks(np.pad(self._history, ((0, 0), (0, _HISTORY_FRAMES))), floor=0.0)
 
     @staticmethod
-    def _peaks(signal: Block) -> Peaks:
+    def _peaks(signal: Block, floor: float) -> Peaks:
         """Return the peak with each frame after the first, which are history."""
+        channels, frames = signal.shape[0], signal.shape[1] - _HISTORY_FRAMES
+        stretches = max(-(-frames // _STRETCH_FRAMES), 1)
+        size = stretches * _STRETCH_FRAMES
+        padded = np.pad(signal, ((0, 0), (0, size - frames)))
         # The interpolator is 0.24 dB short at a lone sample, so samples count too.
-        peaks = np.abs(signal[:, _HISTORY_FRAMES:])
-        for phase in _INTERPOLATOR:
-            between = upfirdn(phase, signal)[:, _HISTORY_FRAMES : signal.shape[1]]
-            np.maximum(peaks, np.abs(between, out=between), out=peaks)
-        highest: Peaks = peaks.max(axis=0)
+        peaks = np.abs(padded[:, _HISTORY_FRAMES:]).reshape(channels, -1, _STRETCH_FRAMES)
+        seen = sliding_window_view(padded, _STRETCH_FRAMES + _HISTORY_FRAMES, axis=1)
+        seen = seen[:, ::_STRETCH_FRAMES]
+        is_high = np.abs(seen).max(axis=2) * _HIGHEST_GAIN > floor
+        peaks[is_high] = np.maximum(peaks[is_high], _between(seen[is_high]))
+        highest: Peaks = peaks.reshape(channels, -1)[:, :frames].max(axis=0)
         return highest
+
+
+def _between(stretches: Block) -> Block:
+    """Return the highest magnitude about each frame after the first, which are history.
+
+    A stretch is (stretches, frames), and what comes of it is that much shorter.
+    """
+    highest = np.zeros_like(stretches[:, _HISTORY_FRAMES:])
+    for phase in _INTERPOLATOR:
+        between = np.zeros_like(highest)
+        for delay, factor in enumerate(phase):
+            start = _HISTORY_FRAMES - delay
+            between += factor * stretches[:, start : start + highest.shape[1]]
+        np.maximum(highest, np.abs(between, out=between), out=highest)
+    return highest
 
 
 def _k_weighting(sample_rate_hz: int) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -78,8 +79,9 @@ class Stft:
         """Transform every whole frame that starts on a hop of ``samples``."""
         frames = sliding_window_view(samples, self.window_samples, axis=-1)[:, :: self.hop_samples]
         spectra = np.empty((*frames.shape[:2], self.bins), np.complex64)
-        for part in _parts(frames.shape[1]):
-            spectra[:, part] = fft().rfft(frames[:, part] * self.window, overwrite_x=True)
+        for channel, part in product(range(len(frames)), _parts(frames.shape[1])):
+            windowed = frames[channel, part] * self.window
+            spectra[channel, part] = fft().rfft(windowed, overwrite_x=True)
         return spectra
 
     def inverse(self, spectra: Spectra) -> Signal:

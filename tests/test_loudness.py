@@ -8,7 +8,7 @@ import pytest
 import soxr
 
 from daw_bridge import Audio
-from daw_bridge.loudness import _k_weighting
+from daw_bridge.loudness import Oversampler, _k_weighting
 from tests.conftest import SONGS, make_noise
 from tests.levels import lufs, peak_db, sine
 
@@ -87,3 +87,17 @@ def test_songs_peak_where_a_finer_meter_says() -> None:
     fine = soxr.resample(song.samples.T.astype(np.float64), 1, 16, quality="VHQ")
     expected = 20 * math.log10(np.abs(fine).max())
     assert peak_db(song.samples) == pytest.approx(expected, abs=0.2)
+
+
+@pytest.mark.parametrize("floor", [0.3, 0.7, 1.2])
+def test_peaks_above_a_floor_are_those_without_one(floor: float) -> None:
+    song = Audio.read(SONGS / "rubidium.ogg").samples
+    block = song / np.abs(song).max()
+    peaks, found = (Oversampler(2).push(block, floor=each) for each in (0.0, floor))
+    is_high = peaks > floor
+    assert np.array_equal(found[is_high], peaks[is_high])
+    assert not (found > peaks).any()
+
+
+def test_an_empty_block_has_no_peaks() -> None:
+    assert Oversampler(2).push(np.empty((2, 0), np.float32)).shape == (0,)

@@ -19,6 +19,14 @@ def test_a_null_is_the_level_of_the_residual() -> None:
     assert meter.null_db(gain=0.5) == pytest.approx(-60, abs=1e-3)
 
 
+def test_stems_are_subtracted_in_double_precision() -> None:
+    mixture = make_noise(20_000).samples
+    meter = NullMeter()
+    meter.add_stems(mixture, np.stack([mixture, np.full_like(mixture, -(2.0**-40))]))
+    level = 20 * math.log10(2.0**-40 / np.sqrt(np.mean(np.square(mixture))))
+    assert meter.null_db() == pytest.approx(level, abs=1e-3)
+
+
 def test_rounding_adds_up_in_the_worst_way() -> None:
     meter = NullMeter()
     meter.add(np.ones((1, 100), np.float32), np.zeros((1, 100), np.float32))

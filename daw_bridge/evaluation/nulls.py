@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from daw_bridge.files.blocks import energy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from daw_bridge.files.blocks import Samples
+    from numpy.typing import NDArray
+
+    from daw_bridge.files.blocks import Block, Samples
+
+_FRAMES_AT_A_TIME = 1 << 14  # so that what is computed stays in the processor's cache
 
 
 class NullMeter:
@@ -24,6 +30,16 @@ class NullMeter:
         """Take a block (channels, frames) of the mixture, and of what its stems leave of it."""
         self._mixture_energy += energy(mixture)
         self._residual_energy += energy(residual)
+
+    def add_stems(self, mixture: Block, stems: NDArray[np.float32]) -> None:
+        """Take a block (channels, frames) and its stems (stems, channels, frames)."""
+        for start in range(0, mixture.shape[1], _FRAMES_AT_A_TIME):
+            part = slice(start, start + _FRAMES_AT_A_TIME)
+            rest = mixture[:, part].astype(np.float64)  # single would round the error away
+            self._mixture_energy += energy(rest)
+            for stem in stems:
+                rest -= stem[:, part]
+            self._residual_energy += energy(rest)
 
     def null_db(self, *, gain: float = 1.0, rounding_energy: Iterable[float] = ()) -> float:
         """Return the residual's level relative to the mixture's, in dB.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daw_bridge.evaluation.results import Evaluation, SongScores
-    from daw_bridge.evaluation.surround import ChannelMeter
+    from daw_bridge.evaluation.surround import ChannelPicture
 
 _FLOOR_DB = -80
 _TICKS_HZ = (20, 50, 100, 200, 500, 1000)
@@ -38,7 +38,7 @@ _BOXES = {part: {"color": _INK} for part in ("boxprops", "whiskerprops", "cappro
 _BOXES["flierprops"] = {"markeredgecolor": _INK}
 
 
-def plot_surround(meter: ChannelMeter, path: Path, *, title: str) -> None:
+def plot_surround(meter: ChannelPicture, path: Path, *, title: str) -> None:
     """Draw channels over time, a goniometer a pair, and the LFE's spectrum, as a PNG.
 
     Raises:
@@ -143,7 +143,7 @@ def _figure_class() -> Any:
     return Figure
 
 
-def _draw_levels(axes: Axes, meter: ChannelMeter) -> None:
+def _draw_levels(axes: Axes, meter: ChannelPicture) -> None:
     steps = meter.level_steps_db
     seconds = np.arange(steps.shape[1]) * meter.step_s
     for name, levels in zip(meter.names, steps, strict=True):
@@ -165,7 +165,7 @@ def _draw_goniometer(axes: Axes, pair: str, cloud: NDArray[np.intp], correlation
     axes.set(title=f"{pair}: correlation {correlation:.2f}", xlabel="side", ylabel="middle")
 
 
-def _draw_lfe(axes: Axes, meter: ChannelMeter) -> None:
+def _draw_lfe(axes: Axes, meter: ChannelPicture) -> None:
     axes.semilogx(meter.spectrum_hz[1:], meter.lfe_spectrum_db[1:], linewidth=1)
     axes.axvline(LFE_LIMIT_HZ, linestyle=":", color="grey")
     axes.set(title="LFE", xlabel="Hz", ylabel="dB", xlim=(20, 1000), ylim=(_FLOOR_DB, 3))

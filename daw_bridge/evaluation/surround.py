@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -61,36 +62,30 @@ class ChannelMeter:
         self._lfe = speakers.index(Speaker.LFE) if Speaker.LFE in speakers else None
         self._frames = 0
         self._peaks = np.zeros(len(speakers))
-        self._products = np.zeros((len(speakers), len(speakers)))
-        self._clouds = {name: np.zeros(GONIOMETER_BINS**2, np.intp) for name in self._pairs}
-        self._step_frames = round(_STEP_S * sample_rate_hz)
-        self._waiting = Fifo(np.empty((len(speakers), 0), np.float32))
-        self._powers: list[NDArray[np.float32]] = []
+        self._energies = np.zeros(len(speakers))
+        self._products = dict.fromkeys(self._pairs, 0.0)
         self._low = Fifo(np.empty((1, 0), np.float32))
+        self._window = np.hanning(_SPECTRUM_FRAMES)
         self._spectrum = np.zeros(_SPECTRUM_FRAMES // 2 + 1)
 
     def add(self, block: Block) -> None:
         """Take a block: float32 (channels, frames)."""
         self._frames += block.shape[1]
         self._peaks = np.maximum(self._peaks, np.abs(block).max(axis=1, initial=0))
-        self._products += np.einsum("an,bn->ab", block, block, dtype=np.float64)
-        for name, pair in self._pairs.items():
-            self._clouds[name] += _cloud(*block[pair])
-        self._waiting.push(block)
-        while self._waiting.frames >= self._step_frames:
-            step = self._waiting.take(self._step_frames)
-            self._powers.append(np.square(step).mean(axis=1))
+        self._energies += np.einsum("cn,cn->c", block, block)
+        for name, (left, right) in self._pairs.items():
+            self._products[name] += float(np.einsum("n,n->", block[left], block[right]))
         if self._lfe is not None:
             self._low.push(block[self._lfe : self._lfe + 1])
             while self._low.frames >= _SPECTRUM_FRAMES:
-                frame = self._low.take(_SPECTRUM_FRAMES)[0] * np.hanning(_SPECTRUM_FRAMES)
+                frame = self._low.take(_SPECTRUM_FRAMES)[0] * self._window
                 self._spectrum += np.square(np.abs(np.fft.rfft(frame)))
 
     @property
     def levels_db(self) -> dict[str, float]:
         """Each channel's level: the mean square, where a full-scale square wave has 0 dB."""
-        energies = np.diag(self._products) / max(self._frames, 1)
-        return dict(zip(self.names, map(_db, energies), strict=True))
+        powers = self._energies / max(self._frames, 1)
+        return dict(zip(self.names, map(_db, powers), strict=True))
 
     @property
     def peaks_db(self) -> dict[str, float]:
@@ -102,8 +97,8 @@ class ChannelMeter:
         """How alike left and right are, -1 … 1, by pair; 0 for silence."""
         found = {}
         for name, (left, right) in self._pairs.items():
-            scale = math.sqrt(self._products[left, left] * self._products[right, right])
-            found[name] = float(self._products[left, right] / scale) if scale else 0.0
+            scale = math.sqrt(self._energies[left] * self._energies[right])
+            found[name] = self._products[name] / scale if scale else 0.0
         return found
 
     @property
@@ -125,6 +120,27 @@ class ChannelMeter:
         highest = max(float(self._spectrum.max()), 1e-30)
         spectrum: NDArray[np.float64] = 10 * np.log10(self._spectrum / highest + 1e-12)
         return spectrum
+
+
+class ChannelPicture(ChannelMeter):
+    """Measures what is drawn of them too."""
+
+    def __init__(self, speakers: Speakers, sample_rate_hz: int) -> None:
+        super().__init__(speakers, sample_rate_hz)
+        self._clouds = {name: np.zeros(GONIOMETER_BINS**2, np.intp) for name in self._pairs}
+        self._step_frames = round(_STEP_S * sample_rate_hz)
+        self._waiting = Fifo(np.empty((len(speakers), 0), np.float32))
+        self._powers: list[NDArray[np.float32]] = []
+
+    def add(self, block: Block) -> None:
+        """Take a block: float32 (channels, frames)."""
+        super().add(block)
+        for name, pair in self._pairs.items():
+            self._clouds[name] += _cloud(*block[pair])
+        self._waiting.push(block)
+        while self._waiting.frames >= self._step_frames:
+            step = self._waiting.take(self._step_frames)
+            self._powers.append(np.square(step).mean(axis=1))
 
     @property
     def level_steps_db(self) -> NDArray[np.float64]:
@@ -168,7 +184,7 @@ class SurroundReport:
     lfe_excess_db: float | None
 
 
-def check_surround(surround: Path, stereo: Path) -> tuple[SurroundReport, ChannelMeter]:
+def check_surround(surround: Path, stereo: Path) -> tuple[SurroundReport, ChannelPicture]:
     """Measure a surround file, whoever made it, beside the stereo that it is for.
 
     Raises:
@@ -183,7 +199,7 @@ def check_surround(surround: Path, stereo: Path) -> tuple[SurroundReport, Channe
         if mix.sample_rate_hz != original.sample_rate_hz:
             raise AudioError(f"{mix.name} has not the sample rate of {original.name}.")
         speakers = find_speakers(surround, mix.channels)
-        meter = ChannelMeter(speakers, mix.sample_rate_hz)
+        meter = ChannelPicture(speakers, mix.sample_rate_hz)
         report = measure_surround(mix, original.blocks(), meter)
         log_warnings(mix, original)
         return report, meter
@@ -209,13 +225,18 @@ def measure_surround(
     null, fold = NullMeter(), fold_matrix(meter.speakers).astype(np.float64)
     stereo_loudness = LoudnessMeter(rate, [1, 1])
     surround_loudness = LoudnessMeter(rate, loudness_weights(meter.speakers))
-    for block, original in zip_longest(surround.blocks(), stereo):
-        if block is None or original is None or block.shape[1] != original.shape[1]:
-            raise AudioError(f"{surround.name} is not as long as its stereo.")
-        null.add(original * gain, original * gain - np.einsum("fc,cn->fn", fold, block))
-        stereo_loudness.add(original)
-        surround_loudness.add(block)
-        meter.add(block)
+    with ThreadPoolExecutor(2) as pool:
+        for block, original in zip_longest(surround.blocks(), stereo):
+            if block is None or original is None or block.shape[1] != original.shape[1]:
+                raise AudioError(f"{surround.name} is not as long as its stereo.")
+            beside = [
+                pool.submit(surround_loudness.add, block),
+                pool.submit(stereo_loudness.add, original),
+            ]
+            null.add(original * gain, original * gain - np.einsum("fc,cn->fn", fold, block))
+            meter.add(block)
+            for each in beside:
+                each.result()
     return SurroundReport(
         null_db=null.null_db(),
         stereo_lufs=stereo_loudness.integrated_lufs,

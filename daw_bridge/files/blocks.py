@@ -71,16 +71,22 @@ def rechunk(blocks: Iterable[Block], frames: int = BLOCK_FRAMES) -> Iterator[Blo
         yield fifo.take(fifo.frames)
 
 
-def check_samples(block: Block, where: str, *, start: int = 0) -> None:
-    """Raise :class:`AudioError` if a sample is no number, or too large to compute with.
+def check_samples(block: Block, where: str, *, start: int = 0) -> float:
+    """Return the largest magnitude of some samples.
 
     Args:
         block: the audio.
         where: the name in messages of what the block is a part of.
         start: the block's position there, in frames.
+
+    Raises:
+        AudioError: one is no number, or too large to compute with.
     """
-    if not block.size or -LARGEST_SAMPLE <= block.min() <= block.max() <= LARGEST_SAMPLE:
-        return
+    if not block.size:
+        return 0.0
+    low, high = float(block.min()), float(block.max())
+    if -LARGEST_SAMPLE <= low <= high <= LARGEST_SAMPLE:
+        return max(-low, high)
     wrong = ~(np.abs(block) <= LARGEST_SAMPLE)
     frame = int(np.flatnonzero(wrong.any(axis=0))[0])
     value = block[wrong[:, frame], frame][0]

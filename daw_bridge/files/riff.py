@@ -13,6 +13,7 @@ _HEADER = struct.Struct("<4sI")
 _SIZES = struct.Struct("<QQ")  # of the file and of its samples, in the chunk ds64
 _FORMS = (b"RIFF", b"RF64", b"BW64")
 _SEE_DS64 = 0xFFFFFFFF
+_OF_SAMPLES = {b"ds64", b"fmt ", b"fact", b"data", b"PEAK", b"JUNK"}
 _MOST_BYTES = 1 << 62  # so that a file can be asked for what lies behind
 
 
@@ -26,6 +27,12 @@ def find_chunks(file: BinaryIO, wanted: bytes, *, most_bytes: int) -> Iterator[b
     for name, size in _chunks(file):
         if name == wanted:
             yield file.read(min(size, most_bytes))
+
+
+def holds_samples_alone(file: BinaryIO) -> bool:
+    """Tell whether an open file is a WAV whose chunks are all about its samples."""
+    names = (name for name, _ in _chunks(file))
+    return next(names, None) in _OF_SAMPLES and all(name in _OF_SAMPLES for name in names)
 
 
 def append_chunk(file: BinaryIO, name: bytes, content: bytes) -> None:

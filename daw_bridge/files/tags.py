@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from daw_bridge.files.reach import ANYWHERE
+from daw_bridge.files.riff import holds_samples_alone
 from daw_bridge.files.seeking import SeekableFile
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ def copy_tags(source: Path, target: BinaryIO, *, reach: Reach = ANYWHERE) -> Non
     A file whose tags cannot be read has none, and a format that cannot hold tags gets none. What
     does not fit is left out, and said.
     """
-    from mutagen import MutagenError
-
     tags = read_tags(source, reach=reach)
     if not tags.fields and not tags.cover:
         return
+    from mutagen import MutagenError
+
     try:
         _write_tags(target, tags)
     except (MutagenError, ValueError) as error:
@@ -71,6 +72,9 @@ def read_tags(path: Path, *, reach: Reach = ANYWHERE) -> Tags:
     Where mutagen does not know a format or one of its fields, as LIST chunks of WAV, APE and WMA,
     FFmpeg's reading stands.
     """
+    with suppress(OSError), open(path, "rb", opener=reach.open) as opened:
+        if holds_samples_alone(opened):  # which is common, and FFmpeg and mutagen load slowly
+            return Tags({}, b"", "")
     others = _read_by_ffmpeg(path, reach)
     file: Any = None
     with suppress(OSError), open(path, "rb", opener=reach.open) as opened:

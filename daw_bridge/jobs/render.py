@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from daw_bridge.errors import AudioError
 from daw_bridge.files.stem_files import MIXTURE_TRACK, read_labels
@@ -114,6 +114,12 @@ class StemMaker:
         self, job: RenderJob, selection: Selection, channels: int
     ) -> tuple[str, Generator[Stems, None, None]]:
         """Return where a job's stems are from, and the stems, block by block."""
+        origin, made = self._find(job, selection, channels)
+        return origin, _ahead(made)
+
+    def _find(
+        self, job: RenderJob, selection: Selection, channels: int
+    ) -> tuple[str, Generator[Stems, None, None]]:
         if place := job.stems_place:
             origin = "folder" if job.stems_folder else STEM_FILE
             return origin, read_stems(place, selection, channels, reach=job.reach)
@@ -149,13 +155,26 @@ class StemMaker:
         return {"int8": [each and each.sha256 for each in measured_of(self.manifest)]}
 
 
+def _ahead(blocks: Generator[Stems, None, None]) -> Generator[Stems, None, None]:
+    """Yield blocks, each of which is made in another thread while the one before is used."""
+    with closing(blocks), ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, blocks, None)
+        while stems := coming.result():
+            coming = pool.submit(next, blocks, None)
+            yield stems
+
+
 def watch(
-    blocks: Iterable[Stems], meter: NullMeter, kept: StemFiles | None, report: Callable[[int], None]
+    blocks: Iterable[Stems],
+    meter: NullMeter | None,
+    kept: StemFiles | None,
+    report: Callable[[int], None],
 ) -> Iterator[Stems]:
     """Yield stems; measure them, keep them, and tell how many frames have come."""
     done = 0
     for stems in blocks:
-        meter.add(stems.mixture, stems.mixture - stems.samples.sum(axis=0, dtype=np.float64))
+        if meter:
+            meter.add_stems(stems.mixture, stems.samples)
         if kept:
             kept.write(stems.samples)
         yield stems
@@ -163,9 +182,9 @@ def watch(
         report(done)
 
 
-def check_null(job: RenderJob, meter: NullMeter) -> None:
+def check_null(job: RenderJob, meter: NullMeter | None) -> None:
     """Raise :class:`AudioError` if the stems in a folder are not those of the mixture."""
-    if job.stems_folder and (null_db := meter.null_db()) > _MAX_FOLDER_NULL_DB:
+    if meter and job.stems_folder and (null_db := meter.null_db()) > _MAX_FOLDER_NULL_DB:
         raise AudioError(
             f"The stems in {job.stems_folder} are not those of {job.source}: what they leave of it"
             f" is at {null_db:.0f} dB, and may be at {_MAX_FOLDER_NULL_DB:.0f}; stems that were"

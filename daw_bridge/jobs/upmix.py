@@ -102,7 +102,8 @@ def run_upmix(
     from daw_bridge.loudness import check_rate  # slow to load
     from daw_bridge.rendering.upmix import upmix
 
-    speakers, meter = job.layout.speakers, NullMeter()
+    speakers = job.layout.speakers
+    meter = NullMeter() if job.stems_folder else None  # others are sure to be the mixture's
     channels, tagged = (1, ()) if job.parts == "channels" else (len(speakers), speakers)
     with begin(job, maker.manifest, progress, is_cancelled) as running:
         check_stereo(running.selection.mixture)
@@ -112,7 +113,8 @@ def run_upmix(
             closing(stems),
             running.files(running.outputs.values(), channels, speakers=tagged) as files,
         ):
-            for placed in upmix(watch(stems, meter, None, running.report), job.layout):
+            watched = watch(stems, meter, None, running.report)
+            for placed in upmix(watched, job.layout, apart=job.parts == "stems"):
                 files.write(_arrange(placed, job.parts))
             check_null(job, meter)
             written = running.commit(files)
@@ -140,8 +142,7 @@ def _measure_files(job: UpmixJob, files: Sequence[Path], *, gain: float) -> Surr
 
 
 def _arrange(placed: StemBlock, parts: UpmixOutput) -> StemBlock:
-    """Return what is written of stems and rest: (files, channels of each, frames)."""
+    """Return what is written of stems and rest, or of a mix: (files, channels of each, frames)."""
     if parts == "stems":  # what stems leave is next to nothing, and goes with the last
         return np.concatenate([placed[:-2], placed[-2:].sum(axis=0, keepdims=True)])
-    mix = placed.sum(axis=0)
-    return mix[:, np.newaxis] if parts == "channels" else mix[np.newaxis]
+    return placed.swapaxes(0, 1) if parts == "channels" else placed

@@ -32,8 +32,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from daw_bridge.stft import Spectra
@@ -44,59 +42,53 @@ if TYPE_CHECKING:
 _TINY = np.float32(1e-20)
 
 
-class Parts(NamedTuple):
-    """Of each stem: what both channels share, and each channel's ambience."""
+class Image(NamedTuple):
+    """A stem's two channels: powers and cross power, up to a factor, (time_frames, bins) each."""
 
-    common: Spectra
-    """(stems, time_frames, bins)"""
-    ambience: Spectra
-    """(stems, 2, time_frames, bins)"""
+    power1: Powers
+    power2: Powers
+    cross_real: Powers
+    cross_imaginary: Powers
 
-
-class Decomposition:
-    """Splits spectra of stereo stems that come in pieces.
-
-    Args:
-        smoothing: of a power's running average, how much stays from frame to frame.
-        gains: each stem's ambience is multiplied by its own.
-        highest: the most that any bin is multiplied by.
-    """
-
-    def __init__(self, smoothing: float, gains: Sequence[float], highest: float) -> None:
-        self._gains = np.array(gains, np.float32)[:, np.newaxis, np.newaxis, np.newaxis]
-        self._highest = np.float32(highest)
-        self._smoothing = np.float32(smoothing)
-        self._last: Powers | None = None
-
-    def push(self, spectra: Spectra) -> Parts:
-        """Split frames: complex64 (stems, 2, time_frames, bins)."""
-        left, right = spectra[:, 0], spectra[:, 1]
-        cross = left * right.conj()
-        power1, power2, real, imaginary = self._average(
-            np.stack([_square(left), _square(right), cross.real, cross.imag])
-        )
-        total = power1 + power2
-        direct = np.sqrt((power1 - power2) ** 2 + 4 * (real**2 + imaginary**2))
-        ambient = np.maximum(total - direct, 0) / 2
-        ratio = np.maximum(total - 2 * real, 0) / (np.maximum(total + 2 * real, 0) + _TINY)
+    def common_share(self) -> Powers:
+        """Return how much of (left + right) / 2 is common: 0 … 1, (time_frames, bins)."""
+        total, twice = self.power1 + self.power2, 2 * self.cross_real
+        ratio = np.maximum(total - twice, 0) / (np.maximum(total + twice, 0) + _TINY)
         share = np.maximum(1 - np.sqrt(ratio), 0)
         share *= share * (3 - 2 * share)
-        gains = np.stack([ambient / (power + _TINY) for power in (power1, power2)], axis=1)
-        gains = np.minimum(self._gains * gains, self._highest)
-        return Parts(share * (left + right) / 2, gains * spectra)
+        return share
 
-    def _average(self, powers: Powers) -> Powers:
-        """Return running averages over time, in place."""
-        if self._last is None:
-            self._last = np.zeros_like(powers[..., 0, :])
-        powers *= 1 - self._smoothing
-        for frame in range(powers.shape[-2]):
-            powers[..., frame, :] += self._smoothing * self._last
-            self._last = powers[..., frame, :]
+    def ambience_gains(self) -> tuple[Powers, Powers]:
+        """Return what each channel's ambience is that channel times: (time_frames, bins) each."""
+        direct = np.square(self.power1 - self.power2)
+        direct += 4 * (np.square(self.cross_real) + np.square(self.cross_imaginary))
+        ambient: Powers = self.power1 + self.power2
+        ambient -= np.sqrt(direct, out=direct)
+        np.maximum(ambient, 0, out=ambient)
+        ambient *= np.float32(0.5)
+        return np.divide(ambient, self.power1 + _TINY), np.divide(ambient, self.power2 + _TINY)
+
+
+class Imaging:
+    """Sums up a stem's spectra, which come in pieces, over time that fades.
+
+    Args:
+        smoothing: how much of a sum stays from frame to frame.
+    """
+
+    def __init__(self, smoothing: float) -> None:
+        self._smoothing = np.float32(smoothing)
+        self._last: Powers = np.zeros((4, 1), np.float32)
+
+    def push(self, spectra: Spectra) -> Image:
+        """Take frames: complex64 (2, time_frames, bins)."""
+        powers: Powers = np.empty((4, *spectra.shape[1:]), np.float32)
+        np.square(np.abs(spectra, out=powers[:2]), out=powers[:2])
+        cross = spectra[1].conj()
+        cross *= spectra[0]
+        powers[2], powers[3] = cross.real, cross.imag
+        for frame in range(powers.shape[1]):
+            powers[:, frame] += self._smoothing * self._last
+            self._last = powers[:, frame]
         self._last = self._last.copy()  # lets go of the rest
-        return powers
-
-
-def _square(spectra: Spectra) -> Powers:
-    """Return |spectra|², of the same shape: (…, time_frames, bins)."""
-    return np.square(spectra.real) + np.square(spectra.imag)
+        return Image(*powers)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from daw_bridge.loudness import Oversampler
+from daw_bridge.rendering.smoothing import running_mean, running_minimum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _ATTACK_S = 0.005
 _RELEASE_DB_PER_S = 150.0
 _MARGIN_DB = 0.05  # the gain is that of whole frames, and peaks lie between them
-_SILENCE = 1e-9
 
 
 class TruePeakLimiter:
@@ -51,7 +50,7 @@ class TruePeakLimiter:
         """Return what a block (channels, frames) completes."""
         if not block.shape[1]:
             return block
-        gains = self._smooth(self._needed_db(self._oversampler.push(block)))
+        gains = self._smooth(self._needed_db(self._oversampler.push(block, floor=self._ceiling)))
         waiting = np.concatenate([self._waiting, block], axis=1)
         # The gain that comes with a frame is that of the frame so much earlier.
         ready = max(waiting.shape[1] - self._delay, 0)
@@ -71,7 +70,9 @@ class TruePeakLimiter:
         Recovery is ``q[n] = min(needed[n], q[n - 1] + release)``, which is a running minimum of
         ``needed[n] - n · release``.
         """
-        needed = np.minimum(20 * np.log10(self._ceiling / np.maximum(peaks, _SILENCE)), 0.0)
+        needed = np.zeros(len(peaks))
+        is_high = peaks > self._ceiling
+        needed[is_high] = 20 * np.log10(self._ceiling / peaks[is_high])
         slope = self._release_db * np.arange(1, len(needed) + 1)
         running = np.minimum.accumulate(np.append(self._released_db, needed - slope))
         released = np.minimum(running[1:] + slope, 0.0)
@@ -82,8 +83,10 @@ class TruePeakLimiter:
         """Return factors; a gain is held for as long as the average and a peak may reach back."""
         held = np.concatenate([self._held, needed_db])
         self._held = held[len(held) - self._delay :]
-        size = self._delay + 1
-        lowest = minimum_filter1d(held, size)[size // 2 :][: len(needed_db)]
-        gains = np.concatenate([self._gains, 10 ** (lowest / 20)])
+        lowest = running_minimum(held, self._delay + 1)
+        factors = np.ones(len(lowest))
+        is_low = lowest < 0
+        factors[is_low] = 10 ** (lowest[is_low] / 20)
+        gains = np.concatenate([self._gains, factors])
         self._gains = gains[len(gains) - (self._attack - 1) :]
-        return uniform_filter1d(gains, self._attack)[self._attack // 2 :][: len(needed_db)]
+        return running_mean(gains, self._attack)

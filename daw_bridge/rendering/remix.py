@@ -10,6 +10,7 @@ with the length of the song.
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from daw_bridge.rendering.stretching import PitchTempo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Executor, Future
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,6 +44,7 @@ _INAUDIBLE = 10 ** (-90 / 20)
 _LOUDNESS_TOLERANCE_LU = 0.03
 _LOUDNESS_ROUNDS = 10
 _MIN_SLOPE = 0.2
+_METERS = 2
 
 
 def mix(blocks: Iterable[Stems], preset: Preset) -> Iterator[Block]:
@@ -210,7 +213,8 @@ class Master:
         self._ceiling_db = preset.ceiling_db
         self._channels = channels
         self._rate = sample_rate_hz
-        self._meter = _Meter(channels, sample_rate_hz)
+        self._pool = ThreadPoolExecutor(_METERS)
+        self._meter = _Meter(self._pool, channels, sample_rate_hz)
         self._came = Levels(-math.inf, -math.inf)
         self._passes = self._lufs is None and self._ceiling_db is None
         self._output = output
@@ -221,6 +225,7 @@ class Master:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
         self._spool.close()
 
     @property
@@ -249,7 +254,7 @@ class Master:
             return
         self._came = self.levels
         gain_db = self._find_gain_db()
-        self._meter = _Meter(self._channels, self._rate)
+        self._meter = _Meter(self._pool, self._channels, self._rate)
         for block in self._levelled(gain_db):
             self._meter.add(block)
             yield block
@@ -276,8 +281,10 @@ class Master:
 
     def _measure_lufs(self, gain_db: float) -> float:
         meter = LoudnessMeter(self._rate, [1.0] * self._channels)
+        beside = _Beside(self._pool, meter)
         for block in self._levelled(gain_db):
-            meter.add(block)
+            beside.add(block)
+        beside.wait()
         return meter.integrated_lufs
 
     def _must_limit(self, gain_db: float) -> bool:
@@ -301,19 +308,39 @@ class Master:
             yield np.frombuffer(data, np.float32).reshape(-1, self._channels).T
 
 
+class _Beside:
+    """Meters that measure a block in threads of a pool, while the next one is made."""
+
+    def __init__(self, pool: Executor, *meters: LoudnessMeter | TruePeakMeter) -> None:
+        self._pool = pool
+        self._meters = meters
+        self._busy: list[Future[None]] = []
+
+    def add(self, block: Block) -> None:
+        """Take a block (channels, frames), which stays as it is."""
+        self.wait()
+        self._busy = [self._pool.submit(meter.add, block) for meter in self._meters]
+
+    def wait(self) -> None:
+        """Return when all that came is measured."""
+        for each in self._busy:
+            each.result()
+
+
 class _Meter:
     """Measures loudness and true peak."""
 
-    def __init__(self, channels: int, sample_rate_hz: int) -> None:
+    def __init__(self, pool: Executor, channels: int, sample_rate_hz: int) -> None:
         self._loudness = LoudnessMeter(sample_rate_hz, [1.0] * channels)
         self._peak = TruePeakMeter(channels)
+        self._beside = _Beside(pool, self._loudness, self._peak)
 
     def add(self, block: Block) -> None:
-        """Take a block (channels, frames)."""
-        self._loudness.add(block)
-        self._peak.add(block)
+        """Take a block (channels, frames), which stays as it is."""
+        self._beside.add(block)
 
     @property
     def levels(self) -> Levels:
         """The levels of all that came."""
+        self._beside.wait()
         return Levels(self._loudness.integrated_lufs, self._peak.peak_db)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pedalboard
-from scipy.signal import correlate
 
 from daw_bridge.files.blocks import Block, Fifo
 from daw_bridge.resampling import Resampler
@@ -125,6 +124,8 @@ class TimeStretcher:
 
     def _best_shift(self, stretched: Block, first: int) -> int:
         """Return by how much a piece is to be shifted to be most like the tail before it."""
+        from scipy.signal import correlate  # slow to load
+
         around = stretched[:, first - self._search : first + self._search + self._fade].sum(axis=0)
         likeness = correlate(around, self._tail.sum(axis=0), "valid")
         energies = np.convolve(np.square(around), np.ones(self._fade, np.float32), "valid")

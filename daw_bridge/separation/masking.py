@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from daw_bridge.separation.options import Plan
     from daw_bridge.stft import Signal, Spectra
 
+_FRAMES_AT_A_TIME = 32  # so that spectra of stems stay in the processor's cache
+
 
 class Masked(NamedTuple):
-    """The spectra of a segment, and the masks of their lowest bins that the network gave."""
+    """The spectra of a segment, and the masks of their lowest bins that the network gave.
+
+    Masks are those of the stems that are made, or of all where Wiener's refinement needs them.
+    """
 
     spectra: Spectra
     masks: Masks
@@ -63,6 +68,8 @@ class Masking:
         spectra = self._stft.forward(segment.samples)
         frames = spectra.shape[1]
         masks = self._network(self._show(spectra[..., : self._bins]))[:, :, :frames]
+        if not self._plan.options.wiener_iterations:
+            masks = masks[list(self._plan.made)]
         if self._plan.channels < self._plan.shown_channels:
             masks = masks.mean(axis=1, keepdims=True)
         return Masked(spectra, masks)
@@ -71,7 +78,17 @@ class Masking:
         """Return what a segment completes of the stems made: (stems · channels, samples)."""
         spectra, masks = estimate
         masks = self._cross_fade.push(masks, last=last)
-        return self._inverse.push(self._stem_spectra(masks, spectra[:, : masks.shape[2]]))
+        frames = masks.shape[2]
+        # Statistics of Wiener's are those of a segment; a mask is for one frame.
+        count = frames if self._plan.options.wiener_iterations else _FRAMES_AT_A_TIME
+        parts = [slice(start, min(start + count, frames)) for start in range(0, frames, count)]
+        return np.concatenate(
+            [
+                self._inverse.push(self._stem_spectra(masks[:, :, part], spectra[:, part]))
+                for part in parts
+            ],
+            axis=1,
+        )
 
     def _show(self, spectra: Spectra) -> Magnitudes:
         """Return what the network sees: the channels' magnitudes, then each feature of each.
@@ -79,13 +96,12 @@ class Masking:
         All these planes are channels: ((1 + features) · shown channels, padded time_frames, bins).
         """
         _, frames, bins = spectra.shape
-        seen = [np.abs(spectra)]
-        seen += [derive(feature, spectra, self._stft) for feature in self._features]
-        shape = (len(seen), self._plan.shown_channels, self._padded(frames), bins)
-        planes = np.zeros(shape, np.float32)
-        for plane, values in zip(planes, seen, strict=True):
-            plane[:, :frames] = values
-        return planes.reshape(-1, *shape[2:])
+        shape = (self._plan.shown_channels, self._padded(frames), bins)
+        planes = np.zeros((1 + len(self._features), *shape), np.float32)
+        planes[0, :, :frames] = np.abs(spectra)
+        for plane, feature in zip(planes[1:], self._features, strict=True):
+            plane[:, :frames] = derive(feature, spectra, self._stft)
+        return planes.reshape(-1, *shape[1:])
 
     def _padded(self, frames: int) -> int:
         """Return how many frames the network is shown for a segment of ``frames``."""
@@ -96,16 +112,14 @@ class Masking:
 
     def _stem_spectra(self, masks: Masks, mixture: Spectra) -> Spectra:
         """Return the spectra of the stems that are made: (stems · channels, time_frames, bins)."""
-        options, made = self._plan.options, list(self._plan.made)
+        options = self._plan.options
+        spectra = apply_masks(masks, mixture, options.extension)
         if options.wiener_iterations:
-            estimates = apply_masks(masks, mixture, options.extension)
             refined = wiener.refine(
-                estimates,
+                spectra,
                 mixture,
                 iterations=options.wiener_iterations,
                 epsilon=self._wiener_epsilon,
             )
-            spectra = refined[made]
-        else:
-            spectra = apply_masks(masks[made], mixture, options.extension)
+            spectra = refined[list(self._plan.made)]
         return spectra.reshape(-1, *spectra.shape[2:])

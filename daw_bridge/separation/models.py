@@ -16,7 +16,7 @@ from collections import deque
 from concurrent.futures import wait
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import starmap, tee
+from itertools import chain, starmap, tee
 from typing import TYPE_CHECKING, Any, Protocol
 
 from daw_bridge.separation.framing import cut_segments
@@ -114,7 +114,7 @@ class PlainModel:
         segments = cut_segments(blocks, plan, estimator.cut)
         with closing(self._estimate_ahead(estimator, segments)) as estimated:
             # A loop variable would keep a segment's estimate while the next are waited for.
-            yield from starmap(Synthesis(plan, estimator).push, estimated)
+            yield from chain.from_iterable(starmap(Synthesis(plan, estimator).push, estimated))
 
     def _estimate_ahead(
         self, estimator: Estimator[Estimate], segments: Iterable[Segment]

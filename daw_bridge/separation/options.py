@@ -143,8 +143,8 @@ class Plan:
         """Return the stems that are given: those made, and what they leave of the mixture."""
         samples = made
         if self.last_is_rest and self.given != self.made:
-            rest = mixture - made.sum(axis=0)
-            samples = np.concatenate([made, rest[np.newaxis]])[list(self.given)]
+            stems = (*made, mixture - made.sum(axis=0))
+            samples = np.stack([stems[index] for index in self.given])
         return Stems(self.names, samples, mixture, self.source_hz)
 
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from daw_bridge.files.blocks import Fifo
+from daw_bridge.files.blocks import BLOCK_FRAMES, Fifo
 from daw_bridge.resampling import Resampler
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from daw_bridge.audio import Stems
     from daw_bridge.separation.framing import Cut, Segment
     from daw_bridge.separation.options import Plan
@@ -44,19 +46,28 @@ class Synthesis:
         self._made = Fifo(np.empty((rows, 0), np.float32))
         self._source = Fifo(np.empty((plan.channels, 0), np.float32))
 
-    def push(self, segment: Segment, estimate: Any) -> Stems:
-        """Return the stems that a segment completes; with the last one, all that are left."""
-        plan = self._plan
-        signal = self._estimator.join(estimate, last=segment.last)
-        self._made.push(self._resampler.push(self._drop_ahead(signal, segment), last=segment.last))
+    def push(self, segment: Segment, estimate: Any) -> Iterator[Stems]:
+        """Yield the stems that a segment completes; with the last one, all that are left."""
+        last, signal = segment.last, self._estimator.join(estimate, last=segment.last)
+        signal = self._drop_ahead(signal, segment)
         self._source.push(segment.source)
-        if segment.last:  # the last frame's padding may end short of the source by a sample or so
+        del segment, estimate  # which are large, before others work on the stems
+        for start in range(0, signal.shape[1], BLOCK_FRAMES):
+            self._made.push(self._resampler.push(signal[:, start : start + BLOCK_FRAMES]))
+            yield from self._take(min(self._source.frames, self._made.frames))
+        if last:  # the last frame's padding may end short of the source by a sample or so
+            self._made.push(self._resampler.flush())
             shortage = max(self._source.frames - self._made.frames, 0)
             self._made.push(np.zeros((len(signal), shortage), np.float32))
-        frames = min(self._source.frames, self._made.frames)
+            yield from self._take(self._source.frames)
+
+    def _take(self, frames: int) -> Iterator[Stems]:
+        """Yield the next stems, if there are any."""
+        if not frames:
+            return
         mixture = self._source.take(frames)
-        made = self._made.take(frames).reshape(len(plan.made), *mixture.shape)
-        return plan.complete(made, mixture)
+        made = self._made.take(frames).reshape(len(self._plan.made), *mixture.shape)
+        yield self._plan.complete(made, mixture)
 
     def _drop_ahead(self, made: Signal, segment: Segment) -> Signal:
         """Leave out what was put before the signal: (stems · channels, samples)."""

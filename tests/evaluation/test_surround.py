@@ -8,13 +8,13 @@ import pytest
 
 from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.evaluation.plots import plot_surround
-from daw_bridge.evaluation.surround import ChannelMeter
+from daw_bridge.evaluation.surround import ChannelPicture
 from daw_bridge.files.speakers import speakers_of
 from tests.conftest import make_noise
 
 
-def measure(samples: np.ndarray, mask: int = 0x60F, block_frames: int = 10_000) -> ChannelMeter:
-    meter = ChannelMeter(speakers_of(mask), 44_100)
+def measure(samples: np.ndarray, mask: int = 0x60F, block_frames: int = 10_000) -> ChannelPicture:
+    meter = ChannelPicture(speakers_of(mask), 44_100)
     for start in range(0, samples.shape[1], block_frames):
         meter.add(samples[:, start : start + block_frames].astype(np.float32))
     return meter

@@ -56,6 +56,17 @@ def test_a_source_without_tags_gives_none(tmp_path: Path) -> None:
     assert read_tags(make_file(tmp_path / "stem.flac", tags_from=bare)) == Tags({}, b"", "")
 
 
+def test_a_wav_of_samples_alone_is_not_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = make_file(tmp_path / "bare.wav")
+    monkeypatch.delattr("daw_bridge.files.tags._read_by_ffmpeg")
+    assert read_tags(bare) == Tags({}, b"", "")
+    write_tags(bare, TAGS)
+    with pytest.raises(NameError):
+        read_tags(bare)
+
+
 def test_what_cannot_hold_or_show_tags_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(b"no audio")
     stem = make_file(tmp_path / "stem.wav")

@@ -13,7 +13,7 @@ import soundfile
 from daw_bridge import Audio
 from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.files.containers import CONTAINERS, OutputFormat
-from daw_bridge.files.writing import StemFiles, Written
+from daw_bridge.files.writing import StemFiles, Written, pack_24_bits
 from tests.conftest import level_db, make_noise
 
 STEMS = np.stack([make_noise(70_000, seed=seed).samples for seed in (0, 1)])
@@ -86,6 +86,12 @@ def test_integers_survive_exactly(tmp_path: Path) -> None:
     for bits in ("16", "24"):
         write([tmp_path / "a.wav"], OutputFormat("wav", bits), integers)
         assert np.array_equal(Audio.read(tmp_path / "a.wav").samples, integers[0])
+
+
+def test_the_lowest_three_bytes_are_packed() -> None:
+    integers = np.array([[0, 1, -1], [8388607, -8388608, -1193046]], np.int32)
+    expected = b"".join(int(each).to_bytes(3, "little", signed=True) for each in integers.flat)
+    assert pack_24_bits(integers).tobytes() == expected
 
 
 def test_one_gain_keeps_all_stems_from_clipping(tmp_path: Path) -> None:

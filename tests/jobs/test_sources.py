@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from daw_bridge.audio import join_stems
+from daw_bridge.audio import Stems, join_stems
 from daw_bridge.errors import AudioError
+from daw_bridge.jobs.render import _ahead
 from daw_bridge.jobs.sources import find_stems, read_stems
 from tests.conftest import make_noise
 from tests.stems import FRAMES, make_stems, passage_of, write_stems
@@ -60,3 +62,25 @@ def test_folders_that_hold_no_stems(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with pytest.raises(AudioError, match="the same stem"):
         find_stems(tmp_path)
+
+
+def test_blocks_that_are_made_ahead_come_in_order_and_end_as_they_would() -> None:
+    ended = []
+
+    def made() -> Generator[Stems, None, None]:
+        try:
+            yield from [make_stems(1000), make_stems(2000)]
+            raise AudioError("broken")
+        finally:
+            ended.append(True)
+
+    blocks, expected = _ahead(made()), made()
+    for _ in range(2):
+        assert np.array_equal(next(blocks).samples, next(expected).samples)
+    with pytest.raises(AudioError, match="broken"):
+        next(blocks)
+    assert ended == [True]
+    blocks = _ahead(made())
+    next(blocks)
+    blocks.close()
+    assert ended == [True, True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daw_bridge.rendering.ambience import Decomposition
+from daw_bridge.rendering.ambience import Image, Imaging
 from daw_bridge.stft import Stft
 from tests.conftest import level_db, make_noise
 
@@ -17,8 +17,13 @@ AMBIENCE = make_noise(200_000, channels=2, seed=2).samples
 def split(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return a stereo sound's spectra, and those of its common part and its ambience."""
     spectra = STFT.forward(samples.astype(np.float32))
-    parts = Decomposition(0.79, gains=[1], highest=1).push(spectra[np.newaxis])
-    return spectra[:, 20:], parts.common[0, 20:], parts.ambience[0, :, 20:]
+    common, ambience = parts_of(spectra, Imaging(0.79).push(spectra))
+    return spectra[:, 20:], common[20:], ambience[:, 20:]
+
+
+def parts_of(spectra: np.ndarray, image: Image) -> tuple[np.ndarray, np.ndarray]:
+    gains = np.minimum(image.ambience_gains(), 1)
+    return image.common_share() * spectra.sum(axis=0) / 2, gains * spectra
 
 
 def test_what_is_in_the_middle_is_common() -> None:
@@ -63,12 +68,13 @@ def test_what_is_left_of_a_channel_is_the_channel_turned_down() -> None:
 
 
 def test_pieces_give_the_same() -> None:
-    spectra = STFT.forward(AMBIENCE)[np.newaxis]
-    whole = Decomposition(0.79, gains=[1], highest=1).push(spectra)
-    pieces = Decomposition(0.79, gains=[1], highest=1)
-    parts = [pieces.push(spectra[:, :, start : start + 7]) for start in range(0, 192, 7)]
-    together = np.concatenate([each.ambience for each in parts], axis=2)
-    assert level_db(np.abs(together - whole.ambience), np.abs(whole.ambience)) < -120
+    spectra = STFT.forward(AMBIENCE)
+    _, whole = parts_of(spectra, Imaging(0.79).push(spectra))
+    imaging = Imaging(0.79)
+    pieces = [spectra[:, start : start + 7] for start in range(0, 192, 7)]
+    parts = [parts_of(piece, imaging.push(piece))[1] for piece in pieces]
+    together = np.concatenate(parts, axis=1)
+    assert level_db(np.abs(together - whole), np.abs(whole)) < -120
 
 
 def test_silence_is_silence() -> None:

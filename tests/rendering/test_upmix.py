@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from daw_bridge import Audio, Separator, Stems
 from daw_bridge.errors import AudioError
 from daw_bridge.files.speakers import FOLD_GAIN, Speaker, fold_matrix, loudness_weights
 from daw_bridge.library.places import find_layouts
 from daw_bridge.loudness import LoudnessMeter
-from daw_bridge.rendering.layout import Layout, change_layout, load_layout
+from daw_bridge.rendering.layout import Layout, Placement, change_layout, load_layout
 from daw_bridge.rendering.upmix import upmix
 from tests.conftest import SONGS, level_db, make_noise
 
@@ -101,6 +102,26 @@ def test_results_do_not_depend_on_the_size_of_blocks(block_frames: int, noise: S
         noise = next(cut(noise, 20_000))
     layout = load_layout("5.1")
     assert np.array_equal(render(noise, layout, block_frames), render(noise, layout, 1 << 20))
+
+
+@pytest.mark.parametrize("name", ["5.1", "7.1"])
+@pytest.mark.parametrize("level", [1, 3])
+def test_the_sum_alone_is_the_sum_of_all(name: str, level: float, noise: Stems) -> None:
+    stems = Stems(noise.names, level * noise.samples, level * noise.mixture, 44_100)
+    layout = load_layout(name)
+    blocks = list(upmix(cut(stems, 50_000), layout, apart=False))
+    alone, together = np.concatenate(blocks, axis=-1), render(stems, layout)
+    assert len(alone) == 1
+    assert level_db(alone[0] - together.sum(axis=0), alone) < -115
+    again = np.concatenate(list(upmix(cut(stems, 999), layout, apart=False)), axis=-1)
+    assert np.array_equal(again, alone)
+
+
+def test_where_nothing_is_placed_stereo_stays(noise: Stems) -> None:
+    layout = replace(load_layout("5.0"), stems={"default": Placement()})
+    (mix,) = np.concatenate(list(upmix(cut(noise, 50_000), layout, apart=False)), axis=-1)
+    assert np.array_equal(mix[:2], noise.mixture)
+    assert not mix[2:].any()
 
 
 def test_what_stems_leave_of_the_mixture_stays_in_the_fronts(noise: Stems) -> None:

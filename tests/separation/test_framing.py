@@ -48,8 +48,9 @@ def separate(mixture: Signal, manifest: WaveformModel, block: int) -> NDArray[np
     blocks = (mixture[:, start : start + block] for start in range(0, mixture.shape[1], block))
     synthesis = Synthesis(plan, estimator)
     parts = [
-        synthesis.push(segment, estimator.estimate(segment)).samples
+        stems.samples
         for segment in cut_segments(blocks, plan, estimator.cut)
+        for stems in synthesis.push(segment, estimator.estimate(segment))
     ]
     return np.concatenate(parts, axis=2)
 
@@ -143,3 +144,14 @@ def test_a_signal_too_short_to_be_mirrored_is_left_alone() -> None:
     pieces = iter([noise(0), noise(4), noise(6)])
     whole = np.concatenate(list(mirrors.surround(pieces)), axis=1)
     assert (whole.shape[1], mirrors.before) == (10, 0)
+
+
+@pytest.mark.parametrize("frames", [1, 700, 65_536, 131_072])
+def test_no_block_of_stems_is_empty(frames: int) -> None:
+    manifest, mixture = model(2), noise(frames)
+    plan = make_plan(manifest, SeparationOptions(extension="zeros"), Audio(mixture, RATE_HZ))
+    estimator = Overlapping(plan, Warped(), manifest)
+    synthesis = Synthesis(plan, estimator)
+    for segment in cut_segments([mixture], plan, estimator.cut):
+        for stems in synthesis.push(segment, estimator.estimate(segment)):
+            assert stems.mixture.size
