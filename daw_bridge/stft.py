@@ -16,9 +16,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from daw_bridge.fft import irfft, rfft
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
 Signal: TypeAlias = NDArray[np.float32]
 """(channels, samples)"""
@@ -81,7 +82,7 @@ class Stft:
         spectra = np.empty((*frames.shape[:2], self.bins), np.complex64)
         for channel, part in product(range(len(frames)), _parts(frames.shape[1])):
             windowed = frames[channel, part] * self.window
-            spectra[channel, part] = fft().rfft(windowed, overwrite_x=True)
+            spectra[channel, part] = rfft(windowed)
         return spectra
 
     def inverse(self, spectra: Spectra) -> Signal:
@@ -89,7 +90,7 @@ class Stft:
         channels, count, _ = spectra.shape
         added = np.zeros((channels, count + self.overlaps - 1, self.hop_samples), np.float32)
         for part in _parts(count):
-            frames = fft().irfft(spectra[:, part], self.window_samples)
+            frames = irfft(spectra[:, part], self.window_samples)
             hops = self._in_hops(frames)
             for shift in range(self.overlaps):
                 added[:, part.start + shift : part.stop + shift] += hops[:, :, shift]
@@ -105,16 +106,6 @@ class Stft:
             frames = np.pad(frames, ((0, 0), (0, 0), (0, rest)))
         frames *= self.synthesis_window
         return frames.reshape(*frames.shape[:2], self.overlaps, self.hop_samples)
-
-
-def fft() -> ModuleType:
-    """Return ``scipy.fft``, which takes longer to load than all else that a transform needs.
-
-    It transforms several rows at a time and stays in single precision.
-    """
-    from scipy import fft as module
-
-    return module
 
 
 def _parts(frames: int) -> Iterator[slice]:

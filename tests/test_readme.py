@@ -62,7 +62,10 @@ def options_of(command: click.Command) -> Iterator[click.Parameter]:
     """Yield the options of a command and of those in it."""
     yield from command.params
     if isinstance(command, click.Group):
-        for inner in command.commands.values():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None, name
             yield from options_of(inner)
 
 

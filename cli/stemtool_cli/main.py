@@ -6,31 +6,27 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from daw_bridge.errors import Cancelled, DawBridgeError, OptionError
 from daw_bridge.printing import log_lines
-from stemtool_cli.cache import cache
-from stemtool_cli.daw import daw
-from stemtool_cli.doctor import doctor
-from stemtool_cli.evaluate import evaluate
-from stemtool_cli.info import info
-from stemtool_cli.models import models
-from stemtool_cli.presets import presets
-from stemtool_cli.project import project
-from stemtool_cli.remix import remix
-from stemtool_cli.remote import send, status
-from stemtool_cli.separate import separate
-from stemtool_cli.serve import serve
 from stemtool_cli.streams import complain, complain_of_usage, mend_streams
-from stemtool_cli.train import train
-from stemtool_cli.upmix import upmix
 
 if TYPE_CHECKING:
     from types import FrameType
 
+_MODULES = {
+    **{name: name for name in (
+        "separate", "remix", "upmix", "project", "info", "serve", "daw", "presets", "models",
+        "train", "evaluate", "cache", "doctor",
+    )},
+    "send": "remote",
+    "status": "remote",
+}  # fmt: skip
+"""Where each command is."""
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -39,7 +35,24 @@ _ENDS = [
 ]  # Windows has no SIGHUP
 
 
+class _Commands(click.Group):
+    """Loads a command when it is asked for: most of a start is what commands load."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Return the names of all commands, as help has them."""
+        return sorted(_MODULES)
+
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; None: there is no such one."""
+        module = _MODULES.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = resolve_name(f"stemtool_cli.{module}:{cmd_name}")
+        return command
+
+
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every command has its own help: stemtool COMMAND --help.",
 )
@@ -60,13 +73,6 @@ def stemtool() -> None:
       stemtool evaluate --data songs                how good a model is, on songs with known stems
       stemtool doctor                               what is installed, what is missing
     """
-
-
-for command in (
-    separate, remix, upmix, project, info, serve, send, status, daw, presets, models, train,
-    evaluate, cache, doctor,
-):  # fmt: skip
-    stemtool.add_command(command)
 
 
 def main() -> NoReturn:

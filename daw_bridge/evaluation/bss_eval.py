@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from daw_bridge.stft import fft
+from daw_bridge.fft import fast_size, irfft, rfft
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -172,7 +172,7 @@ class _Windows:
         self._references = references
         self._estimates = estimates
         self._window_frames = window_frames
-        self.size: int = fft().next_fast_len(window_frames + TAPS - 1, real=True)
+        self.size: int = fast_size(window_frames + TAPS - 1)
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -214,11 +214,11 @@ class _Windows:
             )
             for row, spectrum in enumerate(delayed.conj()):  # all at once would be large
                 sums[row] += spectrum * signals
-        return np.stack([fft().irfft(row, self.size)[:, :TAPS] for row in sums])
+        return np.stack([irfft(row, self.size)[:, :TAPS] for row in sums])
 
     def transform(self, samples: NDArray[np.floating]) -> Spectra:
         """Transform signals (…, frames) of up to a window and its echoes: (…, bins)."""
-        spectra: Spectra = fft().rfft(samples.astype(np.float64), self.size)
+        spectra: Spectra = rfft(samples.astype(np.float64), self.size)
         return spectra
 
     def _cut(self, number: int, *, more_frames: int = 0) -> tuple[Sources, Sources]:

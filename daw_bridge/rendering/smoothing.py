@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daw_bridge.stft import fft
+from daw_bridge.fft import fast_size, irfft, rfft
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,7 @@ def weighted_mean(gains: Gains, weights: NDArray[np.float64]) -> NDArray[np.floa
 
     The weights, (frames,), read the same backwards and add up to 1.
     """
-    size = fft().next_fast_len(len(gains), real=True)
-    spectrum = fft().rfft(gains, size) * fft().rfft(weights, size)
-    means: NDArray[np.float64] = fft().irfft(spectrum, size)[len(weights) - 1 : len(gains)]
+    size = fast_size(len(gains))
+    spectrum = rfft(gains, size) * rfft(weights, size)
+    means: NDArray[np.float64] = irfft(spectrum, size)[len(weights) - 1 : len(gains)]
     return means

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from daw_bridge.fft import irfft
 from daw_bridge.files.blocks import Fifo
 from daw_bridge.separation.framing import Cut
-from daw_bridge.stft import Stft, fft
+from daw_bridge.stft import Stft
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -208,7 +209,7 @@ class CentredInverse:
     def push(self, spectra: Spectra, *, last: bool) -> Signal:
         """Return the samples that these frames complete: float32 (rows, samples)."""
         stft, count = self._stft, spectra.shape[1]
-        windowed = fft().irfft(spectra, stft.window_samples) * stft.window
+        windowed = irfft(spectra, stft.window_samples) * stft.window
         sums = np.zeros((len(self._sums), stft.count_samples(count)), np.float32)
         sums[:, : stft.overlap_samples] = self._sums
         for frame in range(count):

@@ -20,6 +20,7 @@ from itertools import chain, starmap, tee
 from typing import TYPE_CHECKING, Any, Protocol
 
 from daw_bridge.separation.framing import cut_segments
+from daw_bridge.separation.network import runs_alone
 from daw_bridge.separation.synthesis import Synthesis
 from daw_bridge.separation.voting import Ballot, combine
 
@@ -123,7 +124,8 @@ class PlainModel:
         under_way: deque[tuple[Segment, Future[Estimate]]] = deque()
         try:
             for segment in segments:
-                future = self.workers.submit(estimator.estimate, segment)
+                is_alone = segment.last and not under_way
+                future = self.workers.submit(_estimate, estimator, segment, is_alone=is_alone)
                 under_way.append((segment, future))
                 if len(under_way) >= self.device.concurrent_runs:
                     yield _result(*under_way.popleft())
@@ -134,6 +136,11 @@ class PlainModel:
             for future in futures:
                 future.cancel()
             wait(futures)
+
+
+def _estimate(estimator: Estimator[Estimate], segment: Segment, *, is_alone: bool) -> Estimate:
+    runs_alone.set(is_alone)
+    return estimator.estimate(segment)
 
 
 def _result(segment: Segment, future: Future[Estimate]) -> tuple[Segment, Estimate]:

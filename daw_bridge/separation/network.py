@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
@@ -23,6 +24,10 @@ StemSignals: TypeAlias = NDArray[np.float32]
 """(stems, channels, samples)"""
 Shape: TypeAlias = "list[int | str]"
 """Of an array that a graph takes or gives; lengths that may vary have names."""
+
+
+runs_alone: ContextVar[bool] = ContextVar("runs_alone", default=False)
+"""Whether nothing will run beside what a thread runs."""
 
 
 class Device(Protocol):

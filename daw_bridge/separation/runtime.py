@@ -12,6 +12,7 @@ import platform
 import re
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,7 @@ import numpy as np
 import onnxruntime
 
 from daw_bridge.errors import ProviderError, WeightsError
+from daw_bridge.separation.network import runs_alone
 from daw_bridge.separation.providers import CPU, find_candidates
 from daw_bridge.system import usable_cpus
 from daw_bridge.weights.prepared import ARRAYS
@@ -50,7 +52,8 @@ class OnnxGraph:
     On a CPU two segments run side by side on half of the threads each: for networks of masks that
     is faster than one segment on all of them, because neighbouring operators need not wait for each
     other. Or they take turns, as on a GPU, which takes half of the memory: one runs while the other
-    is transformed.
+    is transformed. What was prepared runs on all threads where nothing will run beside it, which
+    gives the same bits.
 
     Args:
         path: the ``.onnx`` file.
@@ -85,13 +88,19 @@ class OnnxGraph:
         runs = self.concurrent_runs if chosen.side_by_side and not in_turn else 1
         self._turns = threading.Semaphore(runs)
         options = _make_options(threads // runs)
-        if prepared or not chosen.optimised:
+        if prepared:
+            _adapt(options)
+        elif not chosen.optimised:
             options.graph_optimization_level = _AS_IT_IS
         if measured:
             # By default the runtime begins the last output, and all that is for it alone, when the
             # others are there, and keeps until then what they were made of.
             options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
         self._session = _open_session(prepared or path, chosen, options, threads, runs)
+        self._alone = self._session
+        if prepared and runs > 1:
+            options.intra_op_num_threads = threads
+            self._alone = _open_session(prepared, chosen, options, threads, 1)
         sources, targets = self._session.get_inputs(), self._session.get_outputs()
         if (len(sources), len(targets)) != (ends, ends + measured):
             raise WeightsError(
@@ -114,7 +123,8 @@ class OnnxGraph:
         """
         try:
             with self._turns:
-                outputs: Any = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+                session = self._alone if runs_alone.get() else self._session
+                outputs: Any = session.run(None, dict(zip(self._names, inputs, strict=True)))
         except Exception as error:  # the runtime's own exceptions share no narrower base
             raise WeightsError(f"{self._path} cannot be run: {_reason(error)}.") from error
         for promised, given in zip(self.output_shapes, outputs, strict=True):
@@ -229,6 +239,24 @@ def _make_options(threads: int) -> Any:
     # A waiting thread that spins takes a core from the transforms that run beside it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+def _adapt(options: Any) -> None:
+    """Set what holds of sessions of graphs that were prepared."""
+    _share_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.graph_optimization_level = _AS_IT_IS
+    # To plan which arrays take the place of which takes longer than all else of opening a graph,
+    # and saves no memory beside what the allocator saves.
+    options.enable_mem_reuse = False
+
+
+@cache
+def _share_memory() -> None:
+    """Have sessions that wish so take their arrays from one place, as few of them run at a time."""
+    kind, use = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
+    memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, use)
+    onnxruntime.create_and_register_allocator(memory, None)
 
 
 def _open_session(

@@ -13,7 +13,6 @@ from daw_bridge.files.reading import log_warnings, open_audio
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.separation.loading import Loader, settle_precision
 from daw_bridge.separation.options import SeparationOptions, make_plan
-from daw_bridge.stft import fft
 from daw_bridge.system import usable_cpus
 from daw_bridge.weights.obtaining import ensure_model
 
@@ -56,7 +55,6 @@ class Separator:
         self.manifest = ensure_model(model)
         self.threads = threads or usable_cpus()
         self._workers = ThreadPoolExecutor()
-        self._workers.submit(fft)  # loads while the network does
         self.precision: Precision = settle_precision(precision, provider)
         loader = loader or Loader(provider, threads, self.precision, self._workers)
         self._model = loader.open(self.manifest)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daw_bridge.errors import WeightsError
-from daw_bridge.stft import Stft, fft
+from daw_bridge.fft import rfft
+from daw_bridge.stft import Stft
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class Planes:
 
         At the ends of a passage, frames are missing that would make it 1.
         """
-        window = fft().rfft(self._stft.window)
+        window = rfft(self._stft.window)
         frames = np.broadcast_to(window, (1, time_frames, len(window)))
         before = self._margins[0]
         return self._stft.inverse(frames)[0, before : before + count]

@@ -15,6 +15,8 @@ from daw_bridge.conversion.graphs.unet import DEPTH, build_mask_unet
 from daw_bridge.errors import WeightsError
 from daw_bridge.library.models import load_manifest
 from daw_bridge.separation.loading import Loader
+from daw_bridge.separation.network import runs_alone
+from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.weights.prepared import ARRAYS, GRAPH, find_prepared, prepare
 from tests import mini_model
 from tests.conftest import make_noise
@@ -64,7 +66,31 @@ def test_a_prepared_network_gives_the_bits_of_the_network_itself(home: Path) -> 
         for prepares in (False, True)
     )
     assert np.array_equal(prepared, itself)
+    token = runs_alone.set(True)
+    try:
+        on_all_threads = Loader("cpu", threads=2).load(load_manifest("wide"))(shown)
+    finally:
+        runs_alone.reset(token)
+    assert np.array_equal(on_all_threads, itself)
     assert (prepared_folder(home) / ARRAYS).stat().st_size > len(network)
+
+
+@pytest.mark.parametrize(("frames", "is_alone"), [(20_000, {True}), (200_000, {False})])
+def test_only_where_one_segment_is_all_it_runs_alone(
+    frames: int, is_alone: set[bool], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_phased(home)
+    run, seen = OnnxGraph.run, set()
+
+    def watched(graph: OnnxGraph, *inputs: np.ndarray) -> list[np.ndarray]:
+        seen.add(runs_alone.get())
+        return run(graph, *inputs)
+
+    monkeypatch.setattr(OnnxGraph, "run", watched)
+    with Separator("phased", provider="cpu", threads=2) as separator:
+        for _ in range(2):
+            separator.separate(make_noise(frames))
+    assert seen == is_alone
 
 
 def test_a_graph_that_was_changed_is_made_anew(home: Path) -> None:
