@@ -38,11 +38,11 @@ _ENDS = [
 class _Commands(click.Group):
     """Loads a command when it is asked for: most of a start is what commands load."""
 
-    def list_commands(self, _: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names of all commands, as help has them."""
         return sorted(_MODULES)
 
-    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return a command; None: there is no such one."""
         module = _MODULES.get(cmd_name)
         if module is None:
