@@ -163,6 +163,22 @@ def find_songs(source: Path) -> list[Song]:
     return sorted(songs, key=lambda song: song.name)
 
 
+def find_mixes(folder: Path) -> list[Song]:
+    """Return all audio files of a folder, at any depth, as mixtures whose stems nobody knows.
+
+    Raises:
+        AudioError: there are none.
+    """
+    mixes = [
+        Song(path.relative_to(folder).as_posix(), {}, Track(path))
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in _SUFFIXES
+    ]
+    if not mixes:
+        raise AudioError(f"{folder} holds no mixes: files such as {', '.join(sorted(_SUFFIXES))}.")
+    return mixes
+
+
 def _find_folders(root: Path) -> list[Song]:
     folders: dict[Path, dict[str, Track]] = {}
     for path in sorted(root.rglob("*")):

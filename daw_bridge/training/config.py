@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 CHECKPOINT_SUFFIX = ".ckpt"
+SDR = "sdr"
+RESIDUAL = "residual"
 
 Halvable = Annotated[int, msgspec.Meta(ge=64, multiple_of=64)]
 """A length that the six levels of a U-Net halve."""
@@ -86,9 +88,20 @@ class Before(Table, frozen=True):
 
 
 class Teacher(Table, frozen=True):
-    """A model whose stems are what the network learns to give."""
+    """A model whose stems are what the network learns to give.
+
+    Attributes:
+        model: the teacher.
+        mixes: folders of whole mixes, whose stems nobody needs to know, for examples.
+        mixes_share: the share of examples that are passages of mixes, where there are also songs.
+        held: the same, of mixes that are only ever listened to: the checkpoint is chosen whose
+            stems of these are nearest to the teacher's, and not by the songs of the validation.
+    """
 
     model: str
+    mixes: tuple[str, ...] = ()
+    mixes_share: Share = 0.5
+    held: tuple[str, ...] = ()
 
 
 class Optimiser(Table, frozen=True):
@@ -168,6 +181,23 @@ class TrainingConfig(Table, frozen=True):
         rest = self.network.rest
         return (*self.stems, *([rest] if rest else []))
 
+    @property
+    def mixes(self) -> tuple[str, ...]:
+        """Folders of mixes for examples."""
+        return self.teacher.mixes if self.teacher else ()
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Folders of mixes on which a checkpoint is chosen by its teacher."""
+        return self.teacher.held if self.teacher else ()
+
+    @property
+    def choice(self) -> tuple[str, Literal["min", "max"]] | None:
+        """Which figure a checkpoint is chosen by, and which of its values is the best."""
+        if self.held:
+            return RESIDUAL, "min"
+        return (SDR, "max") if self.data.validation else None
+
 
 def read_config(path: Path, *, overrides: Mapping[str, object] | None = None) -> TrainingConfig:
     """Parse and validate a training's configuration; its paths become absolute.
@@ -192,11 +222,13 @@ def read_config(path: Path, *, overrides: Mapping[str, object] | None = None) ->
 
 def _locate(config: TrainingConfig, folder: Path) -> TrainingConfig:
     """Return a configuration whose relative paths are those of a folder."""
-    data, network = config.data, config.network
-    train, validation = (
+    data, network, teacher = config.data, config.network, config.teacher
+    train, validation, mixes, held = (
         tuple(str(folder / source) for source in sources)
-        for sources in (data.train, data.validation)
+        for sources in (data.train, data.validation, config.mixes, config.held)
     )
+    if teacher:
+        teacher = msgspec.structs.replace(teacher, mixes=mixes, held=held)
     if network.start and network.start.endswith(CHECKPOINT_SUFFIX):
         network = msgspec.structs.replace(network, start=str(folder / network.start))
     return msgspec.structs.replace(
@@ -204,6 +236,7 @@ def _locate(config: TrainingConfig, folder: Path) -> TrainingConfig:
         output=str(folder / config.output),
         data=msgspec.structs.replace(data, train=train, validation=validation),
         network=network,
+        teacher=teacher,
     )
 
 
@@ -211,9 +244,9 @@ def _check(config: TrainingConfig) -> None:
     """Raise :class:`ValueError` for what the types of its fields do not say."""
     if not config.stems:
         raise FlawError("names no stem", "stems")
-    if not config.data.train:
+    if not (config.data.train or config.mixes):
         raise FlawError("names no folder of songs; --data does too", "data", "train")
-    for source in (*config.data.train, *config.data.validation):
+    for source in (*config.data.train, *config.data.validation, *config.mixes, *config.held):
         if not Path(source).exists():
             raise ValueError(f"there is no data set {source}")
     _check_network(config.network, config.stems)

@@ -15,11 +15,11 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from daw_bridge.errors import AudioError, OptionError
-from daw_bridge.files.songs import find_songs
+from daw_bridge.files.songs import find_mixes, find_songs
 from daw_bridge.training.augmentation import change_speed, vary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,25 +60,27 @@ class Examples(Dataset["NDArray[np.float32]"]):
         self._samples = samples
         self._rate_hz = sample_rate_hz
         self._first = first
-        songs = self._find_songs()
+        sources = config.data.train
+        songs = self._find(sources, find_songs)
+        self._mixes = self._choice(self._find(config.mixes, find_mixes))
+        self._mixes_share = config.teacher.mixes_share if config.teacher and songs else 1
         self._whole = self._choice([song for song in songs if len(song.stems) > 1])
         self._by_stem = {
             stem: self._choice([song for song in songs if any(n in song.stems for n in names)])
             for stem, names in {**config.stems, _EXTRA: self._extra_names(songs)}.items()
         }
         for stem in config.stems:
-            if not self._by_stem[stem].songs:
-                raise OptionError(f"No song of {', '.join(config.data.train)} has a stem '{stem}'.")
+            if songs and not self._by_stem[stem].songs:
+                raise OptionError(f"No song of {', '.join(sources)} has a stem '{stem}'.")
 
-    def _find_songs(self) -> list[Song]:
+    def _find(self, sources: Sequence[str], find: Callable[[Path], list[Song]]) -> list[Song]:
         """Return the songs that are longer than the longest passage that an example may take."""
-        sources = self._config.data.train
-        songs = [song for source in sources for song in find_songs(Path(source))]
+        songs = [song for source in sources for song in find(Path(source))]
         for song in songs:
             check_rate(song, self._rate_hz)
         longest = round(self._samples * (1 + self._config.augmentation.speed))
         songs = [song for song in songs if song.frames > longest]
-        if not songs:
+        if sources and not songs:
             seconds = longest / self._rate_hz
             raise AudioError(f"No song of {', '.join(sources)} is longer than {seconds:.1f} s.")
         return songs
@@ -87,14 +89,27 @@ class Examples(Dataset["NDArray[np.float32]"]):
         return self._config.optimiser.steps * self._config.optimiser.batch - self._first
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
-        """Make an example: (1 + stems, 2, samples)."""
+        """Make an example: (1 + stems, 2, samples); a mix has silent stems, as none are known."""
         random = np.random.default_rng((self._config.seed, self._first + index))
-        remix = random.random() < self._config.augmentation.remix or not self._whole.songs
-        parts = self._remix(random) if remix else self._excerpt(random)
+        if self._mixes.songs and random.random() < self._mixes_share:
+            silent = dict.fromkeys(self._config.stems, self._silence())
+            parts = {**silent, _EXTRA: self._mix(random)}
+        elif random.random() < self._config.augmentation.remix or not self._whole.songs:
+            parts = self._remix(random)
+        else:
+            parts = self._excerpt(random)
         stems = [parts[stem] for stem in self._config.stems]
         mixture = np.sum(list(parts.values()), axis=0)
         example = np.stack([mixture, *stems])
         return example * np.float32(random.uniform(0.4, 1) / max(np.abs(mixture).max(), 1))
+
+    def _mix(self, random: np.random.Generator) -> Block:
+        """Return a passage (2, samples) of a random mix, at a speed of its own."""
+        song = self._mixes.draw(random)
+        speed = self._config.augmentation.speed
+        frames = round(self._samples * random.uniform(1 - speed, 1 + speed))
+        passage = song.read_mixture(int(random.integers(song.frames - frames)), frames)
+        return change_speed(passage, self._samples) if speed else passage
 
     def _remix(self, random: np.random.Generator) -> dict[str, Block]:
         """Return stems (2, samples) by name, each from another song."""

@@ -15,6 +15,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from daw_bridge.errors import OptionError, OutputError
 from daw_bridge.files.atomic import part_of, remove_parts
+from daw_bridge.training.config import RESIDUAL, SDR
 from daw_bridge.training.module import Training
 from daw_bridge.training.start import load_checkpoint, load_start
 
@@ -73,7 +74,7 @@ def train(
     trainer = _make_trainer(config, device=device, show_bar=show_bar)
     trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
     best = output / BEST
-    return best if config.data.validation and best.exists() else last
+    return best if config.choice and best.exists() else last
 
 
 def _make_trainer(config: TrainingConfig, *, device: Device, show_bar: bool) -> lightning.Trainer:
@@ -123,13 +124,15 @@ class _Report(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Log the figures of all stems."""
-        figures = {
-            name.partition("/")[2]: float(value)
-            for name, value in trainer.callback_metrics.items()
-            if name.startswith("sdr/")
-        }
-        told = ", ".join(f"{stem} {sdr:.2f} dB" for stem, sdr in figures.items())
-        _log.info("step %d: SDR of %s", pl_module.global_step, told)
+        for figure, title in (SDR, "SDR"), (RESIDUAL, "residual against the teacher's"):
+            told = ", ".join(
+                f"{stem} {float(value):.2f} dB"
+                for name, value in trainer.callback_metrics.items()
+                for kind, _, stem in [name.partition("/")]
+                if kind == figure and stem
+            )
+            if told:
+                _log.info("step %d: %s of %s", pl_module.global_step, title, told)
 
 
 def _callbacks(config: TrainingConfig) -> list[Callback]:
@@ -144,9 +147,9 @@ def _callbacks(config: TrainingConfig) -> list[Callback]:
         ModelCheckpoint(filename=Path(LAST).stem, **kept),
         _Report(),
     ]
-    if config.data.validation:
-        by_sdr: dict[str, Any] = {"monitor": "sdr", "mode": "max"}
-        callbacks.append(ModelCheckpoint(filename=Path(BEST).stem, **by_sdr, **kept))
+    if config.choice:
+        best: dict[str, Any] = dict(zip(("monitor", "mode"), config.choice, strict=True))
+        callbacks.append(ModelCheckpoint(filename=Path(BEST).stem, **best, **kept))
         if config.optimiser.patience:
-            callbacks.append(EarlyStopping(**by_sdr, patience=config.optimiser.patience))
+            callbacks.append(EarlyStopping(**best, patience=config.optimiser.patience))
     return callbacks

@@ -17,15 +17,17 @@ from torch.utils.data import DataLoader
 
 from daw_bridge.conversion.graphs.unet import MASK_EPSILON
 from daw_bridge.errors import OptionError
-from daw_bridge.files.songs import find_songs
+from daw_bridge.files.songs import find_mixes, find_songs
 from daw_bridge.stft import Stft
-from daw_bridge.training.config import TrainingConfig
+from daw_bridge.training.config import RESIDUAL, SDR, TrainingConfig
 from daw_bridge.training.examples import Examples, check_rate
 from daw_bridge.training.networks import SharedUnet, Unets, ratio_masks
 from daw_bridge.training.start import LibraryModel
-from daw_bridge.training.validation import frame_sdr_db, separate
+from daw_bridge.training.validation import frame_sdr_db, residual_db, separate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from daw_bridge.files.songs import Song
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE_HZ = 44_100
 STFT = Stft(window_samples=4096, hop_samples=1024)
+HELD_SECONDS = 48
+"""How much is listened to of the middle of a mix."""
 _QUIET_MAGNITUDE = 0.05
 
 
@@ -55,6 +59,7 @@ class Training(lightning.LightningModule):
         before, teacher = self.config.before, self.config.teacher
         self._before = LibraryModel(before.model) if before else None
         self._songs: list[Song] = []
+        self._held: list[Song] = []
         self._teacher = LibraryModel(teacher.model) if teacher else None
 
     def train(self, mode: bool = True) -> Training:
@@ -120,8 +125,7 @@ class Training(lightning.LightningModule):
         mixture, targets = spectra[0], spectra[1:]
         magnitudes = mixture.abs()
         if self._teacher:
-            masks = self._teacher.masks(magnitudes)
-            targets = masks[[self._teacher.index(part) for part in self.config.parts]] * mixture
+            targets = self._taught(magnitudes, self._teacher) * mixture
         elif self.config.network.rest:
             targets = torch.cat([targets, (mixture - targets.sum(dim=0))[None]])
         shown = self._show_in_training(mixture, targets)
@@ -138,20 +142,51 @@ class Training(lightning.LightningModule):
         self.log("loss", loss.detach(), prog_bar=True)
         return loss
 
+    def _taught(self, magnitudes: MagnitudeBatch, teacher: LibraryModel) -> PartBatch:
+        """Return the teacher's masks of the parts."""
+        return teacher.masks(magnitudes)[[teacher.index(part) for part in self.config.parts]]
+
     def validation_step(self, number: int, _: int) -> None:
-        """Separate a whole song and log the median of its frames' SDR, stem by stem."""
-        song = self._songs[number]
+        """Separate a whole song, or a passage of a mix whose stems the teacher gives."""
+        if number < len(self._songs):
+            self._validate(self._songs[number])
+        elif self._teacher:
+            self._compare(self._held[number - len(self._songs)], self._teacher)
+
+    def _compare(self, mix: Song, teacher: LibraryModel) -> None:
+        """Log how far, relative to the teacher's parts, those of the network are from them."""
+        frames = min(mix.exact_frames, HELD_SECONDS * SAMPLE_RATE_HZ)
+        passage = mix.read_mixture((mix.exact_frames - frames) // 2, frames)
+
+        def mask(magnitudes: Magnitudes) -> Masks:
+            shown = torch.from_numpy(np.ascontiguousarray(magnitudes))[None]
+            return self._taught(shown, teacher)[:, 0].numpy()
+
+        ours, theirs = (
+            separate(each, passage, STFT, bins=self.config.network.bins)
+            for each in (self._mask_song, mask)
+        )
+        residuals_db = map(residual_db, theirs, ours)
+        self._log_figures(RESIDUAL, dict(zip(self.config.parts, residuals_db, strict=True)))
+
+    def _validate(self, song: Song) -> None:
+        """Log the median of the SDR of a song's frames, stem by stem."""
         mixture = song.read_mixture()
         stems = separate(self._mask_song, mixture, STFT, bins=self.config.network.bins)
-        sdrs = []
+        sdrs_db = {}
         for (stem, names), estimate in zip(self.config.stems.items(), stems, strict=False):
             reference = np.sum([song.read(name) for name in names], axis=0)
-            sdr_db = frame_sdr_db(reference, estimate, SAMPLE_RATE_HZ)
-            if not math.isnan(sdr_db):
-                sdrs.append(sdr_db)
-                self.log(f"sdr/{stem}", sdr_db, batch_size=1, on_epoch=True)
-        if sdrs:
-            self.log("sdr", float(np.mean(sdrs)), batch_size=1, on_epoch=True, prog_bar=True)
+            sdrs_db[stem] = frame_sdr_db(reference, estimate, SAMPLE_RATE_HZ)
+        self._log_figures(SDR, sdrs_db)
+
+    def _log_figures(self, figure: str, by_part_db: Mapping[str, float]) -> None:
+        """Log a figure of each part that was heard, and their mean."""
+        heard = {part: db for part, db in by_part_db.items() if not math.isnan(db)}
+        for part, db in heard.items():
+            self.log(f"{figure}/{part}", db, batch_size=1, on_epoch=True)
+        if heard:
+            mean_db = float(np.mean(list(heard.values())))
+            self.log(figure, mean_db, batch_size=1, on_epoch=True, prog_bar=True)
 
     def _mask_song(self, magnitudes: Magnitudes) -> Masks:
         """Return the parts' masks, the earlier stage's included."""
@@ -203,7 +238,7 @@ class Training(lightning.LightningModule):
         )
 
     def val_dataloader(self) -> Any:
-        """Return the validation's songs."""
+        """Return the numbers of the validation's songs, and of the mixes that are held."""
         self._songs = [
             song for source in self.config.data.validation for song in find_songs(Path(source))
         ]
@@ -214,4 +249,8 @@ class Training(lightning.LightningModule):
             raise OptionError(
                 f"No song to validate on has any of the stems {', '.join(sorted(wanted))}."
             )
-        return DataLoader(cast("Any", range(len(self._songs))), batch_size=None)
+        self._held = [mix for source in self.config.held for mix in find_mixes(Path(source))]
+        for mix in self._held:
+            check_rate(mix, SAMPLE_RATE_HZ)
+        count = len(self._songs) + len(self._held)
+        return DataLoader(cast("Any", range(count)), batch_size=None)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SEGMENT_FRAMES = 512
 MULTIPLE_FRAMES = 64
 _SILENT_POWER = 1e-8
+_TINY = 1e-12
 
 
 def separate(mask: Masker, mixture: Block, stft: Stft, *, bins: int) -> StemBlock:
@@ -44,6 +45,15 @@ def separate(mask: Masker, mixture: Block, stft: Stft, *, bins: int) -> StemBloc
     return np.stack([stft.inverse(stem)[:, window : window + length] for stem in stems])
 
 
+def residual_db(reference: Block, estimate: Block) -> float:
+    """Return the level in dB of what differs, relative to the reference; NaN where it is silent."""
+    power = np.square(reference, dtype=np.float64).mean()
+    if power < _SILENT_POWER:
+        return math.nan
+    error = np.square(reference - estimate, dtype=np.float64).mean()
+    return float(10 * np.log10(error / power + _TINY))
+
+
 def frame_sdr_db(reference: Block, estimate: Block, frame: int) -> float:
     """Return the median over frames, of ``frame`` samples, of the signal-to-distortion ratio in dB.
 
@@ -58,4 +68,4 @@ def frame_sdr_db(reference: Block, estimate: Block, frame: int) -> float:
     heard = signal > _SILENT_POWER
     if not heard.any():
         return math.nan
-    return float(np.median(10 * np.log10(signal[heard] / (error[heard] + 1e-12))))
+    return float(np.median(10 * np.log10(signal[heard] / (error[heard] + _TINY))))

@@ -57,7 +57,13 @@ def track(number: int, stem: str) -> np.ndarray:
 
 
 def examples(
-    songs: Path, *, first: int = 0, seed: int = 0, data: Any = None, **augmentation: Any
+    songs: Path,
+    *,
+    first: int = 0,
+    seed: int = 0,
+    data: Any = None,
+    teacher: Any = None,
+    **augmentation: Any,
 ) -> Examples:
     tables = {
         "name": "mine",
@@ -66,6 +72,7 @@ def examples(
         "optimiser": {"steps": 50, "batch": 2},
         "data": {"train": [str(songs)], **(data or {})},
         "augmentation": augmentation,
+        "teacher": teacher,
     }
     config = msgspec.convert(tables, TrainingConfig)
     return Examples(config, samples=SAMPLES, sample_rate_hz=RATE_HZ, first=first)
@@ -118,6 +125,26 @@ def test_plain_examples_are_passages_of_a_song(songs: Path) -> None:
         found.add(place[:2])
     assert len({song for song, _ in found}) > 1
     assert len(found) == 8
+
+
+@pytest.mark.parametrize("has_songs", [False, True])
+def test_mixes_are_examples_whose_stems_are_silent(
+    songs: Path, tmp_path: Path, has_songs: bool
+) -> None:
+    for number in range(2):
+        write(tmp_path, number, "piano")
+    teacher = {"model": "spleeter-2stems", "mixes": [str(tmp_path)]}
+    data: dict[str, list[str]] = {} if has_songs else {"train": []}
+    made = examples(songs, data=data, teacher=teacher, **PLAIN)
+    passages = set()
+    for number in range(12):
+        mixture, *stems = made[number]
+        if np.any(stems):
+            find(stems[0], "drums")
+        else:
+            passages.add(find(mixture, "piano")[:2])
+    assert {song for song, _ in passages} == {0, 1}
+    assert (len(passages) == 12) != has_songs
 
 
 def test_remixed_examples_take_each_stem_from_a_song_of_its_own(songs: Path) -> None:

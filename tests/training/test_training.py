@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -60,6 +61,27 @@ def test_overfits(trained: Path, tmp_path: Path) -> None:
         estimate = Audio.read(tmp_path / "mixture" / f"{stem}.wav").samples
         sdr_db = -level_db(estimate - reference, reference)
         assert sdr_db >= 15, stem
+
+
+def test_learns_a_teachers_stems_from_mixes_alone(trained: Path, tmp_path: Path) -> None:
+    run("models", "export", trained / "run/last.ckpt", home=tmp_path)
+    for number, folder in enumerate(("mixes", "held")):
+        mixture = find_songs(trained / "songs")[number].read_mixture()
+        (tmp_path / folder).mkdir()
+        soundfile.write(tmp_path / folder / "mix.flac", mixture.T, 44_100)
+    config = write_training(tmp_path, steps=STEPS, every=EVERY)
+    text = config.read_text().replace('train = ["songs"]\nvalidation = ["songs"]\n', "")
+    teacher = '[teacher]\nmodel = "tiny"\nmixes = ["mixes"]\nheld = ["held"]\n'
+    config.write_text(text + teacher)
+    process = stemtool("train", config, home=tmp_path)
+    output, log = process.communicate(timeout=300)
+    assert process.returncode == 0, log
+    assert output.strip().endswith("best.ckpt")
+    found = re.findall(r"residual against the teacher's of drums (-?[\d.]+) dB", log)
+    residuals_db = list(map(float, found))
+    assert len(residuals_db) == STEPS // EVERY
+    assert residuals_db[-1] < residuals_db[0] - 3
+    assert residuals_db[-1] < -10
 
 
 def test_goes_on_after_a_kill(trained: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from daw_bridge.evaluation.oracle import separate_ideally
 from daw_bridge.stft import Stft
-from daw_bridge.training.validation import frame_sdr_db, separate
+from daw_bridge.training.validation import frame_sdr_db, residual_db, separate
 from tests.conftest import level_db, make_noise
 
 RATE_HZ = 44100
@@ -23,6 +23,15 @@ def make_sources() -> np.ndarray:
     turns = 1 + np.cos(2 * np.pi * np.arange(FRAMES) / RATE_HZ)
     noises = [make_noise(FRAMES, seed=seed).samples for seed in range(2)]
     return np.stack([noises[0] * turns, noises[1] * (2 - turns)]).astype(np.float32)
+
+
+@pytest.mark.parametrize("error_db", [-20, 0])
+def test_residual_is_relative_to_the_reference(error_db: float) -> None:
+    quiet = NOISE / np.float32(8)
+    error = make_noise(4 * RATE_HZ, seed=1).samples * np.float32(10 ** (error_db / 20) / 8)
+    assert residual_db(quiet, quiet + error) == pytest.approx(error_db, abs=0.1)
+    assert residual_db(quiet, quiet) == -120
+    assert math.isnan(residual_db(0 * quiet, quiet))
 
 
 def test_ideal_masks_give_what_the_oracle_gives() -> None:
