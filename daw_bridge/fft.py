@@ -7,6 +7,7 @@ loaded: ``scipy.fft`` loads much else, which takes longer than all that a separa
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.machinery import PathFinder
@@ -54,14 +55,24 @@ def fast_size(size: int) -> int:
 
 @cache
 def _pocketfft() -> ModuleType:
-    """Load the module, in the place where ``scipy.fft`` will look for it."""
+    """Return the module: by itself, or by way of ``scipy.fft`` where it needs what scipy loads."""
     if _NAME not in sys.modules:
-        scipy = find_spec("scipy")
-        folders = scipy.submodule_search_locations if scipy else None
-        spec = PathFinder.find_spec(_NAME, [str(Path(each, *_FOLDER)) for each in folders or []])
-        if spec is None or spec.loader is None:
-            return import_module(_NAME)
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        sys.modules[_NAME] = module
-    return sys.modules[_NAME]
+        with suppress(ImportError):
+            sys.modules[_NAME] = _load_by_itself()
+    return sys.modules.get(_NAME) or import_module(_NAME)
+
+
+def _load_by_itself() -> ModuleType:
+    """Load the module from its file.
+
+    Raises:
+        ImportError: it is not where it was looked for, or cannot be loaded.
+    """
+    scipy = find_spec("scipy")
+    folders = scipy.submodule_search_locations if scipy else None
+    spec = PathFinder.find_spec(_NAME, [str(Path(each, *_FOLDER)) for each in folders or []])
+    if spec is None or spec.loader is None:
+        raise ImportError(_NAME)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -47,3 +47,15 @@ def test_scipy_loads_the_same_module_later_and_nothing_of_it_before() -> None:
         "assert fft.rfft(np.ones(8, np.float32))[0] == 8\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_where_the_module_needs_what_scipy_loads_it_comes_by_way_of_scipy() -> None:
+    script = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from daw_bridge import fft\n"
+        "fft._FOLDER = ['elsewhere']\n"
+        "assert fft.rfft(np.ones(8, np.float32))[0] == 8\n"
+        "assert 'scipy.fft' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
