@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -146,9 +145,9 @@ def report(name: str, rounds: list[tuple[Cost, Cost]]) -> None:
     """Print a family's line: medians, and ratios in the same round."""
     cells = ""
     for runs in zip(*rounds, strict=True):
-        wall, _, _, peak = (statistics.median(column) for column in zip(*runs, strict=True))
+        wall, _, peak = np.median([run.figures for run in runs], axis=0)
         cells += f"{wall:10.1f} s{peak:5.0f} MB"
-    ratios = [np.divide(theirs, ours) for theirs, ours in rounds]
+    ratios = [np.divide(theirs.figures, ours.figures) for theirs, ours in rounds]
     wall, cpu, memory = np.median(ratios, axis=0)
     worst = min(ratio[0] for ratio in ratios)
     told = f"{wall:.1f} (worst round {worst:.1f}), {cpu:.1f}, {memory:.1f}"

@@ -18,14 +18,10 @@ from stemtool_cli.streams import complain, complain_of_usage, mend_streams
 if TYPE_CHECKING:
     from types import FrameType
 
-_MODULES = {
-    **{name: name for name in (
-        "separate", "remix", "upmix", "project", "info", "serve", "daw", "presets", "models",
-        "train", "evaluate", "cache", "doctor",
-    )},
-    "send": "remote",
-    "status": "remote",
-}  # fmt: skip
+_MODULES = {name: name for name in (
+    "separate", "remix", "upmix", "project", "info", "serve", "daw", "presets", "models", "train",
+    "evaluate", "cache", "doctor",
+)} | {"send": "remote", "status": "remote"}  # fmt: skip
 """Where each command is."""
 EXIT_FAILURE = 1
 EXIT_USAGE = 2

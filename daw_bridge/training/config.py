@@ -94,8 +94,8 @@ class Teacher(Table, frozen=True):
         model: the teacher.
         mixes: folders of whole mixes, whose stems nobody needs to know, for examples.
         mixes_share: the share of examples that are passages of mixes, where there are also songs.
-        held: the same, of mixes that are only ever listened to: the checkpoint is chosen whose
-            stems of these are nearest to the teacher's, and not by the songs of the validation.
+        held: folders of mixes that are only ever listened to: the checkpoint is chosen whose stems
+            of these are nearest to the teacher's, and not by the songs of the validation.
     """
 
     model: str
