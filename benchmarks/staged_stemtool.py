@@ -131,9 +131,15 @@ def main() -> None:
     report, watch = Path(sys.argv.pop(1)), Stopwatch()
     stages = list(STAGES)
     if "upmix" in sys.argv or "remix" in sys.argv:
+        from daw_bridge.jobs import upmix as upmixing
         from daw_bridge.rendering import remix, upmix
 
-        stages += [("render", remix, ("remix",)), ("render", upmix, ("upmix",))]
+        stages += [
+            ("render", remix, ("mix",)),
+            ("render", upmix, ("upmix",)),
+            ("master", remix.Master, ("push", "finish")),
+            ("measure", upmixing, ("_measure_files",)),
+        ]
     for name, owner, functions in stages:
         for function in functions:
             setattr(owner, function, watch.timed(name, getattr(owner, function)))

@@ -172,8 +172,8 @@ class _Clock:
         self._doubts = 0  # how many more packets belong to what may be damaged
         self._unit = self._frame_size
         self._is_stamped = is_stamped
-        self._expected: Fraction | None = None
-        self._start = (stream.start_time or 0) * (stream.time_base or Fraction()) * stream.rate
+        self._expected: float | None = None
+        self._start = self._place(stream.start_time or 0, stream.time_base or Fraction())
         self._lost = 0
         self._packet_bytes = 0.0
 
@@ -210,11 +210,12 @@ class _Clock:
         if not self._is_stamped:
             return lost
         expected = self._expected
-        if frame.pts is None or frame.time_base is None:
-            at = (expected or 0) + lost
+        ticks, time_base = frame.pts, frame.time_base
+        if ticks is None or time_base is None:
+            at = (expected or 0.0) + lost
         else:
-            at = frame.pts * frame.time_base * self._rate
-        self._expected = at + Fraction(frame.samples * self._rate, frame.rate)
+            at = self._place(ticks, time_base)
+        self._expected = at + frame.samples * self._rate / frame.rate
         if expected is None:
             if not lost:
                 return 0
@@ -225,10 +226,14 @@ class _Clock:
         if not least <= step <= self._rate * _LONGEST_GAP_S:
             return 0
         whole = round(step / self._unit) * self._unit
-        is_rounded = not frame.time_base or frame.time_base * self._rate > 1
+        is_rounded = not time_base or time_base * self._rate > 1
         return (
             whole if is_rounded and abs(whole - step) < _TOLERANCE_S * self._rate else round(step)
         )
+
+    def _place(self, ticks: int, time_base: Fraction) -> float:
+        """Return which frame a time stamp is of, without a fraction's arithmetic: it takes long."""
+        return ticks * time_base.numerator * self._rate / time_base.denominator
 
     def lost_at_end(self) -> int:
         """Return how many frames are missing behind the last; streams end in all kinds of tags."""

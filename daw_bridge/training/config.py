@@ -105,7 +105,10 @@ class Teacher(Table, frozen=True):
 
 
 class Optimiser(Table, frozen=True):
-    """How it is trained: AdamW, a linear warm-up, then half a cosine down to ``final_share``."""
+    """How it is trained: AdamW, a linear warm-up, then half a cosine down to ``final_share``.
+
+    The loss is a sum of two, weighed: of the estimates' magnitudes, and of what their masks give.
+    """
 
     steps: Positive
     batch: Positive = 4
@@ -116,6 +119,7 @@ class Optimiser(Table, frozen=True):
     clip_norm: float = 1.0
     average_decay: Share = 0.998
     norm_momentum: Share = 0.05
+    magnitude_loss: float = 1.0
     masked_loss: float = 1.0
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     validate_every_steps: Positive = 200

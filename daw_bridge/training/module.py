@@ -131,8 +131,9 @@ class Training(lightning.LightningModule):
         shown = self._show_in_training(mixture, targets)
         estimates = self.estimate(shown)
         masked = self.masks(estimates) * shown * torch.sgn(mixture)
-        errors = (estimates - targets.abs()).abs()
-        errors = errors + self.config.optimiser.masked_loss * (masked - targets).abs()
+        options = self.config.optimiser
+        errors = options.magnitude_loss * (estimates - targets.abs()).abs()
+        errors = errors + options.masked_loss * (masked - targets).abs()
         # Relative to the mixture's level, as SDR is: else a few loud examples teach all.
         levels = magnitudes.mean(dim=(1, 2, 3)).clamp(min=_QUIET_MAGNITUDE)
         by_part = (errors.mean(dim=(2, 3, 4)) / levels).mean(dim=1)
