@@ -22,7 +22,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             song = make_song(None, 60 * minutes, folder)
-            cost = measure([stemtool, command, song, "-o", folder, "--quiet", *options])
+            output = folder / "remix.wav" if command == "remix" else folder
+            cost = measure([stemtool, command, song, "-o", output, "--quiet", *options])
             speed = 60 * minutes / cost.wall_s
             print(f"{minutes:3} min: peak {cost.peak_mb:.0f} MB, {speed:.0f} x real time")
 

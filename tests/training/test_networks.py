@@ -18,7 +18,7 @@ from daw_bridge.separation.network import PlainNetwork
 from daw_bridge.separation.runtime import OnnxGraph
 from daw_bridge.training.config import NetworkConfig
 from daw_bridge.training.export import HALF_LIMIT_DB, PARITY_LIMIT_DB, export
-from daw_bridge.training.module import Training
+from daw_bridge.training.module import STFT, Training
 from daw_bridge.training.networks import SharedUnet, Unets
 from daw_bridge.training.start import load_start
 from tests.conftest import level_db, make_noise
@@ -196,3 +196,21 @@ def test_statistics_that_weights_came_with_stay(start: str | None) -> None:
     gradients = [each.grad for each in training.network.parameters()]
     assert all(each is None or torch.isfinite(each).all() for each in gradients)
     assert sum(each is not None for each in gradients) == len(gradients) - 2  # encoder6's norm
+
+
+@pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+def test_the_loss_weighs_magnitudes_and_what_masks_give() -> None:
+    training = make_training(mask_exponent=2)
+    noise = [make_noise(STFT.count_samples(64), seed=seed).samples for seed in (1, 2, 3)]
+    batch = torch.from_numpy(np.stack(noise))[None]
+
+    def loss(magnitude_loss: float, masked_loss: float) -> float:
+        options = msgspec.structs.replace(
+            training.config.optimiser, magnitude_loss=magnitude_loss, masked_loss=masked_loss
+        )
+        training.config = msgspec.structs.replace(training.config, optimiser=options)
+        return training.training_step(batch, 0).item()
+
+    magnitudes_alone, masks_alone = loss(1, 0), loss(0, 1)
+    assert magnitudes_alone > 0 < masks_alone
+    assert loss(2, 3) == pytest.approx(2 * magnitudes_alone + 3 * masks_alone, rel=1e-4)
