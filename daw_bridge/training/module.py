@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from daw_bridge.conversion.graphs.unet import MASK_EPSILON
-from daw_bridge.errors import OptionError
+from daw_bridge.errors import AudioError, OptionError
 from daw_bridge.files.songs import find_mixes, find_songs
 from daw_bridge.stft import Stft
 from daw_bridge.training.config import RESIDUAL, SDR, TrainingConfig
@@ -153,6 +153,14 @@ class Training(lightning.LightningModule):
             self._validate(self._songs[number])
         elif self._teacher:
             self._compare(self._held[number - len(self._songs)], self._teacher)
+
+    def on_validation_epoch_end(self) -> None:
+        """Make sure that something was heard, by which a checkpoint can be chosen."""
+        if self.config.choice and self.config.choice[0] not in self.trainer.callback_metrics:
+            sources = ", ".join(self.config.held or self.config.data.validation)
+            raise AudioError(
+                f"No checkpoint can be chosen by {sources}: all stems there are silent."
+            )
 
     def _compare(self, mix: Song, teacher: LibraryModel) -> None:
         """Log how far, relative to the teacher's parts, those of the network are from them."""

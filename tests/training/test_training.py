@@ -104,6 +104,18 @@ def test_goes_on_after_a_kill(trained: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(state, theirs[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
 
+def test_refuses_to_choose_by_silence(tmp_path: Path) -> None:
+    config = write_training(tmp_path, steps=2, every=1)
+    (tmp_path / "quiet/song").mkdir(parents=True)
+    for stem in ("drums", "bass"):
+        soundfile.write(tmp_path / f"quiet/song/{stem}.wav", np.zeros((44_100, 2)), 44_100)
+    process = stemtool("train", config, "--validation", tmp_path / "quiet", home=tmp_path)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert f"chosen by {tmp_path / 'quiet'}: all stems there are silent" in errors
+    assert "Traceback" not in errors
+
+
 def test_refuses_to_train_over_a_checkpoint(trained: Path) -> None:
     process = stemtool("train", trained / "tiny.toml", home=trained)
     _, errors = process.communicate(timeout=120)
