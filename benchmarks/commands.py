@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.cost import measure
 from benchmarks.separate import make_song
+from tests.stemtool import STEMTOOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benchmarks.cost import Cost
 
-STEMTOOL = Path(sys.executable).with_name("stemtool")
 COMMANDS: Mapping[str, Sequence[str]] = {
     "separate": ("separate", "-o", "stems"),
     "separate -m bridge-4stems": ("separate", "-m", "bridge-4stems", "-o", "stems"),

@@ -12,18 +12,18 @@ from pathlib import Path
 
 from benchmarks.cost import measure
 from benchmarks.separate import make_song
+from tests.stemtool import STEMTOOL
 
 
 def main() -> None:
     """Run the benchmark."""
-    stemtool = Path(sys.executable).with_name("stemtool")
     command, *options = sys.argv[1:] or ["separate"]
     for minutes in (3, 60):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             song = make_song(None, 60 * minutes, folder)
             output = folder / "remix.wav" if command == "remix" else folder
-            cost = measure([stemtool, command, song, "-o", output, "--quiet", *options])
+            cost = measure([STEMTOOL, command, song, "-o", output, "--quiet", *options])
             speed = 60 * minutes / cost.wall_s
             print(f"{minutes:3} min: peak {cost.peak_mb:.0f} MB, {speed:.0f} x real time")
 

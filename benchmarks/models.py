@@ -10,7 +10,6 @@ How good models are is for ``stemtool evaluate`` to say.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from itertools import product
 from pathlib import Path
@@ -21,6 +20,7 @@ from benchmarks.cost import Cost, measure
 from benchmarks.separate import make_song
 from daw_bridge.library.places import DEFAULT_MODEL
 from daw_bridge.separation.providers import CPU, PROVIDER_NAMES
+from tests.stemtool import STEMTOOL
 
 MODELS = ("bridge-4stems", "classic-4stems")
 
@@ -39,8 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         song = make_song(arguments.song, arguments.seconds, folder)
-        stemtool = Path(sys.executable).with_name("stemtool")
-        command: list[str | Path] = [stemtool, "separate", song, "-o", folder / "stems"]
+        command: list[str | Path] = [STEMTOOL, "separate", song, "-o", folder / "stems"]
         command += ["--overwrite", "--quiet"]
         for _ in range(arguments.rounds):
             for model, provider in contestants:
