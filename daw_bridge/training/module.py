@@ -156,7 +156,8 @@ class Training(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Make sure that something was heard, by which a checkpoint can be chosen."""
-        if self.config.choice and self.config.choice[0] not in self.trainer.callback_metrics:
+        choice = self.config.choice
+        if choice and choice[0] not in self.trainer.callback_metrics:
             sources = ", ".join(self.config.held or self.config.data.validation)
             raise AudioError(
                 f"No checkpoint can be chosen by {sources}: all stems there are silent."
